@@ -1,0 +1,1 @@
+"""ADVENT at scale: unsupervised domain adaptation for semantic segmentation by entropy minimisation."""

@@ -1,0 +1,406 @@
+"""Every knob of a run. Frozen, validated where it is built, and complete: a run is a function of its `Experiment`.
+
+`tyro` makes the command line out of these classes, so a field's docstring is also its help text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import tyro
+
+from advent_dist.errors import ConfigError
+
+Size = tuple[int, int]
+"""Width and height in pixels, in this order."""
+
+
+def _require(holds: bool, name: str, value: object, fix: str) -> None:
+    if not holds:
+        raise ConfigError(f"{name} = {value!r}: {fix}")
+
+
+def _require_size(name: str, size: Size | None) -> None:
+    _require(size is None or min(size) > 0, name, size, "width and height must be positive")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """Random changes to training images (and, where they move pixels, to their labels). None by default."""
+
+    scale: tuple[float, float] = (1.0, 1.0)
+    """Range of a random resize factor, applied before the crop."""
+
+    crop: Size | None = None
+    """Width, height in pixels of a random crop; none keeps the whole image."""
+
+    flip: float = 0.0
+    """Probability of a horizontal flip."""
+
+    jitter: float = 0.0
+    """Strength of a random change of brightness, contrast, saturation (factor 1 +- jitter) and hue (+- jitter / 4 turns)."""
+
+    def __post_init__(self) -> None:
+        low, high = self.scale
+        _require(0 < low <= high, "data.augment.scale", self.scale, "give 0 < low <= high")
+        _require_size("data.augment.crop", self.crop)
+        _require(0 <= self.flip <= 1, "data.augment.flip", self.flip, "a probability is 0 to 1")
+        _require(0 <= self.jitter < 1, "data.augment.jitter", self.jitter, "give 0 <= jitter < 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which shards are read, at which size, in which portions."""
+
+    root: str = "data"
+    """Folder or URL (s3://bucket/prefix) that the shard folders below are relative to."""
+
+    source: str
+    """Shard folder of the labelled source training images."""
+
+    target: str
+    """Shard folder of the target training images; labels in it are never read."""
+
+    evaluation: str
+    """Shard folder of the labelled target images that `target_miou` is measured on."""
+
+    source_evaluation: str | None = None
+    """Shard folder of labelled source images for `source_miou`; none leaves it out."""
+
+    classes: str
+    """Class set of the labels: cityscapes19, cityscapes16 or camvid11."""
+
+    source_size: Size
+    """Width, height in pixels that source images are resized to (bicubic; labels nearest)."""
+
+    target_size: Size
+    """Width, height in pixels that target images are resized to (bicubic)."""
+
+    evaluation_size: Size
+    """Width, height in pixels of the network's input in evaluations; logits are upsampled to the label's own size."""
+
+    batch_size_per_rank: int = 1
+    """Images of each domain in one micro-batch of one rank."""
+
+    evaluation_batch_size_per_rank: int = 1
+    """Images in one evaluation batch of one rank."""
+
+    workers_per_rank: int = 1
+    """Loader processes a rank and domain; 0 decodes in the training process."""
+
+    augment: AugmentConfig = AugmentConfig()
+    """Random changes to training images of both domains."""
+
+    anonymous: bool = False
+    """Read s3:// without credentials (public buckets)."""
+
+    timeout_s: float = 60.0
+    """Seconds after which a stalled read from object storage is tried again."""
+
+    attempts: int = 5
+    """How often a read from object storage is tried before the run fails."""
+
+    def __post_init__(self) -> None:
+        for name in ("source_size", "target_size", "evaluation_size"):
+            _require_size(f"data.{name}", getattr(self, name))
+        for name in ("batch_size_per_rank", "evaluation_batch_size_per_rank", "attempts"):
+            value = getattr(self, name)
+            _require(value >= 1, f"data.{name}", value, "must be at least 1")
+        _require(self.workers_per_rank >= 0, "data.workers_per_rank", self.workers_per_rank, "must be 0 or more")
+        _require(self.timeout_s > 0, "data.timeout_s", self.timeout_s, "must be positive")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The segmenter and the discriminators that look at its outputs."""
+
+    encoder: str = "deeplab_v2"
+    """`deeplab_v2`: the paper's DeepLab-v2 on a Caffe-style ResNet-101. Else the name of any timm model with features."""
+
+    pretrained: bool = False
+    """Download timm's pretrained weights of the encoder."""
+
+    weights: str | None = None
+    """Initial weights: a local file (.pth, .safetensors), or `pip:PACKAGE` for the one that an installed package ships."""
+
+    multi_level: bool = True
+    """Add an auxiliary head on the second-deepest features, with a discriminator of its own."""
+
+    output_stride: Literal[8, 16, 32] = 8
+    """Input pixels per pixel of the deepest features of a timm CNN (others keep their own)."""
+
+    discriminator_width: int = 64
+    """Channels of a discriminator's first layer; each of the next three doubles them."""
+
+    def __post_init__(self) -> None:
+        width = self.discriminator_width
+        _require(width >= 1, "model.discriminator_width", width, "must be at least 1")
+        both = self.pretrained and self.weights is not None
+        _require(not both, "model.weights", self.weights, "give either weights or pretrained, not both")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _SupervisedConfig:
+    """What every method has: the supervised loss on the source."""
+
+    lambda_seg: float = 1.0
+    """Weight of the cross entropy of the main head."""
+
+    lambda_seg_aux: float = 0.1
+    """Weight of the cross entropy of the auxiliary head."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if name.startswith("lambda_"):
+                _require(value >= 0, f"method.{name}", value, "a loss weight must be 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOnlyConfig(_SupervisedConfig):
+    """Supervised training on the source alone: the baseline."""
+
+    name: Literal["source_only"] = "source_only"
+    """Key of the method."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinEntConfig(_SupervisedConfig):
+    """Direct entropy minimisation on the target (ADVENT, section 3.1)."""
+
+    name: Literal["minent"] = "minent"
+    """Key of the method."""
+
+    lambda_ent: float = 1e-3
+    """Weight of the target entropy of the main head."""
+
+    lambda_ent_aux: float = 2e-4
+    """Weight of the target entropy of the auxiliary head."""
+
+    entropy_range: float | None = None
+    """ER: share of each image's pixels, those of highest entropy, that the loss is taken over (the paper: 0.3)."""
+
+    lambda_prior: float = 0.0
+    """CP: weight of the class-ratio prior; 0 leaves it out."""
+
+    prior_mu: float = 0.5
+    """CP: relaxation mu in 0..1 of the source's class ratios."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        share = self.entropy_range
+        _require(share is None or 0 < share <= 1, "method.entropy_range", share, "give a share in (0, 1]")
+        _require(0 <= self.prior_mu <= 1, "method.prior_mu", self.prior_mu, "give a value in 0..1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdventConfig(_SupervisedConfig):
+    """Adversarial entropy minimisation (ADVENT, section 3.2)."""
+
+    name: Literal["advent"] = "advent"
+    """Key of the method."""
+
+    lambda_adv: float = 1e-3
+    """Weight of the adversarial loss of the main head."""
+
+    lambda_adv_aux: float = 2e-4
+    """Weight of the adversarial loss of the auxiliary head."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdventMinEntConfig(_SupervisedConfig):
+    """Adversarial and direct entropy minimisation in one training."""
+
+    name: Literal["advent_minent"] = "advent_minent"
+    """Key of the method."""
+
+    lambda_adv: float = 1e-3
+    """Weight of the adversarial loss of the main head."""
+
+    lambda_adv_aux: float = 2e-4
+    """Weight of the adversarial loss of the auxiliary head."""
+
+    lambda_ent: float = 1e-3
+    """Weight of the target entropy of the main head."""
+
+    lambda_ent_aux: float = 2e-4
+    """Weight of the target entropy of the auxiliary head."""
+
+
+MethodConfig = Annotated[
+    SourceOnlyConfig | MinEntConfig | AdventConfig | AdventMinEntConfig,
+    tyro.conf.AvoidSubcommands,
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """Optimisers and the polynomial schedule that both share."""
+
+    segmenter: Literal["sgd", "adamw"] = "sgd"
+    """Optimiser of the segmenter: SGD as in the paper, or AdamW, which transformers prefer."""
+
+    segmenter_lr: float = 2.5e-4
+    """Initial learning rate of the encoder."""
+
+    head_lr_multiplier: float = 10.0
+    """Learning rate of the heads over that of the encoder."""
+
+    momentum: float = 0.9
+    """Momentum of SGD."""
+
+    weight_decay: float = 5e-4
+    """Weight decay of the segmenter."""
+
+    discriminator_lr: float = 1e-4
+    """Initial learning rate of the discriminators (Adam, no weight decay)."""
+
+    discriminator_betas: tuple[float, float] = (0.9, 0.99)
+    """Decay rates of Adam's two moments."""
+
+    horizon: int = 250_000
+    """Optimiser steps at which the schedule would reach 0; may lie beyond the last step of the run."""
+
+    power: float = 0.9
+    """Exponent of the polynomial schedule."""
+
+    def __post_init__(self) -> None:
+        for name in ("segmenter_lr", "head_lr_multiplier", "discriminator_lr"):
+            value = getattr(self, name)
+            _require(value > 0, f"optimizer.{name}", value, "must be positive")
+        _require(self.horizon >= 1, "optimizer.horizon", self.horizon, "must be at least 1 step")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """How the models are executed and sharded."""
+
+    kind: Literal["deepspeed", "local"] = "deepspeed"
+    """`deepspeed`, or `local`: the plain PyTorch twin that it is tested against."""
+
+    zero_stage: Literal[0, 1, 2, 3] = 0
+    """ZeRO stage of the segmenter."""
+
+    discriminator_zero_stage: Literal[0, 1, 2, 3] = 0
+    """ZeRO stage of the discriminators; they are small (2.8 M parameters), so sharding them gains nothing."""
+
+    zero3_persistence_threshold: int = 100_000
+    """Parameters with fewer elements than this stay whole on every rank at ZeRO-3."""
+
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of the forward passes; parameters, losses and entropies stay fp32."""
+
+    gradient_accumulation_steps: int = 1
+    """Micro-batches whose gradients make one optimiser step."""
+
+    gradient_clipping: float = 0.0
+    """Largest gradient norm of each network; 0 does not clip."""
+
+    activation_checkpointing: bool = False
+    """Recompute the encoder's activations in the backward pass: less memory, more time."""
+
+    collective_timeout_s: float = 600.0
+    """Seconds after which a collective that some rank never joined fails the run."""
+
+    def __post_init__(self) -> None:
+        steps = self.gradient_accumulation_steps
+        _require(steps >= 1, "engine.gradient_accumulation_steps", steps, "must be at least 1")
+        _require(self.gradient_clipping >= 0, "engine.gradient_clipping", self.gradient_clipping, "must be 0 or more")
+        sharded = self.kind == "local" and (self.zero_stage or self.discriminator_zero_stage)
+        _require(not sharded, "engine.zero_stage", self.zero_stage, "only engine.kind=deepspeed shards")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """How long a run is, what it writes and when."""
+
+    name: str | None = None
+    """Name of the run folder; none takes the experiment's name."""
+
+    storage: str = "runs"
+    """Folder or URL (s3://bucket/prefix) that holds the run folders; several hosts must share it."""
+
+    steps: int
+    """Optimiser steps at which the run ends."""
+
+    seed: int = 1234
+    """Seed of the initial weights, the sample order and the augmentations."""
+
+    report_every: int = 10
+    """Optimiser steps between two lines of metrics."""
+
+    evaluate_every: int = 2000
+    """Optimiser steps between two evaluations; the last step is always evaluated."""
+
+    checkpoint_every: int = 2000
+    """Optimiser steps between two checkpoints; the last step and each new best are always kept."""
+
+    resume: bool = False
+    """Go on from the run folder's latest checkpoint."""
+
+    overwrite: bool = False
+    """Delete an existing run folder of that name first."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "report_every", "evaluate_every", "checkpoint_every"):
+            value = getattr(self, name)
+            _require(value >= 1, f"run.{name}", value, "must be at least 1 step")
+        _require(not (self.resume and self.overwrite), "run.overwrite", True, "resume or overwrite, not both")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterConfig:
+    """The Ray Train workers of a run."""
+
+    workers: int = 1
+    """Ranks, each a process of its own."""
+
+    cpus_per_worker: float = 1.0
+    """CPU cores that Ray reserves for each worker."""
+
+    gpus_per_worker: float = 0.0
+    """GPUs that Ray reserves for each worker; 0 trains on the CPU."""
+
+    placement: Literal["PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"] = "PACK"
+    """Ray's strategy for placing the workers on the nodes."""
+
+    max_failures: int = 0
+    """How often a run is restarted from its latest checkpoint after a worker or node died; -1 = always."""
+
+    address: str | None = None
+    """Address of a running Ray cluster, such as `auto`; none starts Ray on this machine unless RAY_ADDRESS is set."""
+
+    def __post_init__(self) -> None:
+        _require(self.workers >= 1, "cluster.workers", self.workers, "must be at least 1")
+        _require(self.cpus_per_worker > 0, "cluster.cpus_per_worker", self.cpus_per_worker, "must be positive")
+        _require(self.gpus_per_worker >= 0, "cluster.gpus_per_worker", self.gpus_per_worker, "must be 0 or more")
+        _require(self.max_failures >= -1, "cluster.max_failures", self.max_failures, "-1, 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One complete run."""
+
+    name: str
+    """Name of the experiment this config was made from."""
+
+    data: DataConfig
+    """Which shards are read, and how."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """The networks."""
+
+    method: MethodConfig
+    """How the segmenter is adapted."""
+
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """Optimisers and schedule."""
+
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    """How the models are executed."""
+
+    run: RunConfig
+    """Length, outputs and intervals."""
+
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    """The workers."""

@@ -1,0 +1,1 @@
+"""From shards to batches. See docs/architecture.md for the drawing of the flow."""

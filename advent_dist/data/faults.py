@@ -1,0 +1,91 @@
+"""What a failed access to storage means: worth another try or not, and how to mend it.
+
+Messages are made from URLs and error types only: a server's own text may repeat credentials.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import aiohttp
+import botocore.exceptions as boto
+from botocore.parsers import ResponseParserError
+
+_CREDENTIALS = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.TokenRetrievalError,
+)
+_CONNECTION = (boto.ConnectionError, boto.HTTPClientError, aiohttp.ClientError)
+_BROKEN_ANSWER = (boto.IncompleteReadError, ResponseParserError)
+# S3's answers to a malformed or forbidden request (s3fs maps them to these), and a local disk's.
+_FINAL = {
+    errno.EINVAL,
+    errno.EPERM,
+    errno.ENOSYS,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.ENOSPC,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+}
+
+
+def is_storage_error(error: Exception) -> bool:
+    """Whether the error comes from storage at all, rather than from a mistake in a program."""
+    return isinstance(
+        error, (OSError, boto.BotoCoreError, aiohttp.ClientError, ResponseParserError)
+    )
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether the same request may succeed a moment later."""
+    if isinstance(error, (FileNotFoundError, PermissionError)):
+        return False
+    if isinstance(error, _CONNECTION + _BROKEN_ANSWER):
+        return True
+    return isinstance(error, OSError) and error.errno not in _FINAL
+
+
+def explain(error: Exception, url: str, attempts: int) -> str:
+    """One message that names the URL, what is wrong with it, and the fix."""
+    if not url.startswith("s3://"):
+        return _explain_local(error, url)
+    bucket = url.removeprefix("s3://").split("/")[0]
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    at = f"at {endpoint} (AWS_ENDPOINT_URL)" if endpoint else "at AWS (AWS_ENDPOINT_URL is not set)"
+    if isinstance(error, FileNotFoundError):
+        if "bucket" in str(error):
+            return f"{url}: there is no bucket {bucket!r} {at}; create it or correct data.root"
+        return f"{url}: there is no such object {at}; build the shards or correct the folder"
+    if isinstance(error, _CREDENTIALS):
+        return (
+            f"{url}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or "
+            f"AWS_PROFILE), or data.anonymous=True for a public bucket"
+        )
+    if isinstance(error, PermissionError):
+        return (
+            f"{url}: access denied {at}; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the "
+            f"bucket's policy"
+        )
+    if isinstance(error, boto.ParamValidationError):
+        return f"{url}: {bucket!r} is not a bucket's name; correct data.root"
+    kind = type(error).__name__
+    if isinstance(error, _CONNECTION):
+        return (
+            f"{url}: no connection {at} after {attempts} attempts ({kind}); check the endpoint and "
+            f"the network, or raise data.attempts and data.timeout_s"
+        )
+    code = errno.errorcode.get(getattr(error, "errno", None) or 0, kind)
+    return f"{url}: storage {at} answered with an error, {attempts} attempts ({kind}, {code})"
+
+
+def _explain_local(error: Exception, url: str) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{url}: there is no such file; build the shards or correct data.root and the folder"
+    if isinstance(error, PermissionError):
+        return f"{url}: permission denied; check the owner and mode of the file and its folder"
+    return f"{url}: {type(error).__name__}: {getattr(error, 'strerror', None) or error}"

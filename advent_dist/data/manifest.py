@@ -1,0 +1,116 @@
+"""The manifest: what a folder of shards holds, written once by the builder and trusted by every reader.
+
+A shard is a plain WebDataset tar that any other tool can read too. The manifest adds what a tar can't tell: how many
+samples there are, which byte ranges ("blocks") hold them, and checksums, so that a reader can enter a shard in its
+middle and notice damage.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from advent_dist.errors import DataError
+
+FILE_NAME = "manifest.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Consecutive samples of one shard, the unit in which they are read."""
+
+    offset: int
+    """First byte in the shard: the tar header of the block's first member."""
+
+    num_bytes: int
+    """Bytes up to the end of the last member's padding; a multiple of 512."""
+
+    num_samples: int
+    """Samples in the block."""
+
+    crc32: int
+    """zlib.crc32 of the block's bytes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """One tar file."""
+
+    name: str
+    """File name, relative to the manifest."""
+
+    num_bytes: int
+    """Size of the file."""
+
+    num_samples: int
+    """Samples in the file."""
+
+    sha256: str
+    """Hex digest of the whole file."""
+
+    blocks: tuple[Block, ...]
+    """The file's samples, in order and without gaps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A folder of shards: one split of one domain."""
+
+    dataset: str
+    """What was built: camvid, gta5, synthia, cityscapes or streets, with its options."""
+
+    classes: str
+    """Name of the class set."""
+
+    class_names: tuple[str, ...]
+    """Names, in the order of the train ids."""
+
+    palette: tuple[tuple[int, int, int], ...]
+    """RGB colour of each class."""
+
+    labelled: bool
+    """Whether samples carry a label."""
+
+    class_histogram: tuple[int, ...]
+    """Labelled pixels of each class over all samples; empty without labels."""
+
+    shards: tuple[Shard, ...]
+    """The tar files, in order."""
+
+    @property
+    def num_samples(self) -> int:
+        """Samples in all shards."""
+        return sum(shard.num_samples for shard in self.shards)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes in all shards."""
+        return sum(shard.num_bytes for shard in self.shards)
+
+    def to_json(self) -> str:
+        """The file's text."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str) -> Manifest:
+        """Read a manifest's text; `where` is named in messages.
+
+        Raises:
+            DataError: not JSON, another format, or a field is missing.
+        """
+        try:
+            raw = json.loads(text)
+            if raw.pop("format") != FORMAT:
+                raise ValueError(f"its format is not {FORMAT}")
+            shards = tuple(
+                Shard(**{**shard, "blocks": tuple(Block(**block) for block in shard["blocks"])})
+                for shard in raw.pop("shards")
+            )
+            tuples = {key: tuple(raw.pop(key)) for key in ("class_names", "class_histogram")}
+            palette = tuple((r, g, b) for r, g, b in raw.pop("palette"))
+            return cls(**raw, **tuples, palette=palette, shards=shards)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"{where} is not a manifest of shards ({error}); build the shards again"
+            ) from error

@@ -1,0 +1,21 @@
+"""Mistakes that a user can mend. The command line prints their message alone, without a traceback."""
+
+
+class UserError(ValueError):
+    """A mistake in a config, a file or the data: the message names the place, the value and the fix."""
+
+
+class ConfigError(UserError):
+    """A config field has a wrong name, type or value."""
+
+
+class DataError(UserError):
+    """A shard, a manifest, an image or a label is missing, damaged or does not fit."""
+
+
+class CheckpointError(UserError):
+    """A checkpoint is missing, incomplete, or belongs to another model or world size."""
+
+
+class DivergedError(UserError):
+    """A loss is not finite."""

@@ -1,0 +1,76 @@
+"""The training loop: step -> report -> evaluate -> checkpoint. It knows no framework but PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from advent_dist.config import Experiment
+from advent_dist.losses import poly_lr
+from advent_dist.meter import Meter
+from advent_dist.methods.base import Method
+from advent_dist.parallel.world import World
+from advent_dist.progress import Progress, Scores
+from advent_dist.types import DomainBatch
+
+
+class Report(Protocol):
+    """Where rows of metrics and checkpoints go: Ray Train's `report`, or a test's list."""
+
+    def __call__(self, row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> None:
+        """Take one row, the same on all ranks, and this rank's part of a checkpoint. Collective."""
+
+
+def train(
+    experiment: Experiment,
+    *,
+    world: World,
+    method: Method,
+    batches: Iterator[DomainBatch],
+    progress: Progress,
+    evaluate: Callable[[], Scores],
+    save: Callable[[Progress], Path],
+    report: Report,
+) -> None:
+    """Train from `progress` to `experiment.run.steps`. Collective.
+
+    Args:
+        experiment: The whole config.
+        world: This rank.
+        method: What a step is.
+        batches: Endless micro-batches of this rank, on the CPU.
+        progress: How far the run is; brought forward in place.
+        evaluate: Scores the segmenter as it is. Collective.
+        save: Writes this rank's part of a checkpoint to a new folder. Collective.
+        report: Takes rows and checkpoints. Collective.
+
+    Raises:
+        DivergedError: a loss is not finite.
+    """
+    run, optimizer = experiment.run, experiment.optimizer
+    meter = Meter(world)
+    while progress.step < run.steps:
+        factor = poly_lr(1.0, progress.step, optimizer.horizon, optimizer.power)
+        for engine in method.engines.values():
+            engine.set_lr_factor(factor)
+        with meter.training():
+            for _ in range(experiment.engine.gradient_accumulation_steps):
+                with meter.waiting():
+                    batch = next(batches).to(world.device)
+                meter.add(progress.step, batch, method.step(batch))
+        progress.step += 1
+
+        ends = progress.step == run.steps
+        evaluates = ends or progress.step % run.evaluate_every == 0
+        saves = ends or progress.step % run.checkpoint_every == 0
+        if not (evaluates or saves or progress.step % run.report_every == 0):
+            continue
+        row: dict[str, Any] = {"step": progress.step, **meter.read()}
+        for name, engine in method.engines.items():
+            row[f"lr/{name}"] = engine.learning_rates[0]
+        if evaluates:
+            scores = evaluate()
+            saves |= progress.score(scores)
+            row |= scores.row()
+        report(row, save(progress) if saves else None, progress)

@@ -1,0 +1,118 @@
+"""The paper's losses as pure functions. All of them compute in fp32, whatever precision the networks run in.
+
+In fp16 the offset 1e-30 is 0, and 0 * log2(0) is not a number.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import IntEnum
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Integer
+from torch import Tensor
+
+from advent_dist.types import IGNORE_INDEX
+
+
+class Domain(IntEnum):
+    """The two answers of a discriminator, as in the published code (the paper writes them the other way round)."""
+
+    SOURCE = 0
+    TARGET = 1
+
+
+def cross_entropy(
+    logits: Float[Tensor, "n c h w"],
+    labels: Integer[Tensor, "n h w"],
+    ignore_index: int = IGNORE_INDEX,
+) -> Float[Tensor, ""]:
+    """Cross entropy in nats, averaged over the labelled pixels of the whole batch.
+
+    Args:
+        logits: unnormalised scores of C classes, any float dtype.
+        labels: train ids in 0..C-1, or `ignore_index`; uint8 or int64.
+        ignore_index: label of the pixels that are left out.
+
+    Returns:
+        The mean. Where no pixel is labelled it is 0 and still differentiable, with a zero gradient, so that every
+        rank of a distributed step runs the same backward pass.
+    """
+    total = F.cross_entropy(
+        logits.float(), labels.long(), ignore_index=ignore_index, reduction="sum"
+    )
+    return total / (labels != ignore_index).sum().clamp(min=1)
+
+
+def self_information(probabilities: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Weighted self-information I = -P log2(P + 1e-30) / log2(C) of each class and pixel (ADVENT, eq. 5).
+
+    Args:
+        probabilities: softmax over dimension 1, any float dtype.
+
+    Returns:
+        float32 in [0, 1]; what a discriminator sees. Its sum over the classes is the entropy map (eq. 1), in [0, 1].
+    """
+    p = probabilities.float()
+    return -p * torch.log2(p + 1e-30) / math.log2(p.shape[1])
+
+
+def entropy_loss(
+    probabilities: Float[Tensor, "n c h w"], share: float | None = None
+) -> Float[Tensor, ""]:
+    """Mean of the normalised entropy map (ADVENT, eq. 2, as a mean instead of a sum).
+
+    Args:
+        probabilities: softmax over dimension 1.
+        share: "entropy ranges": take each image's ceil(share * h * w) pixels of highest entropy only; in (0, 1].
+
+    Returns:
+        A value in [0, 1], the mean over the chosen pixels of all images.
+    """
+    entropy = self_information(probabilities).sum(dim=1).flatten(start_dim=1)
+    if share is None:
+        return entropy.mean()
+    # Rounding first keeps 0.07 * 100 = 7.000000000000001 from becoming 8 pixels.
+    count = math.ceil(round(share * entropy.shape[1], 6))
+    return entropy.topk(count, dim=1, sorted=False).values.mean()
+
+
+def class_prior_loss(
+    probabilities: Float[Tensor, "n c h w"], prior: Float[Tensor, " c"], mu: float
+) -> Float[Tensor, ""]:
+    """Class-ratio prior: sum over c of max(0, mu * p_s[c] - mean over pixels of P_t[c]) (ADVENT, section 3.3).
+
+    Args:
+        probabilities: softmax over dimension 1 of target images.
+        prior: p_s, the share of each class among the source's labelled pixels; sums to 1.
+        mu: relaxation in 0..1; 0 asks for nothing, 1 for the source's full ratios.
+
+    Returns:
+        The mean over the images, each compared with the prior by itself.
+    """
+    ratios = probabilities.float().mean(dim=(2, 3))
+    return F.relu(mu * prior.float() - ratios).sum(dim=1).mean()
+
+
+def domain_loss(logits: Float[Tensor, "n 1 h w"], domain: Domain) -> Float[Tensor, ""]:
+    """Binary cross entropy of a discriminator's logits against one domain, averaged over all of them.
+
+    Args:
+        logits: the discriminator's output map; large values mean target.
+        domain: the answer that counts as right.
+    """
+    answer = torch.full_like(logits, float(domain), dtype=torch.float32)
+    return F.binary_cross_entropy_with_logits(logits.float(), answer)
+
+
+def poly_lr(base: float, step: int, horizon: int, power: float) -> float:
+    """Polynomial schedule base * (1 - step / horizon) ** power, and 0 from the horizon on.
+
+    Args:
+        base: learning rate at step 0.
+        step: optimiser steps taken so far.
+        horizon: step at which the rate reaches 0.
+        power: exponent; the paper takes 0.9.
+    """
+    return base * max(0.0, 1.0 - step / horizon) ** power

@@ -1,0 +1,38 @@
+"""AdvEnt: adversarial entropy minimisation (ADVENT, section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, final
+
+from torch import Tensor
+
+from advent_dist.config import AdventConfig
+from advent_dist.methods.adversary import Adversary
+from advent_dist.methods.levels import logged, supervised_losses, weighted
+from advent_dist.parallel.engine import Engine
+from advent_dist.types import DomainBatch, Metrics
+
+
+@final
+class Advent:
+    """Cross entropy on the source, and target self-information that discriminators take for source."""
+
+    adversarial: ClassVar[bool] = True
+
+    def __init__(
+        self, config: AdventConfig, engines: Mapping[str, Engine], source_prior: Tensor
+    ) -> None:
+        self.config = config
+        self.engines = engines
+        self.segmenter = engines["segmenter"]
+        self.adversary = Adversary(engines)
+
+    def step(self, batch: DomainBatch) -> Metrics:
+        """Segmenter first, then the discriminators on the maps from before its update."""
+        source, target = self.segmenter(batch.source_image), self.segmenter(batch.target_image)
+        losses = supervised_losses(source, batch.source_label)
+        losses |= self.adversary.fooling_losses(target)
+        self.segmenter.backward(weighted(losses, self.config))
+        self.segmenter.step()
+        return logged(losses | self.adversary.learn(source, target))

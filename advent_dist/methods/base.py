@@ -1,0 +1,24 @@
+"""What a method is: networks as engines, and one step over a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from advent_dist.parallel.engine import Engine
+from advent_dist.types import DomainBatch, Metrics
+
+
+class Method(Protocol):
+    """An adaptation method, ready to train."""
+
+    @property
+    def engines(self) -> Mapping[str, Engine]:
+        """Every engine under the name that its checkpoint bears; `segmenter` is always one."""
+
+    def step(self, batch: DomainBatch) -> Metrics:
+        """Learn from one micro-batch on the engines' device.
+
+        Returns:
+            The losses before weighting, 0-d tensors on the device. It never waits for them.
+        """

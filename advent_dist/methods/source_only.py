@@ -1,0 +1,34 @@
+"""Supervised training on the source alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, final
+
+from torch import Tensor
+
+from advent_dist.config import SourceOnlyConfig
+from advent_dist.methods.levels import logged, supervised_losses, weighted
+from advent_dist.parallel.engine import Engine
+from advent_dist.types import DomainBatch, Metrics
+
+
+@final
+class SourceOnly:
+    """The baseline that adaptation is measured against, and, with target labels as source, its oracle."""
+
+    adversarial: ClassVar[bool] = False
+
+    def __init__(
+        self, config: SourceOnlyConfig, engines: Mapping[str, Engine], source_prior: Tensor
+    ) -> None:
+        self.config = config
+        self.engines = engines
+        self.segmenter = engines["segmenter"]
+
+    def step(self, batch: DomainBatch) -> Metrics:
+        """Fit the source labels."""
+        losses = supervised_losses(self.segmenter(batch.source_image), batch.source_label)
+        self.segmenter.backward(weighted(losses, self.config))
+        self.segmenter.step()
+        return logged(losses)

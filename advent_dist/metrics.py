@@ -1,0 +1,121 @@
+"""From pixels to numbers: confusion matrix, IoU, AUROC.
+
+Counts are added up over batches and ranks first, and ratios are taken last. An IoU is in percent,
+as papers print it: 43.8, not 0.438.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float64, Int64, Integer
+from torch import Tensor
+
+from advent_dist.errors import DataError
+from advent_dist.types import IGNORE_INDEX
+
+
+def confusion_matrix(
+    prediction: Integer[Tensor, "*shape"], label: Integer[Tensor, "*shape"], num_classes: int
+) -> Int64[Tensor, "c c"]:
+    """Count the pixels of each pair of label and prediction; pixels labelled 255 count nowhere.
+
+    Args:
+        prediction: train ids in 0..num_classes-1.
+        label: train ids in 0..num_classes-1, or 255.
+        num_classes: C.
+
+    Returns:
+        int64 [C, C]; the row is the label, the column the prediction.
+
+    Raises:
+        DataError: a label is neither a train id of the class set nor 255.
+    """
+    pairs = label.long() * num_classes + prediction.long() + 1
+    # Ignored pixels fall into a bin of their own, which costs less than selecting the others.
+    counts = torch.bincount(
+        pairs.where(label != IGNORE_INDEX, 0).flatten(), minlength=num_classes**2 + 1
+    )
+    if counts.numel() > num_classes**2 + 1:
+        raise DataError(
+            f"a label holds train ids beyond {num_classes - 1}: give data.classes the class set "
+            "that the shards were built with"
+        )
+    return counts[1:].reshape(num_classes, num_classes)
+
+
+def iou(confusion: Int64[Tensor, "c c"]) -> Float64[Tensor, " c"]:
+    """Intersection over union of each class, in percent.
+
+    Args:
+        confusion: int64 [C, C], rows = label.
+
+    Returns:
+        float64 [C] in 0..100; nan for a class with neither labelled nor predicted pixels.
+    """
+    confusion = confusion.double()
+    intersection = confusion.diagonal()
+    union = confusion.sum(0) + confusion.sum(1) - intersection
+    return 100 * intersection / union
+
+
+def mean_iou(
+    confusion: Int64[Tensor, "c c"], subset: Sequence[int] | None = None
+) -> Float64[Tensor, ""]:
+    """Mean IoU over the classes that occur, in percent.
+
+    A subset's mIoU (16 or 13 of 19) is the mean of its classes' IoU in the *full* matrix, as it is
+    published: confusions with a class outside the subset still count against the class inside.
+
+    Args:
+        confusion: int64 [C, C], rows = label.
+        subset: train ids to average over; none takes all.
+
+    Returns:
+        0-d float64 in 0..100; nan where no class of the subset occurs.
+    """
+    per_class = iou(confusion)
+    return (per_class if subset is None else per_class[list(subset)]).nanmean()
+
+
+def auroc(
+    positives: Int64[Tensor, " bins"], negatives: Int64[Tensor, " bins"]
+) -> Float64[Tensor, ""]:
+    """Area under the ROC curve of a score, from histograms of it.
+
+    It is the probability that a positive scores above a negative, where a tie (here: the same bin)
+    counts half; equally, the trapezoid rule over the bins' thresholds.
+
+    Args:
+        positives: int64 [bins], positives in each bin, bins in rising order of the score.
+        negatives: int64 [bins], negatives in each bin.
+
+    Returns:
+        0-d float64 in 0..1; nan without positives or without negatives.
+    """
+    positive, negative = positives.double(), negatives.double()
+    negatives_below = negative.cumsum(0) - negative / 2
+    return (positive * negatives_below).sum() / (positive.sum() * negative.sum())
+
+
+def boundary_mask(label: Integer[Tensor, "n h w"], radius: int) -> Bool[Tensor, "n h w"]:
+    """Pixels near the border of two classes.
+
+    A pixel is one where it is labelled and the square of 2 * radius + 1 pixels around it holds a
+    labelled pixel of another class. Ignored pixels neither are nor make a boundary.
+
+    Args:
+        label: [n, h, w], train ids or 255.
+        radius: pixels between the centre and the edge of the square.
+
+    Returns:
+        bool [n, h, w].
+    """
+    labelled = label != IGNORE_INDEX
+    classes = label.float()
+    highest = F.max_pool2d(classes.where(labelled, -1.0), 2 * radius + 1, 1, radius)
+    # 255 is above every train id, so the lowest needs no such care.
+    lowest = -F.max_pool2d(-classes, 2 * radius + 1, 1, radius)
+    return labelled.logical_and(highest > lowest)

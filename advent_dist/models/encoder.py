@@ -1,0 +1,126 @@
+"""Encoders from timm: an image in, its two deepest feature maps out. The only file that imports timm."""
+
+from __future__ import annotations
+
+import difflib
+from functools import partial
+
+import timm
+import torch.nn.functional as F
+from jaxtyping import Float
+from timm.models import is_model_in_modules
+from torch import Tensor, nn
+
+from advent_dist.config import ModelConfig
+from advent_dist.errors import ConfigError
+
+_PLAIN_TRANSFORMERS = ("vision_transformer", "eva", "deit")
+
+
+class Encoder(nn.Module):
+    """A timm model reduced to the features that the heads read.
+
+    Args:
+        body: a module that returns the two feature maps, the deeper one last.
+        channels: channels of the two.
+        channels_last: the body returns [n, h, w, c], as Swin transformers do.
+        patch: height and width in pixels of a plain transformer's patches; none for all other architectures.
+    """
+
+    def __init__(
+        self,
+        body: nn.Module,
+        channels: tuple[int, int],
+        *,
+        channels_last: bool = False,
+        patch: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.channels = channels
+        self.channels_last = channels_last
+        self.patch = patch
+        self.mean: tuple[float, ...] = body.pretrained_cfg["mean"]
+        self.std: tuple[float, ...] = body.pretrained_cfg["std"]
+
+    def forward(
+        self, image: Float[Tensor, "n 3 h w"]
+    ) -> tuple[Float[Tensor, "n c i j"], Float[Tensor, "n d k l"]]:
+        """The second-deepest and the deepest features.
+
+        Args:
+            image: RGB in 0..1, minus `mean`, divided by `std`.
+        """
+        middle, last = self.body(image if self.patch is None else _in_patches(image, self.patch))
+        if self.channels_last:
+            middle, last = middle.permute(0, 3, 1, 2), last.permute(0, 3, 1, 2)
+        return middle, last
+
+
+def build_encoder(config: ModelConfig) -> Encoder:
+    """The timm encoder `config.encoder`, random or pretrained.
+
+    Raises:
+        ConfigError: timm has no such model, it has no features, or it takes one image size only.
+    """
+    name = config.encoder
+    if not timm.is_model(name):
+        close = difflib.get_close_matches(name.split(".")[0], timm.list_models(), n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else "see timm.list_models()"
+        raise ConfigError(
+            f"model.encoder = {name!r}: neither deeplab_v2 nor a model of timm; {hint}"
+        )
+    if is_model_in_modules(name, _PLAIN_TRANSFORMERS):
+        return _plain_transformer(name, config.pretrained)
+    return _pyramid(name, config.pretrained, config.output_stride)
+
+
+def _plain_transformer(name: str, pretrained: bool) -> Encoder:
+    """A ViT: the features of the block at two thirds of its depth and of the last, both through its final norm."""
+    model = timm.create_model(name, pretrained=pretrained, dynamic_img_size=True)
+    depth = len(model.blocks)
+    indices = [2 * depth // 3 - 1, depth - 1]
+    model.prune_intermediate_layers(indices, prune_norm=False, prune_head=True)
+    # Through `forward`, since ZeRO-3 gathers the position embedding only for a model that is *called*.
+    model.forward = partial(
+        model.forward_intermediates, indices=indices, norm=True, intermediates_only=True
+    )
+    height, width = model.patch_embed.patch_size
+    return Encoder(model, (model.embed_dim, model.embed_dim), patch=(height, width))
+
+
+def _pyramid(name: str, pretrained: bool, output_stride: int) -> Encoder:
+    """A network with stages: the last two of them, dilated to `output_stride` where the architecture can do that."""
+    dilated = {} if output_stride == 32 else {"output_stride": output_stride}
+    if timm.get_pretrained_cfg(name).fixed_input_size:
+        attempts: list[dict[str, object]] = [{"dynamic_img_size": True}]
+    else:
+        attempts = [dilated, {}]
+    for options in attempts:
+        try:
+            body = timm.create_model(
+                name, pretrained=pretrained, features_only=True, out_indices=(-2, -1), **options
+            )
+            break
+        # What timm raises where an architecture does not know an option.
+        except (TypeError, AssertionError, NotImplementedError):
+            continue
+    else:
+        raise ConfigError(
+            f"model.encoder = {name!r}: timm gives no features of it at other image sizes than its own; "
+            "choose an encoder such as resnet50, convnext_tiny or vit_small_patch16_dinov3"
+        )
+    middle, last = body.feature_info.channels()
+    channels_last = str(getattr(body, "output_fmt", "NCHW")).endswith("NHWC")
+    return Encoder(body, (middle, last), channels_last=channels_last)
+
+
+def _in_patches(
+    image: Float[Tensor, "n 3 h w"], patch: tuple[int, int]
+) -> Float[Tensor, "n 3 i j"]:
+    """The image at the nearest size that patches tile, so that the features cover all of it and nothing else."""
+    sizes = zip(image.shape[2:], patch, strict=True)
+    height, width = (max(1, round(size / step)) * step for size, step in sizes)
+    if image.shape[2:] == (height, width):
+        return image
+    return F.interpolate(image, size=(height, width), mode="bilinear", align_corners=False)

@@ -1,0 +1,39 @@
+"""The segmentation head: features in, one logit a class out, at the resolution of the features."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+_DILATIONS = (6, 12, 18, 24)
+
+
+class DilatedHead(nn.Module):
+    """Sum of four dilated 3x3 convolutions: the classifier of DeepLab-v2 ("ASPP-L", arXiv 1606.00915).
+
+    Parameter names are those of the published networks, so the paper's and our own segmenters share the class.
+    """
+
+    def __init__(self, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.conv2d_list = nn.ModuleList(
+            nn.Conv2d(in_channels, num_classes, kernel_size=3, padding=rate, dilation=rate)
+            for rate in _DILATIONS
+        )
+        for convolution in self.conv2d_list:
+            nn.init.normal_(convolution.weight, std=0.01)
+
+    def forward(self, features: Float[Tensor, "n d h w"]) -> Float[Tensor, "n c h w"]:
+        """Logits of the classes.
+
+        Args:
+            features: [n, in_channels, h, w].
+
+        Returns:
+            [n, num_classes, h, w], in the precision of the features.
+        """
+        first, *others = self.conv2d_list
+        logits: Tensor = first(features)
+        for convolution in others:
+            logits = logits + convolution(features)
+        return logits

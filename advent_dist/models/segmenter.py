@@ -1,0 +1,159 @@
+"""The segmenter: RGB images as they are decoded in, full-resolution logits out, whichever network is inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from advent_dist.config import ModelConfig
+from advent_dist.models.checkpointing import checkpoint_blocks
+from advent_dist.models.deeplab_v2 import BGR_MEAN, DeepLabV2
+from advent_dist.models.encoder import Encoder, build_encoder
+from advent_dist.models.heads import DilatedHead
+from advent_dist.models.network import Network
+
+
+class SegmenterOutput(NamedTuple):
+    """Logits of the heads, fp32 [n, C, H, W], at the size that was asked for."""
+
+    aux: Tensor | None
+    """The auxiliary head's; none without one."""
+
+    main: Tensor
+    """The main head's, which predictions are made from."""
+
+
+class Normalise(nn.Module):
+    """RGB in 0..255 -> what a network was trained on.
+
+    Args:
+        mean: subtracted from each channel, in the network's channel order and range.
+        std: divides each channel after that.
+        bgr: swap red and blue first.
+        scale: multiplies 0..255 before the mean is subtracted.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, mean: Sequence[float], std: Sequence[float], *, bgr: bool = False, scale: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.bgr = bgr
+        self.scale = scale
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+
+    def forward(self, images: Shaped[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+        """Normalised float32 images.
+
+        Args:
+            images: RGB in 0..255, uint8 or any float.
+        """
+        pixels = images.to(self.mean.dtype)
+        if self.bgr:
+            pixels = pixels.flip(1)
+        return (pixels * self.scale - self.mean) / self.std
+
+
+class EncoderWithHeads(Network):
+    """A timm encoder with DeepLab-v2's head on its deepest features, and on the second-deepest if multi-level."""
+
+    def __init__(self, encoder: Encoder, num_classes: int, multi_level: bool) -> None:
+        super().__init__()
+        middle, last = encoder.channels
+        self.encoder = encoder
+        self.aux_head = DilatedHead(middle, num_classes) if multi_level else None
+        self.main_head = DilatedHead(last, num_classes)
+        self.align_corners = encoder.patch is None
+
+    def forward(
+        self, image: Float[Tensor, "n 3 h w"]
+    ) -> tuple[Float[Tensor, "n c i j"] | None, Float[Tensor, "n c k l"]]:
+        """Auxiliary (or None) and main logits, each at the resolution of its features."""
+        middle, last = self.encoder(image)
+        aux = None if self.aux_head is None else self.aux_head(middle)
+        return aux, self.main_head(last)
+
+    @property
+    def heads(self) -> list[nn.Module]:
+        """The auxiliary head, if there is one, and the main head."""
+        return [self.main_head] if self.aux_head is None else [self.aux_head, self.main_head]
+
+
+class Segmenter(nn.Module):
+    """Normalises, segments, upsamples.
+
+    Args:
+        network: from normalised images to low-resolution logits.
+        normalise: from decoded RGB to what `network` wants.
+    """
+
+    def __init__(self, network: Network, normalise: Normalise) -> None:
+        super().__init__()
+        self.network = network
+        self.normalise = normalise
+
+    def forward(
+        self, images: Shaped[Tensor, "n 3 h w"], size: tuple[int, int] | None = None
+    ) -> SegmenterOutput:
+        """Logits of each head, fp32, upsampled bilinearly.
+
+        Args:
+            images: RGB in 0..255, uint8 or float [n, 3, h, w].
+            size: height and width of the logits; the images' own by default.
+        """
+        aux, main = self.network(self.normalise(images))
+        size = size or (images.shape[2], images.shape[3])
+        return SegmenterOutput(
+            None if aux is None else self._upsample(aux, size), self._upsample(main, size)
+        )
+
+    def _upsample(
+        self, logits: Float[Tensor, "n c i j"], size: tuple[int, int]
+    ) -> Float[Tensor, "n c h w"]:
+        # fp32 before the interpolation: entropies are taken from the result, under autocast too.
+        return F.interpolate(
+            logits.float(), size=size, mode="bilinear", align_corners=self.network.align_corners
+        )
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """The trainable parameters as `encoder` and `heads`, for their two learning rates."""
+        in_heads = {id(p) for head in self.network.heads for p in head.parameters()}
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        return {
+            "encoder": [p for p in trainable if id(p) not in in_heads],
+            "heads": [p for p in trainable if id(p) in in_heads],
+        }
+
+    def enable_activation_checkpointing(self) -> None:
+        """Recompute the encoder's activations in the backward pass; call it once, before training.
+
+        Raises:
+            ConfigError: the encoder has no blocks that could be checkpointed.
+        """
+        checkpoint_blocks(self.network)
+
+
+def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
+    """The segmenter of a config, with random weights or timm's pretrained ones; see `load_weights` for others.
+
+    Args:
+        config: which network.
+        num_classes: C, the classes of each head.
+
+    Raises:
+        ConfigError: the encoder is unknown or unsuited.
+    """
+    if config.encoder == "deeplab_v2":
+        normalise = Normalise(BGR_MEAN, (1.0, 1.0, 1.0), bgr=True)
+        return Segmenter(DeepLabV2(num_classes, config.multi_level), normalise)
+    encoder = build_encoder(config)
+    normalise = Normalise(encoder.mean, encoder.std, scale=1 / 255)
+    return Segmenter(EncoderWithHeads(encoder, num_classes, config.multi_level), normalise)

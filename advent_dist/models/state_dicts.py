@@ -1,0 +1,91 @@
+"""State dicts from elsewhere: reading the file, cutting prefixes, refusing what does not fit."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from advent_dist.errors import CheckpointError
+
+StateDict = dict[str, Tensor]
+
+_COUNTER = "num_batches_tracked"
+_WRAPPERS = ("state_dict", "model", "teacher")
+
+
+def read_state_dict(path: Path) -> StateDict:
+    """The tensors of a .safetensors, or of a .pth file, in the order in which they are stored.
+
+    A .pth may hold them directly or under "state_dict", "model" or "teacher". It is read without running any code.
+
+    Raises:
+        CheckpointError: the file is damaged or holds something else.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{path}: not readable as weights ({reason}); give a .safetensors, or a .pth of tensors alone"
+        ) from None
+    for key in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not all(
+        isinstance(value, Tensor) for value in content.values()
+    ):
+        raise CheckpointError(
+            f"{path}: holds a {type(content).__name__} that is no state dict; save model.state_dict()"
+        )
+    return dict(content)
+
+
+def without_prefix(state_dict: Mapping[str, Tensor], prefix: str) -> StateDict:
+    """The same tensors, `prefix` cut off where *all* names start with it (as DataParallel's "module." does)."""
+    if not all(name.startswith(prefix) for name in state_dict):
+        return dict(state_dict)
+    return {name.removeprefix(prefix): value for name, value in state_dict.items()}
+
+
+def without_counters(names: Collection[str]) -> list[str]:
+    """The names but for BatchNorm's batch counters, which old files lack and nothing here needs."""
+    return [name for name in names if not name.endswith(_COUNTER)]
+
+
+def check_fits(loaded: Mapping[str, Tensor], wanted: Mapping[str, Tensor], *, what: str) -> None:
+    """Refuse a state dict that has not exactly the names and shapes of `wanted`, batch counters aside.
+
+    Args:
+        loaded: tensors from a file.
+        wanted: tensors of the model.
+        what: what the file should be, for the message.
+
+    Raises:
+        CheckpointError: names the first tensor that does not fit.
+    """
+    for name in without_counters(wanted):
+        if name not in loaded:
+            raise CheckpointError(
+                f"tensor {name} is missing, so this is not {what} for this model; "
+                "check model.encoder and model.multi_level"
+            )
+        have, want = tuple(loaded[name].shape), tuple(wanted[name].shape)
+        if have != want:
+            raise CheckpointError(
+                f"tensor {name} has shape {have} where the model has {want}, so this is not {what} for this model; "
+                "check model.encoder, model.multi_level and the number of classes (data.classes)"
+            )
+    for name in without_counters(loaded):
+        if name not in wanted:
+            raise CheckpointError(
+                f"tensor {name} has no place in the model, so this is not {what} for it; "
+                "check model.encoder and model.multi_level"
+            )

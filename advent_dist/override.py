@@ -1,0 +1,100 @@
+"""Experiments as data: JSON there and back, and `override` by dotted path, for the sweep, the tests and saved configs."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from advent_dist.config import Experiment
+from advent_dist.errors import ConfigError
+
+
+def to_json(experiment: Experiment) -> str:
+    """The complete config as indented JSON text."""
+    return json.dumps(asdict(experiment), indent=2)
+
+
+def from_json(text: str | bytes, where: str = "config") -> Experiment:
+    """The experiment that `to_json` wrote; `where` is named in messages.
+
+    Raises:
+        ConfigError: not JSON, an unknown name, or a value of the wrong type or range.
+    """
+    try:
+        tree = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"{where} is not JSON ({error}); give a run's config.json") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{where} holds no config; give a run's config.json")
+    return _build(tree)
+
+
+def override(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
+    """A copy of `experiment` with some fields changed.
+
+    Args:
+        experiment: What to start from.
+        values: Dotted path, such as `method.lambda_adv`, to the new value.
+
+    Raises:
+        ConfigError: a path does not exist (with the nearest that do), or a value does not fit.
+    """
+    tree = asdict(experiment)
+    for path, value in values.items():
+        *parents, name = path.split(".")
+        node: Any = tree
+        for parent in parents:
+            node = node.get(parent) if isinstance(node, dict) else None
+        if not isinstance(node, dict) or name not in node or isinstance(node[name], dict):
+            raise _unknown(path, _paths(asdict(experiment)))
+        node[name] = value
+    return _build(tree)
+
+
+def _build(tree: dict[str, Any]) -> Experiment:
+    try:
+        experiment = _adapter().validate_python(tree)
+    except ValidationError as error:
+        raise _first_error(error) from error
+    known = _paths(asdict(experiment))
+    for path in _paths(tree):
+        if path not in known:
+            raise _unknown(path, known)
+    return experiment
+
+
+@cache
+def _adapter() -> TypeAdapter[Experiment]:
+    return TypeAdapter(Experiment)
+
+
+def _paths(tree: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The dotted paths of all leaves."""
+    paths: list[str] = []
+    for name, value in tree.items():
+        inner = isinstance(value, Mapping)
+        paths += _paths(value, f"{prefix}{name}.") if inner else [prefix + name]
+    return paths
+
+
+def _unknown(path: str, known: list[str]) -> ConfigError:
+    near = difflib.get_close_matches(path, known, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return ConfigError(f"there is no config field {path!r}{hint}")
+
+
+def _first_error(error: ValidationError) -> ConfigError:
+    """Pydantic's first complaint, in our words where the config's own check made it."""
+    first = error.errors()[0]
+    own = first.get("ctx", {}).get("error")
+    if isinstance(own, ConfigError):
+        return own
+    # A union names the class it tried ("AdventConfig"); such parts are no field names.
+    path = ".".join(str(part) for part in first["loc"] if str(part)[:1].islower())
+    return ConfigError(f"{path} = {first['input']!r}: {first['msg']}")

@@ -1,0 +1,1 @@
+"""How models are executed: alone or on many ranks, by plain PyTorch or by DeepSpeed."""

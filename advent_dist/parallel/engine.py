@@ -1,0 +1,72 @@
+"""The engine: one network with its optimiser, however it is executed. Methods see nothing else.
+
+    output = engine(images)              # forward through the engine's hooks
+    with engine.frozen() as module:      # forward that gives gradients to the input, not to the weights
+        fooling = module(maps)
+    engine.backward(loss)                # once a phase: ZeRO-1 and -2 keep only the last of several
+    engine.step()                        # updates at the end of an accumulation window
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+class Engine(Protocol):
+    """A network, its optimiser and the way that both are executed."""
+
+    @property
+    def module(self) -> nn.Module:
+        """The network itself. Its parameters may be sharded."""
+
+    def __call__(self, *args: Any) -> Any:
+        """The network's forward pass."""
+
+    def frozen(self) -> AbstractContextManager[nn.Module]:
+        """The network with constant weights: gradients flow through it to its input only."""
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of `loss`, a 0-d tensor, divided by the accumulation steps. Once a phase."""
+
+    def step(self) -> None:
+        """End a micro-batch. The last one of an accumulation window updates the weights."""
+
+    def set_lr_factor(self, factor: float) -> None:
+        """Make every learning rate `factor` times its initial value."""
+
+    @property
+    def learning_rates(self) -> list[float]:
+        """The learning rate of each parameter group."""
+
+    def save(self, folder: Path) -> None:
+        """Write weights and optimiser state into `folder`. Collective."""
+
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote, at the same world size. Collective."""
+
+    def weights(self) -> dict[str, Tensor]:
+        """The whole state dict in fp32 on the CPU of rank 0; empty on other ranks. Collective."""
+
+
+@contextmanager
+def constant(module: nn.Module) -> Iterator[nn.Module]:
+    """`module` with `requires_grad` off for the time being."""
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield module
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The autocast context of an `EngineConfig.precision`; does nothing for fp32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")

@@ -1,0 +1,64 @@
+"""Which rank this process is, and the few collectives that everything above the engines needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """This process among the ranks of a run. Alone, no process group is needed."""
+
+    rank: int = 0
+    """0..size-1."""
+
+    size: int = 1
+    """Number of ranks."""
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    """Where this rank computes."""
+
+    @classmethod
+    def current(cls, device: torch.device | None = None) -> World:
+        """The world of the initialised process group, or a world of one."""
+        device = device or torch.device("cpu")
+        if not dist.is_initialized():
+            return cls(device=device)
+        return cls(rank=dist.get_rank(), size=dist.get_world_size(), device=device)
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is rank 0, the one that writes."""
+        return self.rank == 0
+
+    def sum(self, value: Tensor) -> Tensor:
+        """The sum of `value` over all ranks, in place. Collective."""
+        if self.size > 1:
+            dist.all_reduce(value)
+        return value
+
+    def mean(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """The mean of each metric over all ranks, which must name the same ones. Collective."""
+        names = sorted(metrics)
+        values = torch.tensor([metrics[name] for name in names], dtype=torch.float64)
+        if self.size > 1:
+            values = self.sum(values.to(self.device)).cpu() / self.size
+        return dict(zip(names, values.tolist(), strict=True))
+
+    def first_message(self, message: str | None) -> str | None:
+        """The message of the lowest rank that has one, so that all ranks can fail alike. Collective."""
+        if self.size == 1:
+            return message
+        messages: list[str | None] = [None] * self.size
+        dist.all_gather_object(messages, message)
+        return next((text for text in messages if text is not None), None)
+
+    def barrier(self) -> None:
+        """Wait for all ranks. Collective."""
+        if self.size > 1:
+            dist.barrier()

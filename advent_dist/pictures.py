@@ -1,0 +1,135 @@
+"""Pictures of labels and entropies, drawn on the CPU: what the reports and `predict` show."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image, ImageDraw, ImageFont
+
+Colour = tuple[int, int, int]
+"""RGB, 0..255."""
+
+_INFERNO = np.array(
+    [
+        (0, 0, 4),
+        (27, 12, 65),
+        (74, 12, 107),
+        (120, 28, 109),
+        (165, 44, 96),
+        (207, 68, 70),
+        (237, 105, 37),
+        (251, 155, 6),
+        (247, 209, 61),
+        (252, 255, 164),
+    ],
+    dtype=np.float64,
+)
+"""Evenly spaced colours of the perceptually uniform colour map "inferno"; linear in between."""
+
+_CAPTION_HEIGHT = 22
+_GAP = 4
+
+
+def colourise(
+    label: UInt8[np.ndarray, "h w"], palette: Sequence[Colour]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Paint train ids.
+
+    Args:
+        label: uint8 [h, w], train ids or 255.
+        palette: one RGB colour a class.
+
+    Returns:
+        uint8 [h, w, 3], RGB; black where the label is 255 or no class of the palette.
+    """
+    table = np.zeros((256, 3), dtype=np.uint8)
+    table[: len(palette)] = palette
+    return np.take(table, label, axis=0)
+
+
+def heat_map(values: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Paint values in 0..1, such as entropies: 0 is black, 1 is pale yellow.
+
+    Args:
+        values: floats [h, w]; those outside 0..1 are painted as the nearer end.
+
+    Returns:
+        uint8 [h, w, 3], RGB.
+    """
+    anchors = np.linspace(0, 1, len(_INFERNO))
+    painted = np.empty((*values.shape, 3), dtype=np.uint8)
+    for channel in range(3):
+        painted[..., channel] = np.interp(values, anchors, _INFERNO[:, channel]).round()
+    return painted
+
+
+def panel(
+    image: UInt8[np.ndarray, "h w 3"],
+    label: UInt8[np.ndarray, "i j"] | None,
+    predictions: Mapping[str, UInt8[np.ndarray, "_ _"]],
+    entropies: Mapping[str, Float[np.ndarray, "_ _"]],
+    palette: Sequence[Colour],
+    tile_width: int = 384,
+) -> Image.Image:
+    """One row of captioned tiles: image, label, then each model's prediction and entropy.
+
+    Args:
+        image: uint8 [h, w, 3], RGB; its shape sets that of all tiles.
+        label: uint8 train ids or 255, of any size; none leaves the tile out.
+        predictions: model's name -> uint8 train ids, of any size.
+        entropies: model's name -> floats in 0..1, of any size; a model may have none.
+        palette: one RGB colour a class.
+        tile_width: pixels.
+
+    Returns:
+        The row, RGB.
+    """
+    height, width = image.shape[:2]
+    size = (tile_width, max(1, round(tile_width * height / width)))
+
+    def classes(train_ids: UInt8[np.ndarray, "_ _"]) -> Image.Image:
+        # Nearest: the mean of two classes' colours would be the colour of a third.
+        painted = Image.fromarray(colourise(train_ids, palette))
+        return painted.resize(size, Image.Resampling.NEAREST)
+
+    tiles = [("image", Image.fromarray(image).resize(size))]
+    if label is not None:
+        tiles.append(("label", classes(label)))
+    for name, prediction in predictions.items():
+        tiles.append((name, classes(prediction)))
+        if name in entropies:
+            heat = Image.fromarray(heat_map(entropies[name]))
+            tiles.append((f"{name}: entropy", heat.resize(size)))
+    return _row(tiles)
+
+
+def _row(tiles: Sequence[tuple[str, Image.Image]]) -> Image.Image:
+    """Tiles of one size side by side on white, each under its caption."""
+    width, height = tiles[0][1].size
+    total = len(tiles) * (width + _GAP) - _GAP
+    row = Image.new("RGB", (total, _CAPTION_HEIGHT + height), (255, 255, 255))
+    draw, font = ImageDraw.Draw(row), ImageFont.load_default(size=14)
+    for place, (caption, tile) in enumerate(tiles):
+        left = place * (width + _GAP)
+        row.paste(tile, (left, _CAPTION_HEIGHT))
+        while draw.textlength(caption, font) > width:
+            caption = caption[:-1]
+        draw.text((left + 2, 2), caption, fill=(0, 0, 0), font=font)
+    return row
+
+
+def to_png(image: Image.Image) -> bytes:
+    """The image as a PNG file's bytes."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def to_data_uri(image: Image.Image | bytes) -> str:
+    """The image, or the bytes of a PNG file, as a `data:` URI that an HTML page can hold."""
+    png = image if isinstance(image, bytes) else to_png(image)
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

@@ -1,0 +1,115 @@
+"""One rank's part of a run, from its config to its last report."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from advent_dist import checkpoint
+from advent_dist.assembly import build_method
+from advent_dist.config import Experiment
+from advent_dist.data.classes import class_set
+from advent_dist.data.loader import EvaluationLoader, TrainingLoader
+from advent_dist.data.store import join, read_manifest
+from advent_dist.evaluate import evaluate, summarise
+from advent_dist.loop import Report, train
+from advent_dist.methods.base import Method
+from advent_dist.parallel.buffers import pooled_batch_norm
+from advent_dist.parallel.world import World
+from advent_dist.progress import Progress, Scores
+
+
+def train_rank(
+    experiment: Experiment, world: World, report: Report, latest: Path | None = None
+) -> Progress:
+    """Train one rank of `experiment`, from scratch or from a checkpoint. Collective.
+
+    Args:
+        experiment: The whole config.
+        world: This rank.
+        report: Takes rows and this rank's parts of checkpoints.
+        latest: Folder of the checkpoint to go on from.
+
+    Returns:
+        The run's progress at its end.
+    """
+    data = experiment.data
+    method = build_method(experiment, world, _source_prior(experiment))
+    progress, streams = Progress(), None
+    if latest is not None:
+        progress, streams = checkpoint.restore(
+            latest, experiment=experiment, world=world, engines=method.engines
+        )
+    loader = TrainingLoader(
+        data, rank=world.rank, world_size=world.size, seed=experiment.run.seed, state=streams
+    )
+
+    def save(progress: Progress) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="advent-dist-checkpoint-"))
+        checkpoint.save(
+            folder,
+            experiment=experiment,
+            world=world,
+            engines=method.engines,
+            progress=progress,
+            streams=loader.state(),
+        )
+        return folder
+
+    try:
+        train(
+            experiment,
+            world=world,
+            method=method,
+            batches=iter(loader),
+            progress=progress,
+            evaluate=_evaluator(experiment, world, method, progress),
+            save=save,
+            report=report,
+        )
+    finally:
+        loader.close()
+    return progress
+
+
+def _source_prior(experiment: Experiment) -> Tensor:
+    """The class frequencies of the source, float32 [C], from its manifest."""
+    data = experiment.data
+    manifest = read_manifest(join(data.root, data.source), data)
+    histogram = torch.tensor(manifest.class_histogram, dtype=torch.float32)
+    return histogram / histogram.sum().clamp(min=1)
+
+
+def _evaluator(
+    experiment: Experiment, world: World, method: Method, progress: Progress
+) -> Callable[[], Scores]:
+    """A function that scores the segmenter as it is on every labelled evaluation folder."""
+    data = experiment.data
+    classes = class_set(data.classes)
+    segmenter = method.engines["segmenter"]
+
+    def score(folder: str) -> dict[str, Any]:
+        loader = EvaluationLoader(data, folder, rank=world.rank, world_size=world.size)
+        counts = evaluate(
+            [lambda image, size: segmenter(image, size).main],
+            loader,
+            num_classes=classes.num_classes,
+            device=world.device,
+            rounds=loader.rounds,
+        )
+        return summarise(counts.all_reduce(), classes).to_json()
+
+    def scores() -> Scores:
+        segmenter.module.eval()
+        with pooled_batch_norm(segmenter.module, world):
+            target = score(data.evaluation)
+            source = score(data.source_evaluation) if data.source_evaluation else None
+        segmenter.module.train()
+        return Scores(step=progress.step, target=target, source=source)
+
+    return scores

@@ -1,0 +1,65 @@
+"""The page that compares runs, such as source only against adapted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from advent_dist.errors import ConfigError
+from advent_dist.report.charts import charts_of_runs
+from advent_dist.report.page import Page, render
+from advent_dist.report.record import SNAPSHOTS, Panel, RunRecord
+from advent_dist.report.run import BEST_IS_CHOSEN
+from advent_dist.report.tables import config_table, overview, palette_of, per_class
+
+
+def comparison_report(
+    title: str,
+    runs: Sequence[RunRecord],
+    baseline: str,
+    *,
+    notes: Sequence[str] = (),
+    panels: Sequence[Panel] = (),
+) -> str:
+    """The page of several runs on one target: numbers, differences to a baseline, pictures, curves.
+
+    Args:
+        title: heading of the page.
+        runs: the runs, with different names, in the order in which they are shown.
+        baseline: name of the run that the others are compared with.
+        notes: paragraphs below the heading.
+        panels: pictures that show all runs (see `pictures.panel`); those of each run are left out.
+
+    Returns:
+        A self-contained HTML page.
+
+    Raises:
+        ConfigError: no run is called `baseline`, or two share a name.
+    """
+    by_name = {run.name: run for run in runs}
+    if baseline not in by_name:
+        raise ConfigError(f"baseline = {baseline!r}: no such run; choose from {list(by_name)}")
+    if len(by_name) < len(runs):
+        raise ConfigError(f"runs = {[run.name for run in runs]}: give each run a name of its own")
+    palette = palette_of(by_name[baseline])
+    by_snapshot = [
+        per_class(
+            f"IoU of each class in percent, {snapshot} snapshot: {meaning}",
+            {name: run.evaluation(snapshot) for name, run in by_name.items()},
+            palette,
+            baseline,
+        )
+        for snapshot, meaning in SNAPSHOTS.items()
+    ]
+    return render(
+        Page(
+            title=title,
+            notes=[*notes, BEST_IS_CHOSEN],
+            tables=[overview(runs, by_name[baseline]), *by_snapshot],
+            panels=panels,
+            charts=charts_of_runs(runs),
+            folded=[
+                config_table(runs, "Configs, where they differ", differing=True),
+                config_table(runs, "Configs, complete"),
+            ],
+        )
+    )

@@ -1,0 +1,114 @@
+"""A run as plain data, read from the files of its folder. It can be looked at without PyTorch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from advent_dist.data.classes import CLASS_SETS, ClassSet
+from advent_dist.data.store import Folder, open_folder
+from advent_dist.errors import DataError
+
+SNAPSHOTS = {
+    "last": "the last step",
+    "best": "the step of highest target mIoU",
+}
+"""The two states of a run that are always shown together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A picture with a caption."""
+
+    caption: str
+    """One line."""
+
+    png: bytes
+    """A PNG file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What a run left behind; each part may be missing while it is still going on."""
+
+    name: str
+    """Name of the run."""
+
+    config: dict[str, Any] = field(default_factory=dict)
+    """The resolved `Experiment` as nested dicts."""
+
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    """Reports in the order in which they were written; any key may be missing in any of them."""
+
+    evaluations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """"last" and "best" -> `Evaluation.to_json()` on the target and the `step` it was made at."""
+
+    panels: list[Panel] = field(default_factory=list)
+    """Pictures of predictions."""
+
+    @property
+    def classes(self) -> ClassSet | None:
+        """The class set of the config, where it is a known one."""
+        return CLASS_SETS.get(self.config.get("data", {}).get("classes"))
+
+    def evaluation(self, snapshot: str) -> dict[str, Any]:
+        """The numbers of a snapshot; empty where there are none."""
+        return self.evaluations.get(snapshot, {})
+
+
+def read_run(url: str) -> RunRecord:
+    """Read a run folder: config.json, metrics.jsonl, summary.json and panels/*.png.
+
+    Args:
+        url: local folder or s3:// URL.
+
+    Returns:
+        The record; what is not there yet is empty.
+
+    Raises:
+        DataError: there is no config.json, or a file does not hold what it should.
+    """
+    folder = open_folder(url)
+    names = folder.list()
+    if "config.json" not in names:
+        raise DataError(f"{folder.url} is no run folder: it has no config.json")
+    pictures = open_folder(f"{folder.url}/panels")
+    summary = _read_json(folder, "summary.json") if "summary.json" in names else {}
+    return RunRecord(
+        name=folder.url.rsplit("/", 1)[-1],
+        config=_read_json(folder, "config.json"),
+        metrics=_read_metrics(folder) if "metrics.jsonl" in names else [],
+        evaluations={
+            snapshot: {"step": summary[snapshot]["step"], **summary[snapshot]["target"]}
+            for snapshot in SNAPSHOTS
+            if summary.get(snapshot)
+        },
+        panels=[
+            Panel(caption=name.removesuffix(".png"), png=pictures.read(name))
+            for name in pictures.list()
+            if name.endswith(".png")
+        ],
+    )
+
+
+def _read_json(folder: Folder, name: str) -> dict[str, Any]:
+    return _parse(folder.read(name).decode(), f"{folder.url}/{name}")
+
+
+def _read_metrics(folder: Folder) -> list[dict[str, Any]]:
+    lines = folder.read("metrics.jsonl").decode().splitlines()
+    return [
+        _parse(line, f"{folder.url}/metrics.jsonl, line {number}")
+        for number, line in enumerate(lines, start=1)
+    ]
+
+
+def _parse(text: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{where} is not JSON ({error}); restore the file or run again") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{where} holds {type(value).__name__}, not an object of names and values")
+    return value

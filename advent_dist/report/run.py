@@ -1,0 +1,55 @@
+"""The page of one run."""
+
+from __future__ import annotations
+
+from advent_dist.report.charts import charts_of_run
+from advent_dist.report.page import Page, render
+from advent_dist.report.record import SNAPSHOTS, RunRecord
+from advent_dist.report.tables import config_table, overview, palette_of, per_class
+
+BEST_IS_CHOSEN = (
+    "The best snapshot is chosen by the mIoU on the very images that it is reported on, so it "
+    "flatters; the last one is what a run without target labels ends with."
+)
+
+
+def run_report(run: RunRecord) -> str:
+    """The page of one run: numbers of the last and the best snapshot, pictures, curves, config.
+
+    Args:
+        run: the run; see `record.read_run`.
+
+    Returns:
+        A self-contained HTML page.
+    """
+    columns = {snapshot: run.evaluation(snapshot) for snapshot in SNAPSHOTS}
+    return render(
+        Page(
+            title=run.name,
+            notes=[_in_short(run), BEST_IS_CHOSEN],
+            tables=[
+                overview([run]),
+                per_class("IoU of each class in percent", columns, palette_of(run)),
+            ],
+            panels=run.panels,
+            charts=charts_of_run(run),
+            folded=[config_table([run], "Config")],
+        )
+    )
+
+
+def _in_short(run: RunRecord) -> str:
+    """One sentence on what was run, from those fields that the config has."""
+    parts = {
+        "method": ("method", "name"),
+        "network": ("model", "encoder"),
+        "source": ("data", "source"),
+        "target": ("data", "target"),
+        "steps": ("run", "steps"),
+        "seed": ("run", "seed"),
+        "workers": ("cluster", "workers"),
+    }
+    values = {
+        word: run.config.get(section, {}).get(name) for word, (section, name) in parts.items()
+    }
+    return ", ".join(f"{word} {value}" for word, value in values.items() if value is not None)

@@ -1,0 +1,174 @@
+"""Tables of a report: overview, IoU of each class, configs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from advent_dist.report.record import SNAPSHOTS, RunRecord
+
+ABSENT = "\N{EN DASH}"
+
+_NUMBERS = {
+    "pixel_accuracy": ("Pixel accuracy", 1),
+    "mean_entropy": ("Entropy", 3),
+    "boundary_entropy": ("at boundaries", 3),
+    "interior_entropy": ("in interiors", 3),
+    "error_auroc": ("AUROC of errors", 3),
+    "live_classes": ("Live classes", 0),
+}
+"""Name in an evaluation -> heading, decimals."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number as text."""
+
+    text: str
+    """What is shown."""
+
+    kind: str = ""
+    """`gain`, `loss` or nothing: how it is coloured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line."""
+
+    name: str
+    """Its first cell."""
+
+    cells: list[Cell]
+    """The others."""
+
+    colour: tuple[int, int, int] | None = None
+    """RGB of a swatch before the name."""
+
+    strong: bool = False
+    """Whether it sums up the rows above."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table with a caption."""
+
+    caption: str
+    """One line."""
+
+    header: list[str]
+    """Heading of the first column, then of each cell."""
+
+    rows: list[Row]
+    """The lines."""
+
+
+def _number(value: float | None, decimals: int = 1) -> Cell:
+    return Cell(ABSENT if value is None else f"{value:.{decimals}f}")
+
+
+def _difference(value: float | None, reference: float | None) -> Cell:
+    if value is None or reference is None:
+        return Cell(ABSENT)
+    text = f"{value - reference:+.1f}"
+    if float(text) == 0:
+        return Cell("0.0")
+    return Cell(text.replace("-", "\N{MINUS SIGN}"), "gain" if value > reference else "loss")
+
+
+def overview(runs: Sequence[RunRecord], baseline: RunRecord | None = None) -> Table:
+    """One row for each run and snapshot, with the difference to the baseline's same snapshot."""
+    evaluations = [e for run in runs for e in run.evaluations.values()]
+    subsets = list(dict.fromkeys(name for e in evaluations for name in e.get("subsets", {})))
+    rows = []
+    for run in runs:
+        for snapshot in SNAPSHOTS:
+            numbers = run.evaluation(snapshot)
+            cells = [Cell(snapshot), _number(numbers.get("step"), 0), _number(numbers.get("miou"))]
+            if baseline is not None:
+                reference = baseline.evaluation(snapshot).get("miou")
+                cells.append(_difference(numbers.get("miou"), reference))
+            cells += [_number(numbers.get("subsets", {}).get(name)) for name in subsets]
+            cells += [
+                _number(numbers.get(name), decimals) for name, (_, decimals) in _NUMBERS.items()
+            ]
+            rows.append(Row(name=run.name, cells=cells))
+    header = ["Run", "Snapshot", "Step", "mIoU"]
+    header += [] if baseline is None else [f"\N{MINUS SIGN} {baseline.name}"]
+    header += [f"mIoU of {name}" for name in subsets]
+    header += [heading for heading, _ in _NUMBERS.values()]
+    return Table(caption="Target evaluation: IoU and accuracy in percent", header=header, rows=rows)
+
+
+def per_class(
+    caption: str,
+    columns: Mapping[str, Mapping[str, Any]],
+    palette: Mapping[str, tuple[int, int, int]],
+    baseline: str | None = None,
+) -> Table:
+    """IoU of each class: a column for each evaluation, and after it its difference to a baseline.
+
+    Args:
+        caption: the table's caption.
+        columns: heading -> evaluation; an empty one shows dashes.
+        palette: class name -> RGB.
+        baseline: heading of the column that the others are compared with.
+    """
+    ious = {heading: evaluation.get("per_class", {}) for heading, evaluation in columns.items()}
+    names = list(dict.fromkeys(name for values in ious.values() for name in values))
+
+    def cells(value_of: Mapping[str, float | None]) -> list[Cell]:
+        found = []
+        for heading in columns:
+            found.append(_number(value_of[heading]))
+            if baseline is not None and heading != baseline:
+                found.append(_difference(value_of[heading], value_of[baseline]))
+        return found
+
+    rows = [
+        Row(
+            name=name,
+            cells=cells({heading: values.get(name) for heading, values in ious.items()}),
+            colour=palette.get(name),
+        )
+        for name in names
+    ]
+    means = {heading: evaluation.get("miou") for heading, evaluation in columns.items()}
+    rows.append(Row(name="mean", cells=cells(means), strong=True))
+    header = ["Class"]
+    for heading in columns:
+        compared = baseline is not None and heading != baseline
+        header += [heading, "difference"] if compared else [heading]
+    return Table(caption=caption, header=header, rows=rows)
+
+
+def palette_of(run: RunRecord) -> dict[str, tuple[int, int, int]]:
+    """Class name -> colour; empty where the run's class set is unknown."""
+    return (
+        {}
+        if run.classes is None
+        else dict(zip(run.classes.names, run.classes.palette, strict=True))
+    )
+
+
+def config_table(runs: Sequence[RunRecord], caption: str, *, differing: bool = False) -> Table:
+    """The runs' configs side by side by dotted path; if `differing`, only where they differ."""
+    flat = [_flatten(run.config) for run in runs]
+    paths = dict.fromkeys(path for config in flat for path in config)
+    rows = [
+        Row(name=path, cells=[Cell(config.get(path, ABSENT)) for config in flat])
+        for path in paths
+        if not differing or len({config.get(path) for config in flat}) > 1
+    ]
+    return Table(caption=caption, header=["Field", *(run.name for run in runs)], rows=rows)
+
+
+def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Dotted path -> value as text."""
+    flat: dict[str, str] = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = str(value)
+    return flat

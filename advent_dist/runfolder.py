@@ -1,0 +1,140 @@
+"""The run folder: what a run leaves behind, on a disk or on object storage.
+
+    config.json      the resolved config; `advent-dist train --config` runs it again
+    metrics.jsonl    one JSON object a report
+    summary.json     last and best evaluation, and where their checkpoints are
+    tensorboard/     the same metrics as event files
+    checkpoints/     step_000100/ ..., written by Ray Train
+    report.html      curves, per-class table, pictures
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor
+
+from advent_dist.checkpoint import WEIGHTS_FILE
+from advent_dist.config import Experiment
+from advent_dist.data.store import Folder, open_folder
+from advent_dist.errors import CheckpointError, ConfigError
+from advent_dist.override import from_json, to_json
+from advent_dist.progress import Progress
+
+CONFIG_FILE = "config.json"
+METRICS_FILE = "metrics.jsonl"
+SUMMARY_FILE = "summary.json"
+REPORT_FILE = "report.html"
+CHECKPOINTS = "checkpoints"
+
+
+def checkpoint_name(step: int) -> str:
+    """Folder name of the checkpoint at a step."""
+    return f"step_{step:06d}"
+
+
+class RunFolder:
+    """One run's folder."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self._lines: list[str] = []
+
+    @property
+    def url(self) -> str:
+        """Path or URL."""
+        return self.folder.url
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> RunFolder:
+        """The folder that an experiment's run belongs into; nothing is created."""
+        name = experiment.run.name or experiment.name
+        return cls(open_folder(posixpath.join(experiment.run.storage, name), experiment.data))
+
+    @classmethod
+    def open(cls, url: str) -> RunFolder:
+        """An existing run's folder.
+
+        Raises:
+            ConfigError: it holds no run.
+        """
+        run = cls(open_folder(url))
+        if not run.folder.exists(CONFIG_FILE):
+            raise ConfigError(f"{url} is no run folder: it holds no {CONFIG_FILE}; give a folder that `train` wrote")
+        return run
+
+    def start(self, experiment: Experiment) -> None:
+        """Claim the folder for a run and write its config.
+
+        Raises:
+            ConfigError: a run is there and is neither to be resumed nor overwritten, or none is there to resume.
+        """
+        exists = self.folder.exists(CONFIG_FILE)
+        run = experiment.run
+        if run.resume and not exists:
+            raise ConfigError(f"run.resume: there is no run at {self.url}; drop --run.resume to start it")
+        if exists and run.overwrite:
+            self.folder.delete()
+        elif exists and not run.resume:
+            raise ConfigError(
+                f"{self.url} holds a run already; go on with --run.resume, replace it with "
+                "--run.overwrite, or choose another --run.name"
+            )
+        self.folder.write(CONFIG_FILE, to_json(experiment).encode())
+
+    def experiment(self) -> Experiment:
+        """The config of the run."""
+        return from_json(self.folder.read(CONFIG_FILE), f"{self.url}/{CONFIG_FILE}")
+
+    def rewind(self, step: int) -> None:
+        """Forget the metrics after `step`, from where the run goes on."""
+        if self.folder.exists(METRICS_FILE):
+            lines = self.folder.read(METRICS_FILE).decode().splitlines()
+            self._lines = [line for line in lines if json.loads(line)["step"] <= step]
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Add a row of metrics. The file is replaced as a whole, since objects in a bucket can't grow."""
+        self._lines.append(json.dumps(row))
+        self.folder.write(METRICS_FILE, "".join(line + "\n" for line in self._lines).encode())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The metrics written so far."""
+        if not self.folder.exists(METRICS_FILE):
+            return []
+        return [json.loads(line) for line in self.folder.read(METRICS_FILE).splitlines()]
+
+    def write_summary(self, experiment: Experiment, progress: Progress) -> None:
+        """Write last and best evaluation, with the names of their checkpoints."""
+        summary = {
+            "experiment": experiment.name,
+            "method": experiment.method.name,
+            "classes": experiment.data.classes,
+            "steps": experiment.run.steps,
+            "finished": progress.step == experiment.run.steps,
+            **progress.to_json(),
+            "checkpoints": {
+                name: f"{CHECKPOINTS}/{checkpoint_name(scores.step)}"
+                for name, scores in (("last", progress.last), ("best", progress.best))
+                if scores is not None
+            },
+        }
+        self.folder.write(SUMMARY_FILE, json.dumps(summary, indent=1).encode())
+
+    def summary(self) -> dict[str, Any]:
+        """What `write_summary` wrote.
+
+        Raises:
+            CheckpointError: the run has not been evaluated yet.
+        """
+        if not self.folder.exists(SUMMARY_FILE):
+            raise CheckpointError(f"{self.url} has no {SUMMARY_FILE} yet; wait for its first evaluation")
+        summary: dict[str, Any] = json.loads(self.folder.read(SUMMARY_FILE))
+        return summary
+
+    def weights(self, which: str) -> dict[str, Tensor]:
+        """The segmenter's state dict of the `last` or the `best` checkpoint, fp32 on the CPU."""
+        checkpoint = self.summary()["checkpoints"][which]
+        return safetensors.torch.load(self.folder.read(f"{checkpoint}/{WEIGHTS_FILE}"))

@@ -1,0 +1,69 @@
+"""What crosses package borders: the batch that a step eats and the metrics that it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Shaped, UInt8
+from torch import Tensor
+
+IGNORE_INDEX = 255
+"""Label value of a pixel that has no class: no loss, no metric."""
+
+Metrics = Mapping[str, Tensor]
+"""Name -> 0-d float tensor, still on the device. Reduced across ranks and read only when reported."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainBatch:
+    """One micro-batch of a rank: as many labelled source images as unlabelled target images.
+
+    Images are RGB, 0..255, as decoded (uint8); each segmenter normalises them itself on the device.
+    The two domains may have different sizes, since each is forwarded at its own.
+    """
+
+    source_image: Shaped[Tensor, "n 3 h w"]
+    """uint8 [n, 3, h, w], RGB in 0..255."""
+
+    source_label: UInt8[Tensor, "n h w"]
+    """uint8 [n, h, w], train ids in 0..num_classes-1, or 255 = ignore."""
+
+    target_image: Shaped[Tensor, "m 3 i j"]
+    """uint8 [m, 3, i, j], RGB in 0..255."""
+
+    source_keys: tuple[str, ...] = ()
+    """Keys of the source samples, for messages."""
+
+    target_keys: tuple[str, ...] = ()
+    """Keys of the target samples, for messages."""
+
+    def to(self, device: torch.device) -> DomainBatch:
+        """The same batch with its tensors on `device`."""
+        return replace(
+            self,
+            source_image=self.source_image.to(device, non_blocking=True),
+            source_label=self.source_label.to(device, non_blocking=True),
+            target_image=self.target_image.to(device, non_blocking=True),
+        )
+
+    @property
+    def keys(self) -> str:
+        """The samples' keys, as a message names them."""
+        source, target = ", ".join(self.source_keys), ", ".join(self.target_keys)
+        return f"source samples {source}, target samples {target}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledBatch:
+    """One batch of an evaluation: images at the network's input size, labels at their own size."""
+
+    image: Shaped[Tensor, "n 3 h w"]
+    """uint8 [n, 3, h, w], RGB in 0..255."""
+
+    label: UInt8[Tensor, "n i j"]
+    """uint8 [n, i, j], train ids or 255; the label's own resolution, which the logits are upsampled to."""
+
+    keys: tuple[str, ...]
+    """Keys of the samples, n of them."""

@@ -1,0 +1,1 @@
+"""Ray Train: an experiment becomes a group of workers on a cluster or on this machine."""

@@ -1,0 +1,65 @@
+"""The progress bar on the driver, fed by rank 0 through an actor."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+_SHOWN = ("loss/seg", "target_miou", "samples_per_s", "data_wait_fraction")
+
+
+@ray.remote(num_cpus=0)
+class ProgressBoard:
+    """Holds the latest row of metrics between the worker that writes and the driver that reads."""
+
+    def __init__(self) -> None:
+        self._row: dict[str, Any] = {}
+
+    def show(self, row: dict[str, Any]) -> None:
+        """Take the newest row; values that it lacks stay as they were."""
+        self._row |= row
+
+    def row(self) -> dict[str, Any]:
+        """The newest value of each metric."""
+        return self._row
+
+
+@contextmanager
+def progress_bar(board: Any, steps: int, name: str) -> Iterator[None]:
+    """Draw `board`'s newest row with the time that remains, until the block ends."""
+    progress = Progress(
+        TextColumn(name),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[metrics]}"),
+        console=Console(stderr=True),
+    )
+    task = progress.add_task(name, total=steps, metrics="starting the workers")
+    done = threading.Event()
+
+    def draw() -> None:
+        row = ray.get(board.row.remote())
+        if row:
+            metrics = "  ".join(f"{key} {row[key]:.3g}" for key in _SHOWN if key in row)
+            progress.update(task, completed=row["step"], metrics=metrics)
+
+    def follow() -> None:
+        while not done.wait(0.5):
+            draw()
+
+    with progress:
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+            draw()

@@ -1,0 +1,136 @@
+"""From an `Experiment` to a Ray Train run and its `Progress`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ray
+import ray.train
+from pyarrow.fs import FSSpecHandler, PyFileSystem
+from ray.train.torch import TorchConfig, TorchTrainer
+
+from advent_dist.config import ClusterConfig, Experiment
+from advent_dist.data.store import Folder
+from advent_dist.errors import ConfigError, UserError
+from advent_dist.override import to_json
+from advent_dist.progress import Progress
+from advent_dist.runfolder import CHECKPOINTS, RunFolder
+from cluster.board import ProgressBoard, progress_bar
+from cluster.worker import train_worker
+
+
+def launch(experiment: Experiment) -> Progress:
+    """Run an experiment on a Ray cluster, the running one or one of this machine's own.
+
+    Returns:
+        The run's progress at its end.
+
+    Raises:
+        ConfigError: the run folder is taken, or the cluster is too small.
+        UserError: whatever a worker found wrong with the user's data or config.
+        TrainingFailedError: a worker failed otherwise, more than `cluster.max_failures` times.
+    """
+    run = RunFolder.of(experiment)
+    with ray_cluster(experiment.cluster):
+        _check_resources(experiment.cluster)
+        run.start(experiment)
+        board = ProgressBoard.remote()  # type: ignore[attr-defined]
+        trainer = build_trainer(experiment, run, board)
+        try:
+            with progress_bar(board, experiment.run.steps, experiment.run.name or experiment.name):
+                result = trainer.fit()
+        except ray.train.v2.api.exceptions.WorkerGroupError as error:
+            raise _user_error(error) or error from None
+    return Progress.from_json(result.return_value)
+
+
+def build_trainer(experiment: Experiment, run: RunFolder, board: object) -> TorchTrainer:
+    """The trainer that runs `experiment` and keeps its checkpoints in `run`."""
+    cluster = experiment.cluster
+    path, filesystem = _ray_storage(run.folder)
+    return TorchTrainer(
+        train_worker,
+        train_loop_config={"experiment": to_json(experiment), "board": board},
+        torch_config=TorchConfig(timeout_s=int(experiment.engine.collective_timeout_s)),
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=cluster.workers,
+            use_gpu=cluster.gpus_per_worker > 0,
+            resources_per_worker=_resources(cluster),
+            placement_strategy=cluster.placement,
+        ),
+        run_config=ray.train.RunConfig(
+            storage_path=path,
+            storage_filesystem=filesystem,
+            name=CHECKPOINTS,
+            failure_config=ray.train.FailureConfig(max_failures=cluster.max_failures),
+            # The best and, as always with Ray, the latest.
+            checkpoint_config=ray.train.CheckpointConfig(
+                num_to_keep=1,
+                checkpoint_score_attribute="target_miou",
+                checkpoint_score_order="max",
+            ),
+            logging_config=ray.train.LoggingConfig(log_level="ERROR"),
+        ),
+    )
+
+
+@contextmanager
+def ray_cluster(config: ClusterConfig) -> Iterator[None]:
+    """A connection to the configured Ray cluster; one started for the occasion is stopped again."""
+    if ray.is_initialized():
+        yield
+        return
+    # The defaults take one report in two seconds and run workers at niceness 15.
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    address = config.address or os.environ.get("RAY_ADDRESS")
+    if address:
+        ray.init(address=address, logging_level=logging.WARNING)
+    else:
+        ray.init(include_dashboard=False, logging_level=logging.WARNING)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _resources(cluster: ClusterConfig) -> dict[str, float]:
+    resources = {"CPU": cluster.cpus_per_worker, "GPU": cluster.gpus_per_worker}
+    return {name: amount for name, amount in resources.items() if amount}
+
+
+def _check_resources(cluster: ClusterConfig) -> None:
+    """Refuse at once what Ray would wait for forever."""
+    there = ray.cluster_resources()
+    for name, amount in _resources(cluster).items():
+        asked = amount * cluster.workers
+        if asked > there.get(name, 0):
+            raise ConfigError(
+                f"cluster.workers = {cluster.workers} with {amount:g} {name} each need {asked:g} {name}, "
+                f"but the cluster has {there.get(name, 0):g}; lower cluster.workers or "
+                f"cluster.{name.lower()}s_per_worker"
+            )
+
+
+def _ray_storage(folder: Folder) -> tuple[str, PyFileSystem | None]:
+    """Path and filesystem under which Ray reaches a folder."""
+    if folder.is_local:
+        return str(Path(folder.path).resolve()), None
+    # The same s3fs as everywhere else: pyarrow's own client fails against some S3 servers.
+    return folder.path, PyFileSystem(FSSpecHandler(folder.filesystem))
+
+
+def _user_error(error: ray.train.v2.api.exceptions.WorkerGroupError) -> UserError | None:
+    """The user's mistake behind a failed worker group, if it is one."""
+    for failure in error.worker_failures.values():
+        cause: BaseException | None = failure
+        while cause is not None:
+            if isinstance(cause, UserError):
+                return cause
+            cause = cause.__cause__
+    return None

@@ -1,0 +1,46 @@
+"""Procedural street scenes with the 19 classes of Cityscapes, in a rendered look and several photographed ones.
+
+The streets of all looks are alike; what differs is the appearance. So a look beside `clean` stands to it as real
+photographs stand to a game's frames: a domain gap, with labels for both sides.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advent_dist.errors import DataError
+from shards.streets.looks import LOOKS
+from shards.streets.photograph import photograph
+from shards.streets.street import draw_street
+
+__all__ = ["LOOKS", "scene"]
+
+_FACTOR = 2
+"""Scenes are drawn at twice their size, so that images are smooth; labels are sampled."""
+
+
+def scene(
+    seed: int, look: str, size: tuple[int, int]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Street number `seed` as it appears in `look`: a function of its arguments alone.
+
+    Args:
+        seed: Number of the street, 0 or more; the same street in every look.
+        look: A name in `LOOKS`.
+        size: Width, height in pixels.
+
+    Returns:
+        Image uint8 [height, width, 3], RGB; label uint8 [height, width], train ids 0..18 or 255.
+
+    Raises:
+        DataError: no such look.
+    """
+    if look not in LOOKS:
+        raise DataError(f"look {look!r}: choose from {sorted(LOOKS)}")
+    width, height = size
+    drawing = draw_street(seed, _FACTOR * width, _FACTOR * height)
+    rng = np.random.default_rng((seed, sorted(LOOKS).index(look)))
+    image = photograph(drawing, LOOKS[look], rng, _FACTOR)
+    classes = np.array([part.label for part in drawing.parts], np.uint8)
+    return image, classes[drawing.index[_FACTOR // 2 :: _FACTOR, _FACTOR // 2 :: _FACTOR]]
