@@ -12,6 +12,7 @@ from advent_dist.methods.base import Method
 from advent_dist.methods.levels import AUX, MAIN
 from advent_dist.models.discriminator import Discriminator
 from advent_dist.models.segmenter import build_segmenter
+from advent_dist.models.weights import load_weights
 from advent_dist.optimizers import discriminator_optimizer, segmenter_optimizer
 from advent_dist.parallel.engine import Engine
 from advent_dist.parallel.local import LocalEngine
@@ -28,11 +29,14 @@ def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> 
     """
     torch.manual_seed(experiment.run.seed)
     num_classes = class_set(experiment.data.classes).num_classes
-    segmenter = build_segmenter(experiment.model, num_classes).to(world.device)
+    segmenter = build_segmenter(experiment.model, num_classes)
+    if experiment.model.weights is not None:
+        load_weights(segmenter, experiment.model.weights)
+    segmenter.to(world.device)
     if experiment.engine.activation_checkpointing:
         segmenter.enable_activation_checkpointing()
     segmenter.train()
-    optimizer = segmenter_optimizer(segmenter.parameter_groups(), experiment.optimizer)
+    optimizer = segmenter_optimizer(segmenter, experiment.optimizer)
     stage = experiment.engine.zero_stage
     engines = {"segmenter": make_engine(segmenter, optimizer, experiment, world, stage)}
 

@@ -65,7 +65,9 @@ def save(
     with pooled_batch_norm(segmenter.module, world):
         weights = segmenter.weights()
     if world.is_main:
-        save_file({name: value.contiguous() for name, value in weights.items()}, folder / WEIGHTS_FILE)
+        save_file(
+            {name: value.contiguous() for name, value in weights.items()}, folder / WEIGHTS_FILE
+        )
         run = {
             "experiment": asdict(experiment),
             "progress": progress.to_json(),

@@ -107,7 +107,12 @@ class DataConfig:
         for name in ("batch_size_per_rank", "evaluation_batch_size_per_rank", "attempts"):
             value = getattr(self, name)
             _require(value >= 1, f"data.{name}", value, "must be at least 1")
-        _require(self.workers_per_rank >= 0, "data.workers_per_rank", self.workers_per_rank, "must be 0 or more")
+        _require(
+            self.workers_per_rank >= 0,
+            "data.workers_per_rank",
+            self.workers_per_rank,
+            "must be 0 or more",
+        )
         _require(self.timeout_s > 0, "data.timeout_s", self.timeout_s, "must be positive")
 
 
@@ -137,7 +142,9 @@ class ModelConfig:
         width = self.discriminator_width
         _require(width >= 1, "model.discriminator_width", width, "must be at least 1")
         both = self.pretrained and self.weights is not None
-        _require(not both, "model.weights", self.weights, "give either weights or pretrained, not both")
+        _require(
+            not both, "model.weights", self.weights, "give either weights or pretrained, not both"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +196,9 @@ class MinEntConfig(_SupervisedConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         share = self.entropy_range
-        _require(share is None or 0 < share <= 1, "method.entropy_range", share, "give a share in (0, 1]")
+        _require(
+            share is None or 0 < share <= 1, "method.entropy_range", share, "give a share in (0, 1]"
+        )
         _require(0 <= self.prior_mu <= 1, "method.prior_mu", self.prior_mu, "give a value in 0..1")
 
 
@@ -245,6 +254,9 @@ class OptimizerConfig:
 
     head_lr_multiplier: float = 10.0
     """Learning rate of the heads over that of the encoder."""
+
+    published_repeats: bool = False
+    """Update the encoder of `deeplab_v2` three or four times a step, as the published code does (see repeated_sgd)."""
 
     momentum: float = 0.9
     """Momentum of SGD."""
@@ -305,9 +317,16 @@ class EngineConfig:
     def __post_init__(self) -> None:
         steps = self.gradient_accumulation_steps
         _require(steps >= 1, "engine.gradient_accumulation_steps", steps, "must be at least 1")
-        _require(self.gradient_clipping >= 0, "engine.gradient_clipping", self.gradient_clipping, "must be 0 or more")
+        _require(
+            self.gradient_clipping >= 0,
+            "engine.gradient_clipping",
+            self.gradient_clipping,
+            "must be 0 or more",
+        )
         sharded = self.kind == "local" and (self.zero_stage or self.discriminator_zero_stage)
-        _require(not sharded, "engine.zero_stage", self.zero_stage, "only engine.kind=deepspeed shards")
+        _require(
+            not sharded, "engine.zero_stage", self.zero_stage, "only engine.kind=deepspeed shards"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -345,7 +364,12 @@ class RunConfig:
         for name in ("steps", "report_every", "evaluate_every", "checkpoint_every"):
             value = getattr(self, name)
             _require(value >= 1, f"run.{name}", value, "must be at least 1 step")
-        _require(not (self.resume and self.overwrite), "run.overwrite", True, "resume or overwrite, not both")
+        _require(
+            not (self.resume and self.overwrite),
+            "run.overwrite",
+            True,
+            "resume or overwrite, not both",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -372,9 +396,21 @@ class ClusterConfig:
 
     def __post_init__(self) -> None:
         _require(self.workers >= 1, "cluster.workers", self.workers, "must be at least 1")
-        _require(self.cpus_per_worker > 0, "cluster.cpus_per_worker", self.cpus_per_worker, "must be positive")
-        _require(self.gpus_per_worker >= 0, "cluster.gpus_per_worker", self.gpus_per_worker, "must be 0 or more")
-        _require(self.max_failures >= -1, "cluster.max_failures", self.max_failures, "-1, 0 or more")
+        _require(
+            self.cpus_per_worker > 0,
+            "cluster.cpus_per_worker",
+            self.cpus_per_worker,
+            "must be positive",
+        )
+        _require(
+            self.gpus_per_worker >= 0,
+            "cluster.gpus_per_worker",
+            self.gpus_per_worker,
+            "must be 0 or more",
+        )
+        _require(
+            self.max_failures >= -1, "cluster.max_failures", self.max_failures, "-1, 0 or more"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

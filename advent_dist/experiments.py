@@ -1,6 +1,6 @@
 """The experiments: one function = one complete run. Its docstring says what it promises and what it asks for.
 
-    advent-dist train gta5_cityscapes_advent --model.weights DeepLab_resnet_pretrained_imagenet.pth
+advent-dist train gta5_cityscapes_advent --model.weights DeepLab_resnet_pretrained_imagenet.pth
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def _gta5(name: str, method: MethodConfig) -> Experiment:
             evaluation_size=(1024, 512),
         ),
         method=method,
+        optimizer=OptimizerConfig(published_repeats=True),
         run=RunConfig(steps=120_000, report_every=100),
     )
 
@@ -81,6 +82,7 @@ def _synthia(name: str, method: MethodConfig) -> Experiment:
             evaluation_size=(1024, 512),
         ),
         method=method,
+        optimizer=OptimizerConfig(published_repeats=True),
         run=RunConfig(steps=120_000, report_every=100),
     )
 
@@ -149,7 +151,9 @@ def camvid_day_dusk_advent() -> Experiment:
 
 def camvid_day_dusk_oracle() -> Experiment:
     """CamVid at dusk trained with the labels of its training images: what adaptation could reach at best."""
-    return _camvid("camvid_day_dusk_oracle", SourceOnlyConfig(), source="camvid/dusk/train_labelled")
+    return _camvid(
+        "camvid_day_dusk_oracle", SourceOnlyConfig(), source="camvid/dusk/train_labelled"
+    )
 
 
 def _streets(name: str, method: MethodConfig) -> Experiment:

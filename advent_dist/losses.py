@@ -1,4 +1,4 @@
-"""The paper's losses as pure functions. All of them compute in fp32, whatever precision the networks run in.
+"""The paper's losses as pure functions. All compute in fp32 at least, whatever the networks run in.
 
 In fp16 the offset 1e-30 is 0, and 0 * log2(0) is not a number.
 """
@@ -17,10 +17,15 @@ from advent_dist.types import IGNORE_INDEX
 
 
 class Domain(IntEnum):
-    """The two answers of a discriminator, as in the published code (the paper writes them the other way round)."""
+    """A discriminator's two answers, as in the published code; the paper swaps the numbers."""
 
     SOURCE = 0
     TARGET = 1
+
+
+def at_least_fp32(values: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """`values` in fp32, or in fp64 where they are."""
+    return values if values.dtype == torch.float64 else values.float()
 
 
 def cross_entropy(
@@ -36,25 +41,26 @@ def cross_entropy(
         ignore_index: label of the pixels that are left out.
 
     Returns:
-        The mean. Where no pixel is labelled it is 0 and still differentiable, with a zero gradient, so that every
-        rank of a distributed step runs the same backward pass.
+        The mean. Where no pixel is labelled it is 0 and still differentiable, with a zero gradient,
+        so that every rank of a distributed step runs the same backward pass.
     """
     total = F.cross_entropy(
-        logits.float(), labels.long(), ignore_index=ignore_index, reduction="sum"
+        at_least_fp32(logits), labels.long(), ignore_index=ignore_index, reduction="sum"
     )
     return total / (labels != ignore_index).sum().clamp(min=1)
 
 
 def self_information(probabilities: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    """Weighted self-information I = -P log2(P + 1e-30) / log2(C) of each class and pixel (ADVENT, eq. 5).
+    """Weighted self-information I = -P log2(P + 1e-30) / log2(C) (ADVENT, eq. 5).
 
     Args:
         probabilities: softmax over dimension 1, any float dtype.
 
     Returns:
-        float32 in [0, 1]; what a discriminator sees. Its sum over the classes is the entropy map (eq. 1), in [0, 1].
+        float32 in [0, 1], one value a class and pixel; what a discriminator sees. The sum over the
+        classes is the entropy map (eq. 1), in [0, 1] too.
     """
-    p = probabilities.float()
+    p = at_least_fp32(probabilities)
     return -p * torch.log2(p + 1e-30) / math.log2(p.shape[1])
 
 
@@ -65,7 +71,8 @@ def entropy_loss(
 
     Args:
         probabilities: softmax over dimension 1.
-        share: "entropy ranges": take each image's ceil(share * h * w) pixels of highest entropy only; in (0, 1].
+        share: in (0, 1]; takes each image's ceil(share * h * w) pixels of highest entropy only
+            ("entropy ranges"). None takes all of them.
 
     Returns:
         A value in [0, 1], the mean over the chosen pixels of all images.
@@ -81,7 +88,7 @@ def entropy_loss(
 def class_prior_loss(
     probabilities: Float[Tensor, "n c h w"], prior: Float[Tensor, " c"], mu: float
 ) -> Float[Tensor, ""]:
-    """Class-ratio prior: sum over c of max(0, mu * p_s[c] - mean over pixels of P_t[c]) (ADVENT, section 3.3).
+    """Class-ratio prior: sum over c of max(0, mu * p_s[c] - mean over pixels of P_t[c]).
 
     Args:
         probabilities: softmax over dimension 1 of target images.
@@ -89,21 +96,21 @@ def class_prior_loss(
         mu: relaxation in 0..1; 0 asks for nothing, 1 for the source's full ratios.
 
     Returns:
-        The mean over the images, each compared with the prior by itself.
+        The mean over the images, each compared with the prior by itself (ADVENT, section 3.3).
     """
-    ratios = probabilities.float().mean(dim=(2, 3))
-    return F.relu(mu * prior.float() - ratios).sum(dim=1).mean()
+    ratios = at_least_fp32(probabilities).mean(dim=(2, 3))
+    return F.relu(mu * prior - ratios).sum(dim=1).mean()
 
 
-def domain_loss(logits: Float[Tensor, "n 1 h w"], domain: Domain) -> Float[Tensor, ""]:
-    """Binary cross entropy of a discriminator's logits against one domain, averaged over all of them.
+def domain_loss(logits: Float[Tensor, "n k h w"], domain: Domain) -> Float[Tensor, ""]:
+    """Binary cross entropy of a discriminator's logits against one domain, averaged.
 
     Args:
         logits: the discriminator's output map; large values mean target.
         domain: the answer that counts as right.
     """
-    answer = torch.full_like(logits, float(domain), dtype=torch.float32)
-    return F.binary_cross_entropy_with_logits(logits.float(), answer)
+    logits = at_least_fp32(logits)
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(domain)))
 
 
 def poly_lr(base: float, step: int, horizon: int, power: float) -> float:
@@ -115,4 +122,5 @@ def poly_lr(base: float, step: int, horizon: int, power: float) -> float:
         horizon: step at which the rate reaches 0.
         power: exponent; the paper takes 0.9.
     """
-    return base * max(0.0, 1.0 - step / horizon) ** power
+    remaining = max(0.0, 1.0 - step / horizon)
+    return base * math.pow(remaining, power)

@@ -30,7 +30,7 @@ _INFERNO = np.array(
 )
 """Evenly spaced colours of the perceptually uniform colour map "inferno"; linear in between."""
 
-_CAPTION_HEIGHT = 22
+_CAPTION_HEIGHT = 32
 _GAP = 4
 
 
@@ -112,7 +112,7 @@ def _row(tiles: Sequence[tuple[str, Image.Image]]) -> Image.Image:
     width, height = tiles[0][1].size
     total = len(tiles) * (width + _GAP) - _GAP
     row = Image.new("RGB", (total, _CAPTION_HEIGHT + height), (255, 255, 255))
-    draw, font = ImageDraw.Draw(row), ImageFont.load_default(size=14)
+    draw, font = ImageDraw.Draw(row), ImageFont.load_default(size=22)
     for place, (caption, tile) in enumerate(tiles):
         left = place * (width + _GAP)
         row.paste(tile, (left, _CAPTION_HEIGHT))

@@ -14,6 +14,7 @@ from rich.progress import track
 
 from advent_dist.config import Size
 from advent_dist.data.classes import ClassSet
+from advent_dist.data.transforms import resize_image
 from advent_dist.errors import DataError
 from advent_dist.evaluate import Predictor, pixel_entropy
 from advent_dist.pictures import colourise
@@ -77,7 +78,7 @@ def _images_in(folder: Path, out: Path) -> list[Path]:
         raise DataError(f"images = {folder}: there is no such folder")
     if folder.resolve() == out.resolve():
         raise DataError(f"out = {out}: give another folder than that of the images")
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES)
+    files = sorted(f for f in folder.iterdir() if f.is_file() and f.suffix.lower() in _SUFFIXES)
     if not files:
         raise DataError(f"images = {folder}: the folder holds no {', '.join(_SUFFIXES)} file")
     shared = [stem for stem, uses in Counter(file.stem for file in files).items() if uses > 1]
@@ -101,12 +102,13 @@ def _pictures(
     classes: ClassSet,
     size: Size,
     device: torch.device,
-) -> dict[str, UInt8[np.ndarray, "..."]]:
+) -> dict[str, UInt8[np.ndarray, ...]]:
     """The three results for one image: uint8 [h, w] or [h, w, 3], at the image's own size."""
-    resized = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
-    pixels = torch.from_numpy(resized.copy()).permute(2, 0, 1)[None].to(device)
+    # Resized as an evaluation does it, so that pictures and scores are of the same predictions.
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    resized = resize_image(pixels, size)[None].to(device)
     with torch.no_grad():
-        logits = predictor(pixels, (image.height, image.width))
+        logits = predictor(resized, (image.height, image.width))
         entropy = (255 * pixel_entropy(logits)[0]).round().byte().cpu().numpy()
         train_ids = logits[0].argmax(0).byte().cpu().numpy()
     return {

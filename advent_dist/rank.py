@@ -15,7 +15,7 @@ from advent_dist.assembly import build_method
 from advent_dist.config import Experiment
 from advent_dist.data.classes import class_set
 from advent_dist.data.loader import EvaluationLoader, TrainingLoader
-from advent_dist.data.store import join, read_manifest
+from advent_dist.data.store import folder_url, read_manifest
 from advent_dist.evaluate import evaluate, summarise
 from advent_dist.loop import Report, train
 from advent_dist.methods.base import Method
@@ -80,7 +80,7 @@ def train_rank(
 def _source_prior(experiment: Experiment) -> Tensor:
     """The class frequencies of the source, float32 [C], from its manifest."""
     data = experiment.data
-    manifest = read_manifest(join(data.root, data.source), data)
+    manifest = read_manifest(folder_url(data, data.source), data)
     histogram = torch.tensor(manifest.class_histogram, dtype=torch.float32)
     return histogram / histogram.sum().clamp(min=1)
 
@@ -92,6 +92,8 @@ def _evaluator(
     data = experiment.data
     classes = class_set(data.classes)
     segmenter = method.engines["segmenter"]
+    # Only ZeRO-3 gathers in its forwards, so only there must ranks make equally many of them.
+    in_step = experiment.engine.zero_stage == 3
 
     def score(folder: str) -> dict[str, Any]:
         loader = EvaluationLoader(data, folder, rank=world.rank, world_size=world.size)
@@ -100,7 +102,8 @@ def _evaluator(
             loader,
             num_classes=classes.num_classes,
             device=world.device,
-            rounds=loader.rounds,
+            rounds=loader.rounds if in_step else None,
+            size=data.evaluation_size,
         )
         return summarise(counts.all_reduce(), classes).to_json()
 

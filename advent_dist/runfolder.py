@@ -1,11 +1,11 @@
 """The run folder: what a run leaves behind, on a disk or on object storage.
 
-    config.json      the resolved config; `advent-dist train --config` runs it again
-    metrics.jsonl    one JSON object a report
-    summary.json     last and best evaluation, and where their checkpoints are
-    tensorboard/     the same metrics as event files
-    checkpoints/     step_000100/ ..., written by Ray Train
-    report.html      curves, per-class table, pictures
+config.json      the resolved config; `advent-dist train --config` runs it again
+metrics.jsonl    one JSON object a report
+summary.json     last and best evaluation, and where their checkpoints are
+tensorboard/     the same metrics as event files
+checkpoints/     step_000100/ ..., written by Ray Train
+report.html      curves, per-class table, pictures
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ class RunFolder:
         """
         run = cls(open_folder(url))
         if not run.folder.exists(CONFIG_FILE):
-            raise ConfigError(f"{url} is no run folder: it holds no {CONFIG_FILE}; give a folder that `train` wrote")
+            raise ConfigError(
+                f"{url} is no run folder: it holds no {CONFIG_FILE}; give a folder that `train` wrote"
+            )
         return run
 
     def start(self, experiment: Experiment) -> None:
@@ -75,7 +77,9 @@ class RunFolder:
         exists = self.folder.exists(CONFIG_FILE)
         run = experiment.run
         if run.resume and not exists:
-            raise ConfigError(f"run.resume: there is no run at {self.url}; drop --run.resume to start it")
+            raise ConfigError(
+                f"run.resume: there is no run at {self.url}; drop --run.resume to start it"
+            )
         if exists and run.overwrite:
             self.folder.delete()
         elif exists and not run.resume:
@@ -130,7 +134,9 @@ class RunFolder:
             CheckpointError: the run has not been evaluated yet.
         """
         if not self.folder.exists(SUMMARY_FILE):
-            raise CheckpointError(f"{self.url} has no {SUMMARY_FILE} yet; wait for its first evaluation")
+            raise CheckpointError(
+                f"{self.url} has no {SUMMARY_FILE} yet; wait for its first evaluation"
+            )
         summary: dict[str, Any] = json.loads(self.folder.read(SUMMARY_FILE))
         return summary
 

@@ -1,1 +1,8 @@
-"""Package."""
+"""Data sets -> shards: WebDataset tars with a manifest, built once and read by every run.
+
+read a data set's layout     camvid.py gta5.py synthia.py cityscapes.py streets/
+into a list of items         dataset.py (what a reader gives), label_map.py (raw ids -> train ids)
+encode them, write tars      write.py, tar.py
+check and describe them      verify.py
+from the command line        command.py, `advent-dist shards {build,verify,info}`
+"""

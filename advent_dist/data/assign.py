@@ -1,12 +1,12 @@
 """Which samples come when: pure integers, no I/O.
 
-A data set is a list of blocks. The *sequence* of an epoch is a permutation of all N samples that depends on the seed
-and the epoch only, never on the number of ranks or workers:
+A data set is a list of blocks. The *sequence* of an epoch is a permutation of all N samples that
+depends on the seed and the epoch only, never on the number of ranks or workers:
 
-    blocks 0..5         permuted: 3 0 5 1 4 2         windows of 4: [3 0 5 1] [4 2]
-    within a window, its samples are permuted: a reader holds at most one window of blocks (and the next)
+    blocks 0..5    permuted: 3 0 5 1 4 2    in windows of 4: [3 0 5 1] [4 2]
 
-A rank or worker reads a contiguous range of the sequence, so that it touches few blocks that others touch too.
+Within a window the samples of its blocks are permuted, so a reader holds one window of blocks, and
+the next. It reads contiguous ranges of the sequence and so shares few blocks with other readers.
 """
 
 from __future__ import annotations

@@ -50,6 +50,12 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno not in _FINAL
 
 
+def is_missing_bucket(error: Exception) -> bool:
+    """Whether the bucket itself is missing, and not just an object in it."""
+    answer = getattr(error.__cause__, "response", {})
+    return bool(answer.get("Error", {}).get("Code") == "NoSuchBucket")
+
+
 def explain(error: Exception, url: str, attempts: int) -> str:
     """One message that names the URL, what is wrong with it, and the fix."""
     if not url.startswith("s3://"):
@@ -58,7 +64,7 @@ def explain(error: Exception, url: str, attempts: int) -> str:
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     at = f"at {endpoint} (AWS_ENDPOINT_URL)" if endpoint else "at AWS (AWS_ENDPOINT_URL is not set)"
     if isinstance(error, FileNotFoundError):
-        if "bucket" in str(error):
+        if is_missing_bucket(error):
             return f"{url}: there is no bucket {bucket!r} {at}; create it or correct data.root"
         return f"{url}: there is no such object {at}; build the shards or correct the folder"
     if isinstance(error, _CREDENTIALS):

@@ -1,7 +1,8 @@
 """How far a training stream has come, and how to go on from there: pure integers, no I/O.
 
-Consumers are ranks x workers. In each epoch every consumer has a part of what remains of the sequence, and when it is
-through it goes on with its part of the next epoch without waiting for the others. So several epochs may be open at once.
+Consumers are ranks x workers. In each epoch every consumer has a part of what remains of the
+sequence. When it is through it goes on with its part of the next epoch, without waiting for the
+others: so several epochs may be open at once.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class Position:
     """First epoch of which something remains."""
 
     remaining: tuple[tuple[Range, ...], ...] = ()
-    """Ranges of the sequence that remain of `epoch`, `epoch + 1`, ...; later epochs remain whole."""
+    """Ranges of the sequence that remain of `epoch`, `epoch + 1`, ...; later ones remain whole."""
 
     def of(self, epoch: int, num_samples: int) -> tuple[Range, ...]:
         """What remains of an epoch, ascending."""
@@ -72,32 +73,26 @@ class Phase:
             for worker in range(self.workers)
         ]
         first = min(epoch for epoch, _ in progress)
-        last = max(epoch for epoch, _ in progress)
-        return Position(
-            epoch=first,
-            remaining=tuple(self._left(epoch, progress) for epoch in range(first, last + 1)),
-        )
+        # Consumers of an earlier phase may have been further ahead than those of this one are.
+        opened = self.start.epoch + len(self.start.remaining)
+        end = max(opened, 1 + max(epoch for epoch, _ in progress))
+        left = tuple(self._left(epoch, progress) for epoch in range(first, end))
+        return Position(epoch=first, remaining=left)
 
-    def resume(self, *, num_samples: int, ranks: int, workers: int, batch_size: int) -> Phase:
-        """The phase to go on with: this one, or a new one where the shape has changed.
+    def continued_as(self, fresh: Phase) -> Phase:
+        """This phase if `fresh` has the same shape, else `fresh` with what remains to be read.
 
         Raises:
             DataError: the data set has another number of samples.
         """
-        if num_samples != self.num_samples:
+        if fresh.num_samples != self.num_samples:
             raise DataError(
                 f"the checkpoint was written with {self.num_samples} samples, but the shards hold "
-                f"{num_samples}; resume with the shards it was trained on, or start a new run"
+                f"{fresh.num_samples}; resume with the shards it was trained on, or start anew"
             )
-        if (ranks, workers, batch_size) == (self.ranks, self.workers, self.batch_size):
+        if replace(self, start=fresh.start, batches=0) == fresh:
             return self
-        return Phase(
-            num_samples=num_samples,
-            ranks=ranks,
-            workers=workers,
-            batch_size=batch_size,
-            start=self.position(),
-        )
+        return replace(fresh, start=self.position())
 
     def advanced(self, batches: int) -> Phase:
         """The phase after each rank has taken `batches` more."""
@@ -131,7 +126,9 @@ class Phase:
         for consumer, (current, (start, _)) in enumerate(progress):
             if current <= epoch:
                 own = self._part(consumer, epoch)
-                left += own if current < epoch else [(max(a, start), b) for a, b in own if b > start]
+                left += (
+                    own if current < epoch else [(max(a, start), b) for a, b in own if b > start]
+                )
         return _merged(left)
 
 

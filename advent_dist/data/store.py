@@ -74,17 +74,7 @@ class Folder:
 
     def list(self) -> list[str]:
         """Names of the files in the folder, sorted; none if there is no such folder."""
-
-        def names(files: Any, path: str) -> list[str]:
-            try:
-                found = files.ls(path, detail=True)
-            except FileNotFoundError as error:
-                if "bucket" in str(error):
-                    raise
-                return []
-            return sorted(f["name"].rsplit("/", 1)[-1] for f in found if f["type"] == "file")
-
-        return self._attempt("", names)
+        return self._attempt("", _list)
 
     def _attempt(self, name: str, action: Callable[[Any, str], T], attempt: int = 1) -> T:
         """Do `action(filesystem, path)`, again after a pause where the error is a transient one."""
@@ -102,6 +92,10 @@ class Folder:
         # Jitter keeps the many readers of a cluster from coming back all at once.
         time.sleep(_FIRST_PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
         return self._attempt(name, action, attempt + 1)
+
+    def remove(self, name: str) -> None:
+        """Delete the file `name`."""
+        self._attempt(name, lambda files, path: files.rm_file(path))
 
     def delete(self) -> None:
         """Delete the folder and all that is in it."""
@@ -144,6 +138,18 @@ class Folder:
         )
         files.retries = 1  # `_attempt` is the only place that tries again
         return files
+
+
+def _list(files: Any, path: str) -> list[str]:
+    try:
+        found = files.ls(path, detail=True)
+    except FileNotFoundError as error:
+        from advent_dist.data import faults  # here for the same reason as in `_attempt`
+
+        if faults.is_missing_bucket(error):
+            raise
+        return []
+    return sorted(file["name"].rsplit("/", 1)[-1] for file in found if file["type"] == "file")
 
 
 def _write_local(path: Path, data: bytes) -> None:

@@ -36,7 +36,8 @@ class Adversary:
         for (level, of_source), (_, of_target) in zip(levels(source), levels(target), strict=True):
             engine = self.engines[level]
             halves = {
-                domain: domain_loss(engine(self_information(logits.detach().softmax(1))), domain) / 2
+                domain: domain_loss(engine(self_information(logits.detach().softmax(1))), domain)
+                / 2
                 for domain, logits in ((Domain.SOURCE, of_source), (Domain.TARGET, of_target))
             }
             engine.backward(halves[Domain.SOURCE] + halves[Domain.TARGET])

@@ -1,1 +1,1 @@
-"""Package."""
+"""The networks: segmenters (the paper's, or any timm encoder with heads) and discriminators."""

@@ -1,8 +1,9 @@
 """The paper's network: DeepLab-v2 on a ResNet-101 as Caffe built it.
 
-It differs from today's ResNets: the stride sits in a bottleneck's first 1x1 convolution, the max-pool rounds up, and
-the last two stages are dilated instead of strided. BatchNorm's affine parameters are frozen, while its statistics stay
-those of the batch. The published weights fit this network and no other.
+It differs from today's ResNets: the stride sits in a bottleneck's first 1x1 convolution, the
+max-pool rounds up, and the last two stages are dilated instead of strided. BatchNorm's affine
+parameters are frozen, while its statistics stay those of the batch. The published weights fit this
+network and no other.
 """
 
 from __future__ import annotations
@@ -119,8 +120,8 @@ class DeepLabV2(Network):
     def load_reference(self, state_dict: Mapping[str, Tensor]) -> None:
         """Take a state dict published by ADVENT or AdaptSegNet, as it is.
 
-        A single-level AdaptSegNet calls its only head layer5. Mind that AdaptSegNet's own code adds up only the first
-        two of a head's four convolutions; here, as in ADVENT, all four count.
+        A single-level AdaptSegNet calls its only head layer5. Mind that AdaptSegNet's code adds up
+        only the first two of a head's four convolutions; here, as in ADVENT, all four count.
 
         Raises:
             CheckpointError: a tensor is missing, left over or of another shape.
@@ -134,7 +135,8 @@ class DeepLabV2(Network):
     def load_imagenet(self, state_dict: Mapping[str, Tensor]) -> None:
         """Take the published ImageNet initialisation; the heads keep their random weights.
 
-        Its keys carry one extra first component ("Scale.conv1.weight"), and its layer5 is another task's classifier.
+        Its keys carry one extra first component ("Scale.conv1.weight"), and its layer5 is the
+        classifier of another task.
 
         Raises:
             CheckpointError: a tensor is missing, left over or of another shape.
@@ -149,3 +151,16 @@ class DeepLabV2(Network):
 def is_head(name: str) -> bool:
     """Whether a parameter of that name belongs to one of the two heads."""
     return name.startswith(("layer5.", "layer6."))
+
+
+def published_repeats(network: DeepLabV2) -> dict[int, list[nn.Parameter]]:
+    """The encoder's trainable parameters by how often the published code names each to its optimiser.
+
+    It yields a parameter once for every module around it within conv1, layer1, ... layer4.
+    """
+    groups: dict[int, list[nn.Parameter]] = {}
+    for stage in (network.conv1, network.layer1, network.layer2, network.layer3, network.layer4):
+        for name, parameter in stage.named_parameters():
+            if parameter.requires_grad:
+                groups.setdefault(name.count(".") + 1, []).append(parameter)
+    return groups

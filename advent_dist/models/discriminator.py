@@ -13,7 +13,7 @@ _MIN_SIDE = 32
 
 
 class Discriminator(nn.Sequential):
-    """Five convolutions (kernel 4, stride 2) with LeakyReLU between: the DCGAN-like network of ADVENT, section 3.2.
+    """Five convolutions of kernel 4 and stride 2, LeakyReLU between (ADVENT, section 4.1).
 
     Its parameters are named as in the published code ("0.weight", "2.weight", ...).
 
@@ -42,8 +42,9 @@ class Discriminator(nn.Sequential):
         height, width = information.shape[2:]
         if min(height, width) < _MIN_SIDE:
             raise ConfigError(
-                f"data.source_size / data.target_size: a discriminator got {width} x {height} pixels; "
-                f"width and height must be at least {_MIN_SIDE}"
+                f"data.source_size, data.target_size: a discriminator got {width} x {height} "
+                f"pixels; width and height must be at least {_MIN_SIDE}"
             )
-        logits: Tensor = super().forward(information)
-        return logits
+        for layer in self:
+            information = layer(information)
+        return information

@@ -1,9 +1,10 @@
-"""Encoders from timm: an image in, its two deepest feature maps out. The only file that imports timm."""
+"""timm encoders: an image in, its two deepest feature maps out. Only this file imports timm."""
 
 from __future__ import annotations
 
 import difflib
 from functools import partial
+from typing import Any
 
 import timm
 import torch.nn.functional as F
@@ -21,27 +22,30 @@ class Encoder(nn.Module):
     """A timm model reduced to the features that the heads read.
 
     Args:
-        body: a module that returns the two feature maps, the deeper one last.
+        body: a timm model that returns the two feature maps, the deeper one last.
         channels: channels of the two.
         channels_last: the body returns [n, h, w, c], as Swin transformers do.
-        patch: height and width in pixels of a plain transformer's patches; none for all other architectures.
+        patch: height and width in pixels of the patches that a transformer cuts images into; none
+            for networks that take any size.
     """
 
     def __init__(
         self,
-        body: nn.Module,
+        body: Any,
         channels: tuple[int, int],
         *,
         channels_last: bool = False,
         patch: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
-        self.body = body
+        self.body: nn.Module = body
         self.channels = channels
         self.channels_last = channels_last
         self.patch = patch
         self.mean: tuple[float, ...] = body.pretrained_cfg["mean"]
+        """Of RGB in 0..1: what the images of the pretraining were centred on."""
         self.std: tuple[float, ...] = body.pretrained_cfg["std"]
+        """Of RGB in 0..1: what they were divided by."""
 
     def forward(
         self, image: Float[Tensor, "n 3 h w"]
@@ -61,11 +65,13 @@ def build_encoder(config: ModelConfig) -> Encoder:
     """The timm encoder `config.encoder`, random or pretrained.
 
     Raises:
-        ConfigError: timm has no such model, it has no features, or it takes one image size only.
+        ConfigError: timm has no such model, gives no features of it at any image size, or cannot
+            get its pretrained weights.
     """
     name = config.encoder
-    if not timm.is_model(name):
-        close = difflib.get_close_matches(name.split(".")[0], timm.list_models(), n=3)
+    known = [*timm.list_models(), *timm.list_pretrained()]
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=3)
         hint = f"did you mean {' or '.join(close)}?" if close else "see timm.list_models()"
         raise ConfigError(
             f"model.encoder = {name!r}: neither deeplab_v2 nor a model of timm; {hint}"
@@ -76,49 +82,60 @@ def build_encoder(config: ModelConfig) -> Encoder:
 
 
 def _plain_transformer(name: str, pretrained: bool) -> Encoder:
-    """A ViT: the features of the block at two thirds of its depth and of the last, both through its final norm."""
-    model = timm.create_model(name, pretrained=pretrained, dynamic_img_size=True)
+    """A ViT: features after two thirds of its blocks and after all, both through its final norm."""
+    model = _create(name, pretrained, dynamic_img_size=True)
     depth = len(model.blocks)
     indices = [2 * depth // 3 - 1, depth - 1]
     model.prune_intermediate_layers(indices, prune_norm=False, prune_head=True)
-    # Through `forward`, since ZeRO-3 gathers the position embedding only for a model that is *called*.
+    # As `forward`: ZeRO-3 gathers the position embedding only of a model that is *called*.
     model.forward = partial(
         model.forward_intermediates, indices=indices, norm=True, intermediates_only=True
     )
-    height, width = model.patch_embed.patch_size
-    return Encoder(model, (model.embed_dim, model.embed_dim), patch=(height, width))
+    return Encoder(model, (model.embed_dim, model.embed_dim), patch=model.patch_embed.patch_size)
 
 
 def _pyramid(name: str, pretrained: bool, output_stride: int) -> Encoder:
-    """A network with stages: the last two of them, dilated to `output_stride` where the architecture can do that."""
-    dilated = {} if output_stride == 32 else {"output_stride": output_stride}
-    if timm.get_pretrained_cfg(name).fixed_input_size:
-        attempts: list[dict[str, object]] = [{"dynamic_img_size": True}]
-    else:
-        attempts = [dilated, {}]
+    """A network with stages: the last two, dilated to `output_stride` where it knows how to."""
+    fixed = timm.get_pretrained_cfg(name).fixed_input_size
+    attempts = [{"dynamic_img_size": True}] if fixed else [{"output_stride": output_stride}, {}]
     for options in attempts:
         try:
-            body = timm.create_model(
-                name, pretrained=pretrained, features_only=True, out_indices=(-2, -1), **options
-            )
+            body = _create(name, pretrained, features_only=True, out_indices=(-2, -1), **options)
+            patch = body.patch_embed.patch_size if fixed else None
             break
-        # What timm raises where an architecture does not know an option.
-        except (TypeError, AssertionError, NotImplementedError):
+        # What timm raises where an architecture does not know an option, or has no plain patches.
+        except (TypeError, AssertionError, NotImplementedError, AttributeError):
             continue
     else:
         raise ConfigError(
-            f"model.encoder = {name!r}: timm gives no features of it at other image sizes than its own; "
-            "choose an encoder such as resnet50, convnext_tiny or vit_small_patch16_dinov3"
+            f"model.encoder = {name!r}: timm gives no features of it, or only at its own image "
+            "size; choose an encoder such as resnet50, convnext_tiny or vit_small_patch16_dinov3"
         )
     middle, last = body.feature_info.channels()
-    channels_last = str(getattr(body, "output_fmt", "NCHW")).endswith("NHWC")
-    return Encoder(body, (middle, last), channels_last=channels_last)
+    return Encoder(
+        body,
+        (middle, last),
+        channels_last=getattr(body, "output_fmt", None) == "NHWC",
+        patch=patch,
+    )
+
+
+def _create(name: str, pretrained: bool, **options: object) -> Any:
+    try:
+        return timm.create_model(name, pretrained=pretrained, **options)
+    except (OSError, RuntimeError) as error:
+        if not pretrained:
+            raise
+        raise ConfigError(
+            f"model.pretrained = True: timm has no weights of {name} or cannot download them "
+            f"({str(error).splitlines()[0]}); give a local file as model.weights"
+        ) from None
 
 
 def _in_patches(
     image: Float[Tensor, "n 3 h w"], patch: tuple[int, int]
 ) -> Float[Tensor, "n 3 i j"]:
-    """The image at the nearest size that patches tile, so that the features cover all of it and nothing else."""
+    """The image at the nearest size that patches tile: features cover all of it and no padding."""
     sizes = zip(image.shape[2:], patch, strict=True)
     height, width = (max(1, round(size / step)) * step for size, step in sizes)
     if image.shape[2:] == (height, width):

@@ -9,19 +9,20 @@ _DILATIONS = (6, 12, 18, 24)
 
 
 class DilatedHead(nn.Module):
-    """Sum of four dilated 3x3 convolutions: the classifier of DeepLab-v2 ("ASPP-L", arXiv 1606.00915).
+    """Sum of four dilated 3x3 convolutions: DeepLab-v2's classifier (arXiv 1606.00915).
 
-    Parameter names are those of the published networks, so the paper's and our own segmenters share the class.
+    Parameters are named as in the published networks, so that all our segmenters share the class.
     """
 
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()
-        self.conv2d_list = nn.ModuleList(
+        convolutions = [
             nn.Conv2d(in_channels, num_classes, kernel_size=3, padding=rate, dilation=rate)
             for rate in _DILATIONS
-        )
-        for convolution in self.conv2d_list:
+        ]
+        for convolution in convolutions:
             nn.init.normal_(convolution.weight, std=0.01)
+        self.conv2d_list = nn.ModuleList(convolutions)
 
     def forward(self, features: Float[Tensor, "n d h w"]) -> Float[Tensor, "n c h w"]:
         """Logits of the classes.

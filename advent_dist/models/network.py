@@ -11,8 +11,9 @@ class Network(nn.Module):
     """A segmentation network: a normalised image in, logits at its own, lower resolution out."""
 
     align_corners: bool = True
-    """How the logits lie on the image. True: the outermost logits belong to the outermost pixels (convolutions that
-    stride from the corner). False: each logit belongs to the middle of its patch (plain transformers)."""
+    """How the logits lie on the image. True: the outermost logits belong to the outermost pixels
+    (convolutions that stride from the corner). False: each belongs to the middle of its patch
+    (plain transformers)."""
 
     @abstractmethod
     def forward(self, image: Tensor) -> tuple[Tensor | None, Tensor]:

@@ -1,4 +1,4 @@
-"""The segmenter: RGB images as they are decoded in, full-resolution logits out, whichever network is inside."""
+"""The segmenter: decoded RGB images in, full-resolution logits out, whichever network is inside."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from advent_dist.config import ModelConfig
+from advent_dist.losses import at_least_fp32
 from advent_dist.models.checkpointing import checkpoint_blocks
 from advent_dist.models.deeplab_v2 import BGR_MEAN, DeepLabV2
 from advent_dist.models.encoder import Encoder, build_encoder
@@ -63,7 +64,7 @@ class Normalise(nn.Module):
 
 
 class EncoderWithHeads(Network):
-    """A timm encoder with DeepLab-v2's head on its deepest features, and on the second-deepest if multi-level."""
+    """A timm encoder, and DeepLab-v2's head on its deepest (multi-level: two deepest) features."""
 
     def __init__(self, encoder: Encoder, num_classes: int, multi_level: bool) -> None:
         super().__init__()
@@ -120,7 +121,10 @@ class Segmenter(nn.Module):
     ) -> Float[Tensor, "n c h w"]:
         # fp32 before the interpolation: entropies are taken from the result, under autocast too.
         return F.interpolate(
-            logits.float(), size=size, mode="bilinear", align_corners=self.network.align_corners
+            at_least_fp32(logits),
+            size=size,
+            mode="bilinear",
+            align_corners=self.network.align_corners,
         )
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
@@ -142,7 +146,7 @@ class Segmenter(nn.Module):
 
 
 def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
-    """The segmenter of a config, with random weights or timm's pretrained ones; see `load_weights` for others.
+    """The segmenter of a config, with random weights or timm's own; `load_weights` has others.
 
     Args:
         config: which network.

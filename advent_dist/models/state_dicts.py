@@ -22,7 +22,8 @@ _WRAPPERS = ("state_dict", "model", "teacher")
 def read_state_dict(path: Path) -> StateDict:
     """The tensors of a .safetensors, or of a .pth file, in the order in which they are stored.
 
-    A .pth may hold them directly or under "state_dict", "model" or "teacher". It is read without running any code.
+    A .pth may hold them directly or under "state_dict", "model" or "teacher". Reading it runs no
+    code of the file's.
 
     Raises:
         CheckpointError: the file is damaged or holds something else.
@@ -34,7 +35,8 @@ def read_state_dict(path: Path) -> StateDict:
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
-            f"{path}: not readable as weights ({reason}); give a .safetensors, or a .pth of tensors alone"
+            f"{path}: not readable as weights ({reason}); give a .safetensors, or a .pth that "
+            "holds nothing but tensors"
         ) from None
     for key in _WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
@@ -43,13 +45,14 @@ def read_state_dict(path: Path) -> StateDict:
         isinstance(value, Tensor) for value in content.values()
     ):
         raise CheckpointError(
-            f"{path}: holds a {type(content).__name__} that is no state dict; save model.state_dict()"
+            f"{path}: holds a {type(content).__name__} that is no state dict; "
+            "give a file written from model.state_dict()"
         )
     return dict(content)
 
 
 def without_prefix(state_dict: Mapping[str, Tensor], prefix: str) -> StateDict:
-    """The same tensors, `prefix` cut off where *all* names start with it (as DataParallel's "module." does)."""
+    """The same tensors, without `prefix` (DataParallel's "module.", say) if *all* names have it."""
     if not all(name.startswith(prefix) for name in state_dict):
         return dict(state_dict)
     return {name.removeprefix(prefix): value for name, value in state_dict.items()}
@@ -61,7 +64,7 @@ def without_counters(names: Collection[str]) -> list[str]:
 
 
 def check_fits(loaded: Mapping[str, Tensor], wanted: Mapping[str, Tensor], *, what: str) -> None:
-    """Refuse a state dict that has not exactly the names and shapes of `wanted`, batch counters aside.
+    """Refuse all but exactly the names and shapes of `wanted`; batch counters may be missing.
 
     Args:
         loaded: tensors from a file.
@@ -80,8 +83,8 @@ def check_fits(loaded: Mapping[str, Tensor], wanted: Mapping[str, Tensor], *, wh
         have, want = tuple(loaded[name].shape), tuple(wanted[name].shape)
         if have != want:
             raise CheckpointError(
-                f"tensor {name} has shape {have} where the model has {want}, so this is not {what} for this model; "
-                "check model.encoder, model.multi_level and the number of classes (data.classes)"
+                f"tensor {name} has shape {have} where the model has {want}, so this is not {what} "
+                "for this model; check model.encoder, model.multi_level and data.classes"
             )
     for name in without_counters(loaded):
         if name not in wanted:

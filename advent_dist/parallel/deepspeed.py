@@ -31,7 +31,9 @@ logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
 deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
 
-def deepspeed_config(config: EngineConfig, *, stage: int, batch_size_per_rank: int) -> dict[str, Any]:
+def deepspeed_config(
+    config: EngineConfig, *, stage: int, batch_size_per_rank: int
+) -> dict[str, Any]:
     """The DeepSpeed config that an `EngineConfig` means, complete where DeepSpeed's defaults would surprise.
 
     Args:
@@ -125,7 +127,9 @@ class DeepSpeedEngine:
     def load(self, folder: Path) -> None:
         path, _ = self._engine.load_checkpoint(str(folder), tag=_TAG)
         if path is None:
-            raise CheckpointError(f"{folder} holds no DeepSpeed checkpoint; take another checkpoint")
+            raise CheckpointError(
+                f"{folder} holds no DeepSpeed checkpoint; take another checkpoint"
+            )
 
     def weights(self) -> dict[str, Tensor]:
         module = self.module

@@ -1,10 +1,10 @@
 """The engine: one network with its optimiser, however it is executed. Methods see nothing else.
 
-    output = engine(images)              # forward through the engine's hooks
-    with engine.frozen() as module:      # forward that gives gradients to the input, not to the weights
-        fooling = module(maps)
-    engine.backward(loss)                # once a phase: ZeRO-1 and -2 keep only the last of several
-    engine.step()                        # updates at the end of an accumulation window
+output = engine(images)              # forward through the engine's hooks
+with engine.frozen() as module:      # forward that gives gradients to the input, not to the weights
+    fooling = module(maps)
+engine.backward(loss)                # once a phase: ZeRO-1 and -2 keep only the last of several
+engine.step()                        # updates at the end of an accumulation window
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from itertools import cycle
 from typing import Any
 
 import plotly.graph_objects as go
@@ -17,7 +18,7 @@ from advent_dist.report.record import RunRecord
 _COLOURS = ("#2f7fd1", "#e07b1a", "#2c9f5e", "#d0406a", "#8a63d2", "#a08a14", "#2aa5b5")
 """Readable on white and on black alike."""
 
-_CONFIG = {"responsive": True, "displaylogo": False}
+_CONFIG = {"responsive": True, "displayModeBar": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,34 +94,34 @@ def _is_number(value: Any) -> bool:
 
 def _chart(title: str, unit: str, curves: Mapping[str, Mapping[int, float]]) -> Chart | None:
     """A line chart over the steps; none where no line has a point."""
-    curves = {name: curve for name, curve in curves.items() if curve}
-    if not curves:
+    # A line keeps its place's colour, so that a run has the same one in all charts.
+    lines = [
+        go.Scatter(
+            x=list(curve),
+            y=list(curve.values()),
+            name=html.escape(name),  # plotly reads a name as HTML
+            mode="lines+markers" if len(curve) < 40 else "lines",
+            line={"color": colour},
+        )
+        for (name, curve), colour in zip(curves.items(), cycle(_COLOURS), strict=False)
+        if curve
+    ]
+    if not lines:
         return None
-    figure = go.Figure(
-        [
-            go.Scatter(
-                x=list(curve),
-                y=list(curve.values()),
-                name=html.escape(name),  # plotly reads a name as HTML
-                mode="lines+markers" if len(curve) < 40 else "lines",
-            )
-            for name, curve in curves.items()
-        ]
-    )
+    figure = go.Figure(lines)
     # Text and grid take their colours from the page's style sheet, which knows light from dark.
     figure.update_layout(
         template="none",
-        colorway=_COLOURS,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        height=320,
+        height=340,
         margin={"l": 56, "r": 8, "t": 8, "b": 40},
         showlegend=True,
-        legend={"orientation": "h", "y": -0.2, "yanchor": "top"},
+        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
         hovermode="closest",
     )
     grid = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False, "automargin": True}
     figure.update_xaxes(title="optimiser step", **grid)
-    figure.update_yaxes(title=unit, rangemode="tozero", **grid)
+    figure.update_yaxes(title=unit, rangemode="tozero", exponentformat="e", **grid)
     drawn = figure.to_html(full_html=False, include_plotlyjs=False, config=_CONFIG)
     return Chart(title=title, html=Markup(drawn))

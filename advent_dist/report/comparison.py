@@ -8,7 +8,7 @@ from advent_dist.errors import ConfigError
 from advent_dist.report.charts import charts_of_runs
 from advent_dist.report.page import Page, render
 from advent_dist.report.record import SNAPSHOTS, Panel, RunRecord
-from advent_dist.report.run import BEST_IS_CHOSEN
+from advent_dist.report.run import READING
 from advent_dist.report.tables import config_table, overview, palette_of, per_class
 
 
@@ -43,17 +43,17 @@ def comparison_report(
     palette = palette_of(by_name[baseline])
     by_snapshot = [
         per_class(
-            f"IoU of each class in percent, {snapshot} snapshot: {meaning}",
+            f"IoU of each class, {snapshot} snapshot",
             {name: run.evaluation(snapshot) for name, run in by_name.items()},
             palette,
             baseline,
         )
-        for snapshot, meaning in SNAPSHOTS.items()
+        for snapshot in SNAPSHOTS
     ]
     return render(
         Page(
             title=title,
-            notes=[*notes, BEST_IS_CHOSEN],
+            notes=[*notes, READING],
             tables=[overview(runs, by_name[baseline]), *by_snapshot],
             panels=panels,
             charts=charts_of_runs(runs),

@@ -10,11 +10,8 @@ from advent_dist.data.classes import CLASS_SETS, ClassSet
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError
 
-SNAPSHOTS = {
-    "last": "the last step",
-    "best": "the step of highest target mIoU",
-}
-"""The two states of a run that are always shown together."""
+SNAPSHOTS = ("last", "best")
+"""The states of a run that are always shown together: its end, and its highest target mIoU."""
 
 
 @dataclass(frozen=True, kw_only=True)

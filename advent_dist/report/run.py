@@ -7,9 +7,10 @@ from advent_dist.report.page import Page, render
 from advent_dist.report.record import SNAPSHOTS, RunRecord
 from advent_dist.report.tables import config_table, overview, palette_of, per_class
 
-BEST_IS_CHOSEN = (
-    "The best snapshot is chosen by the mIoU on the very images that it is reported on, so it "
-    "flatters; the last one is what a run without target labels ends with."
+READING = (
+    "IoU and accuracy are in percent, entropy and AUROC in 0 to 1. The last snapshot is what a run "
+    "without target labels ends with. The best one is chosen by the labels of the run's own "
+    "evaluation images: where the numbers are of those same images, it flatters."
 )
 
 
@@ -26,10 +27,10 @@ def run_report(run: RunRecord) -> str:
     return render(
         Page(
             title=run.name,
-            notes=[_in_short(run), BEST_IS_CHOSEN],
+            notes=[_in_short(run), READING],
             tables=[
                 overview([run]),
-                per_class("IoU of each class in percent", columns, palette_of(run)),
+                per_class("IoU of each class", columns, palette_of(run)),
             ],
             panels=run.panels,
             charts=charts_of_run(run),

@@ -13,9 +13,9 @@ ABSENT = "\N{EN DASH}"
 _NUMBERS = {
     "pixel_accuracy": ("Pixel accuracy", 1),
     "mean_entropy": ("Entropy", 3),
-    "boundary_entropy": ("at boundaries", 3),
-    "interior_entropy": ("in interiors", 3),
-    "error_auroc": ("AUROC of errors", 3),
+    "boundary_entropy": ("Boundary entropy", 3),
+    "interior_entropy": ("Interior entropy", 3),
+    "error_auroc": ("Error AUROC", 3),
     "live_classes": ("Live classes", 0),
 }
 """Name in an evaluation -> heading, decimals."""
@@ -63,11 +63,11 @@ class Table:
     """The lines."""
 
 
-def _number(value: float | None, decimals: int = 1) -> Cell:
+def _number(value: int | float | None, decimals: int = 1) -> Cell:
     return Cell(ABSENT if value is None else f"{value:.{decimals}f}")
 
 
-def _difference(value: float | None, reference: float | None) -> Cell:
+def _difference(value: int | float | None, reference: int | float | None) -> Cell:
     if value is None or reference is None:
         return Cell(ABSENT)
     text = f"{value - reference:+.1f}"
@@ -94,10 +94,10 @@ def overview(runs: Sequence[RunRecord], baseline: RunRecord | None = None) -> Ta
             ]
             rows.append(Row(name=run.name, cells=cells))
     header = ["Run", "Snapshot", "Step", "mIoU"]
-    header += [] if baseline is None else [f"\N{MINUS SIGN} {baseline.name}"]
+    header += [] if baseline is None else [f"against {baseline.name}"]
     header += [f"mIoU of {name}" for name in subsets]
     header += [heading for heading, _ in _NUMBERS.values()]
-    return Table(caption="Target evaluation: IoU and accuracy in percent", header=header, rows=rows)
+    return Table(caption="On the labelled target images", header=header, rows=rows)
 
 
 def per_class(
@@ -117,7 +117,7 @@ def per_class(
     ious = {heading: evaluation.get("per_class", {}) for heading, evaluation in columns.items()}
     names = list(dict.fromkeys(name for values in ious.values() for name in values))
 
-    def cells(value_of: Mapping[str, float | None]) -> list[Cell]:
+    def cells(value_of: Mapping[str, int | float | None]) -> list[Cell]:
         found = []
         for heading in columns:
             found.append(_number(value_of[heading]))

@@ -1,7 +1,11 @@
-"""Procedural street scenes with the 19 classes of Cityscapes, in a rendered look and several photographed ones.
+"""Procedural street scenes with the 19 classes of Cityscapes: rendered, and as a camera sees them.
 
-The streets of all looks are alike; what differs is the appearance. So a look beside `clean` stands to it as real
-photographs stand to a game's frames: a domain gap, with labels for both sides.
+The streets of all looks are alike; what differs is the appearance. So another look stands to
+`clean` as photographs stand to a game's frames: a domain gap, with labels on both sides.
+
+    a street    street.py (the plan) frontage.py vehicles.py people.py furniture.py (what is in it)
+    is drawn    drawing.py (camera, and which part is seen at each pixel) labels.py scenery.py
+    and taken   materials.py looks.py (how it appears) photograph.py (the image)
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A camera on a street and the drawing that it takes: one number a pixel, the part that is seen there.
+"""A camera on a street and its drawing: one number a pixel, the part that is seen there.
 
-All that a scene shows follows from that one picture by table look-up: a part's class gives the label, its material
-the colour, its depth the fog. So labels and images of every look agree to the pixel.
+All that a scene shows follows from that one picture by table look-up: a part's class gives the
+label, its material the colour, its depth the fog. So labels and images agree to the pixel.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class Drawing:
         glow: float = 0.0,
         rim: float | None = None,
     ) -> None:
-        """Paint an ellipse that faces the camera; with `rim` (metres), only a ring of that thickness."""
+        """Paint an ellipse that faces the camera; with `rim`, only a ring so many metres thick."""
         column, row = self.camera.project(centre)
         a, b = (self.camera.pixels(r, centre[2]) for r in radii)
         self._add(label, material, tone, Facing.CAMERA, centre[2], glow)

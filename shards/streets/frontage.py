@@ -1,6 +1,6 @@
 """What closes a street at its sides: houses, walls, fences with green behind them.
 
-Each frontage is cut into slices along the street, so that slices and free-standing things sort by depth together.
+Frontages are cut into slices along the street, which sort by depth with free-standing things.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from random import Random
 
-from shards.streets.drawing import Drawing, Facing
+from shards.streets.drawing import Drawing, Facing, Point
 from shards.streets.furniture import bush, crown
 from shards.streets.labels import BUILDING, FENCE, TERRAIN, VEGETATION, WALL
 from shards.streets.scenery import Thing
@@ -23,7 +23,13 @@ _SMALLEST_WINDOW = 1.5
 
 
 def _house_slice(
-    drawing: Drawing, rng: Random, x: float, z: tuple[float, float], floors: int, wall: str, tone: float
+    drawing: Drawing,
+    rng: Random,
+    x: float,
+    z: tuple[float, float],
+    floors: int,
+    wall: str,
+    tone: float,
 ) -> None:
     storey = 3.2
     top = floors * storey + 0.8
@@ -37,8 +43,15 @@ def _house_slice(
     if rng.random() < 0.2:
         drawing.side(x, (0, 2.2), pane, BUILDING, "door", rng.random())
     else:
-        drawing.side(x, (0.7, 2.5), (z[0] + 0.15 * length, z[1] - 0.15 * length), BUILDING, "glass",
-                     rng.random(), glow=float(rng.random() < 0.5))
+        drawing.side(
+            x,
+            (0.7, 2.5),
+            (z[0] + 0.15 * length, z[1] - 0.15 * length),
+            BUILDING,
+            "glass",
+            rng.random(),
+            glow=float(rng.random() < 0.5),
+        )
     for floor in range(1, floors):
         sill = floor * storey + 0.7
         lit = float(rng.random() < 0.3)
@@ -66,7 +79,13 @@ def _house(rng: Random, x: float, z: tuple[float, float]) -> Iterator[Thing]:
 
 
 def _barrier(
-    drawing: Drawing, rng: Random, x: float, z: tuple[float, float], kind: str, height: float, tone: float
+    drawing: Drawing,
+    rng: Random,
+    x: float,
+    z: tuple[float, float],
+    kind: str,
+    height: float,
+    tone: float,
 ) -> None:
     if kind == "wall":
         drawing.side(x, (0, height), z, WALL, "concrete", tone)
@@ -79,7 +98,9 @@ def _barrier(
     count = 8
     for i in range(count):
         a = z[0] + (z[1] - z[0]) * i / count
-        drawing.side(x, (0, height + 0.08), (a, a + 0.35 * (z[1] - z[0]) / count), FENCE, "rails", tone)
+        drawing.side(
+            x, (0, height + 0.08), (a, a + 0.35 * (z[1] - z[0]) / count), FENCE, "rails", tone
+        )
 
 
 def _green(drawing: Drawing, rng: Random, x: float, z: float) -> None:
@@ -122,10 +143,16 @@ def backdrop(drawing: Drawing, rng: Random) -> None:
         if rng.random() < 0.45:
             drawing.front((x, x + width), (0, height), z, BUILDING, "plaster", rng.random())
         else:
-            ridge = [(x, 0, z), (x + width, 0, z)]
-            ridge += [(x + width * (1 - i / 6), height * rng.uniform(0.5, 0.9), z) for i in range(7)]
+            ridge: list[Point] = [(x, 0, z), (x + width, 0, z)]
+            ridge += [
+                (x + width * (1 - i / 6), height * rng.uniform(0.5, 0.9), z) for i in range(7)
+            ]
             drawing.polygon(ridge, VEGETATION, "hill", rng.random())
         x += width
     drawing.polygon(
-        ((-400, 0, z), (400, 0, z), (400, 0, 0.6), (-400, 0, 0.6)), TERRAIN, "grass", rng.random(), Facing.UP
+        ((-400, 0, z), (400, 0, z), (400, 0, 0.6), (-400, 0, 0.6)),
+        TERRAIN,
+        "grass",
+        rng.random(),
+        Facing.UP,
     )

@@ -13,7 +13,9 @@ _CLUMPS = ((0, 0, 1), (-0.45, -0.2, 0.65), (0.45, -0.2, 0.65), (-0.2, 0.4, 0.6),
 """Centre and size of a crown's clumps, relative to its radii."""
 
 
-def _post(drawing: Drawing, x: float, z: float, height: float, thickness: float, tone: float) -> None:
+def _post(
+    drawing: Drawing, x: float, z: float, height: float, thickness: float, tone: float
+) -> None:
     half = 0.5 * thickness
     drawing.front((x - half, x + half), (0, height), z, POLE, "steel", tone)
 
@@ -51,12 +53,23 @@ def sign(drawing: Drawing, rng: Random, x: float, z: float) -> None:
     elif shape == 1:
         for scale, material in ((1.1, "sign"), (0.6, "emblem")):
             s = scale * r
-            corners = ((x - s, height - 0.7 * s, z), (x + s, height - 0.7 * s, z), (x, height + s, z))
+            corners = (
+                (x - s, height - 0.7 * s, z),
+                (x + s, height - 0.7 * s, z),
+                (x, height + s, z),
+            )
             drawing.polygon(corners, TRAFFIC_SIGN, material, tone)
     else:
         drawing.front((x - r, x + r), (height - r, height + r), z, TRAFFIC_SIGN, "sign", tone)
         inner = 0.55 * r
-        drawing.front((x - inner, x + inner), (height - 0.2 * r, height + 0.2 * r), z, TRAFFIC_SIGN, "emblem", tone)
+        drawing.front(
+            (x - inner, x + inner),
+            (height - 0.2 * r, height + 0.2 * r),
+            z,
+            TRAFFIC_SIGN,
+            "emblem",
+            tone,
+        )
 
 
 def crown(

@@ -1,4 +1,4 @@
-"""The looks of a street: as a renderer draws it, or as a camera takes it by day, at dusk, in fog, in rain."""
+"""The looks of a street: rendered, or taken by a camera by day, at dusk, in fog, in rain."""
 
 from __future__ import annotations
 

@@ -43,13 +43,21 @@ MATERIALS = (
     Material("paving", ("b09a98", "b8a0a8"), ("79746c", "8f8a80", "857b70"), 0.22),
     Material("kerb", ("d0d0d0",), ("8d8a83", "a5a197"), 0.2),
     Material("grass", ("58c038", "68cc40"), ("5f6b34", "4b5a2b", "7a7548"), 0.35),
-    Material("leaves", ("208030", "2c9038", "189028"), ("2c3a1c", "42512a", "555f30", "39442a"), 0.5),
+    Material(
+        "leaves", ("208030", "2c9038", "189028"), ("2c3a1c", "42512a", "555f30", "39442a"), 0.5
+    ),
     Material("bark", ("805028",), ("40382f", "544a3e"), 0.35),
     Material("hill", ("3c7848", "4a8a50"), ("4c5845", "5a6450"), 0.25),
-    Material("plaster", ("e8c890", "d8a878", "c8c8d0", "e0b0a0", "b8d0c0"),
-             ("b3a791", "9a9184", "c2b8a6", "8c7f70", "a9a49c", "7f7a74"), 0.16),
+    Material(
+        "plaster",
+        ("e8c890", "d8a878", "c8c8d0", "e0b0a0", "b8d0c0"),
+        ("b3a791", "9a9184", "c2b8a6", "8c7f70", "a9a49c", "7f7a74"),
+        0.16,
+    ),
     Material("brick", ("b05038", "c06848"), ("6b4437", "7d5a4a", "5c4a42"), 0.28),
-    Material("glass", ("3868a8", "4878b8"), ("2a2f33", "4b545b", "3a4046", "6d777d"), 0.12, "ffc878"),
+    Material(
+        "glass", ("3868a8", "4878b8"), ("2a2f33", "4b545b", "3a4046", "6d777d"), 0.12, "ffc878"
+    ),
     Material("door", ("603820", "204080"), ("3a2d25", "2d3338"), 0.2),
     Material("roof", ("a03828", "604848"), ("54413a", "46464a"), 0.25),
     Material("concrete", ("a8a8b8", "9c9cb0"), ("7f7c76", "949089", "6d6a66"), 0.28),
@@ -59,10 +67,17 @@ MATERIALS = (
     Material("red_light", ("ff2020",), ("c8342a",), 0.0, "ff3020"),
     Material("amber_light", ("ffb010",), ("d99a2b",), 0.0, "ffa020"),
     Material("green_light", ("20ff60",), ("3fae6a",), 0.0, "30ff90"),
-    Material("sign", ("2050e0", "e02020", "f8d820", "f8f8f8"), ("27457f", "a8332f", "b99b35", "c5c6c2"), 0.12),
+    Material(
+        "sign",
+        ("2050e0", "e02020", "f8d820", "f8f8f8"),
+        ("27457f", "a8332f", "b99b35", "c5c6c2"),
+        0.12,
+    ),
     Material("emblem", ("ffffff",), ("c9cac6", "dcdcd8"), 0.1),
     Material("paint", _PAINT, _REAL_PAINT, 0.1),
-    Material("tarpaulin", ("f0f0f0", "f09030", "40a0c0"), ("a9a79f", "7f8a8f", "8a4a35", "c5c2b8"), 0.16),
+    Material(
+        "tarpaulin", ("f0f0f0", "f09030", "40a0c0"), ("a9a79f", "7f8a8f", "8a4a35", "c5c2b8"), 0.16
+    ),
     Material("bus_paint", ("f0c020", "e04040"), ("b3963d", "93322c", "c4c2ba", "3f6a55"), 0.12),
     Material("tram_paint", ("e03848", "38b0a0"), ("8f2f30", "b5b0a0", "c9bf95", "3c5c74"), 0.12),
     Material("tyre", ("181818",), ("17181a", "222325"), 0.1),
@@ -73,7 +88,9 @@ MATERIALS = (
     Material("skin", ("f0c0a0", "a06840"), ("a57c64", "6b4a3a", "c09a80"), 0.08),
     Material("cloth", _CLOTH, _REAL_CLOTH, 0.2),
     Material("trousers", ("304080", "404040", "806040"), ("20232b", "33383f", "4d463d"), 0.2),
-    Material("frame", ("e02020", "2040d0", "202020"), ("1f2123", "5a2724", "2f4152", "6a6c6c"), 0.1),
+    Material(
+        "frame", ("e02020", "2040d0", "202020"), ("1f2123", "5a2724", "2f4152", "6a6c6c"), 0.1
+    ),
     Material("shadow", ("38383e",), ("34332f", "403f3a"), 0.12),
     Material("bin", ("208060",), ("3a4238", "55534c"), 0.2),
 )

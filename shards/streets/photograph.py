@@ -1,4 +1,4 @@
-"""From a drawing to an image: the light that surfaces send, and what becomes of it on its way to the sensor."""
+"""From a drawing to an image: the light of surfaces, and what becomes of it up to the sensor."""
 
 from __future__ import annotations
 
@@ -18,14 +18,19 @@ _GROUND_CELL = 0.25
 
 
 def _hex(colour: str) -> Array:
-    return np.array(tuple(bytes.fromhex(colour)), np.float32) / 255
+    return (np.frombuffer(bytes.fromhex(colour), np.uint8) / 255).astype(np.float32)
+
+
+def _white(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
+    # Independent values in -1..1.
+    return 2 * rng.random(shape, np.float32) - 1
 
 
 def _smooth(rng: np.random.Generator, shape: tuple[int, int], cell: float) -> Array:
     # Value noise in -1..1 whose features are about `cell` pixels wide.
     rows, columns = (max(2, round(n / cell)) for n in shape)
-    coarse = Image.fromarray(rng.uniform(-1, 1, (rows, columns)).astype(np.float32))
-    return np.asarray(coarse.resize(shape[::-1], Image.Resampling.BICUBIC))
+    coarse = Image.fromarray(_white(rng, (rows, columns)))
+    return np.asarray(coarse.resize(shape[::-1], Image.Resampling.BICUBIC), np.float32)
 
 
 class _Photograph:
@@ -34,7 +39,7 @@ class _Photograph:
     def __init__(self, drawing: Drawing, look: Look, rng: np.random.Generator, factor: int) -> None:
         self.look, self.rng, self.factor, self.camera = look, rng, factor, drawing.camera
         self.drawn = drawing.index
-        self.index = drawing.index[factor // 2 :: factor, factor // 2 :: factor]
+        self.index = self.drawn[factor // 2 :: factor, factor // 2 :: factor]
         self.height, self.width = self.index.shape
         self.scale = self.width / 320
         self.horizon = drawing.camera.horizon / factor
@@ -54,31 +59,36 @@ class _Photograph:
 
     def _paint(self, table: Array) -> Array:
         # A value a part -> a smooth picture, through the drawing at its full size.
-        full = (np.clip(table, 0, 1) * 255).astype(np.uint8)[self.drawn]
-        return np.asarray(Image.fromarray(full).reduce(self.factor), np.float32) / 255
+        full = (np.clip(table, 0, 1) * 255).astype(np.uint8).take(self.drawn, axis=0)
+        picture: Array = np.array(Image.fromarray(full).reduce(self.factor), np.float32)
+        picture /= 255
+        return picture
 
     def _ground_depth(self) -> Array:
+        # [h]: where the ground is seen in each row, at most at the backdrop.
         rows = np.arange(self.height, dtype=np.float32) + 0.5 - self.horizon
-        camera = self.camera
-        return np.minimum(camera.focal / self.factor * camera.above_ground / np.maximum(rows, 0.3), 180)
+        focal = self.camera.focal / self.factor
+        depth: Array = focal * self.camera.above_ground / np.maximum(rows, 0.3)
+        return np.minimum(depth, 180)
 
     def _ground_texture(self) -> Array:
-        # Noise that lies on the ground: coarse below the camera, fine and faint far away.
-        tile = _smooth(self.rng, (256, 256), 3) + self.rng.uniform(-1, 1, (256, 256)).astype(np.float32)
+        # Noise that lies on the ground: coarse before the camera, fine and faint far away.
+        tile = _smooth(self.rng, (256, 256), 3) + _white(self.rng, (256, 256))
         z = self._ground_depth()[:, None]
-        across = (np.arange(self.width) - 0.5 * self.width) * self.factor / self.camera.focal
-        x = z * across
-        rows = np.broadcast_to((z / (2 * _GROUND_CELL)).astype(int) % 256, x.shape)
-        return tile[rows, (x / _GROUND_CELL).astype(int) % 256] * np.minimum(1, 14 / z)
+        columns = np.arange(self.width, dtype=np.float32) - 0.5 * self.width
+        x = columns * (self.factor / self.camera.focal / _GROUND_CELL) * z
+        texture: Array = tile[(z / (2 * _GROUND_CELL)).astype(int) % 256, x.astype(int) % 256]
+        return texture * np.minimum(1, 14 / z)
 
     def _surfaces(self) -> Array:
         sun = self.look.sun * (1 if self.rng.random() < 0.5 else -1)
         lit = np.array([0.9, 1.0, 0.9 + sun, 0.9 - sun], np.float32)
         colours = self.look.colours[self.material, self.tone] * lit[self.facing, None]
-        upright = self.rng.uniform(-1, 1, self.index.shape).astype(np.float32) + self._noise(4)
+        upright = _white(self.rng, (self.height, self.width)) + self._noise(4)
         texture = np.where(self.is_ground, self._ground_texture(), upright) + 0.7 * self._noise(25)
-        rough = self.look.texture * 0.6 * materials.ROUGHNESS[self.material]
-        return self._paint(colours) * (1 + rough[self.index] * texture)[..., None]
+        rough: Array = self.look.texture * 0.6 * materials.ROUGHNESS[self.material]
+        light: Array = self._paint(colours) * (1 + rough[self.index] * texture)[..., None]
+        return light
 
     def illuminate(self) -> None:
         """Exposure, colour cast, and slow changes of the light over the image."""
@@ -110,7 +120,7 @@ class _Photograph:
         mirror = self.light[np.clip(rows, 0, self.height - 1).astype(int)]
         steps = [np.roll(mirror, round(k * self.scale), axis=0) for k in (-6, -3, 0, 3, 6)]
         puddles = np.clip(0.7 + 0.6 * self._noise(30), 0, 1)
-        share = (self.look.wetness * self.is_ground * puddles)[..., None]
+        share = (self.look.wetness * np.where(self.is_ground, puddles, 0))[..., None]
         self.light = (1 - share) * self.light + share * (sum(steps) / len(steps))
 
     def switch_lights_on(self) -> None:

@@ -67,7 +67,10 @@ def _patch(
 def _ground(drawing: Drawing, rng: Random, plan: Plan) -> None:
     paving, verge = rng.random(), rng.random()
     left, right = plan.frontages
-    for inner, outer, width in ((plan.left, left - 12, -plan.sidewalks[0]), (plan.right, right + 12, plan.sidewalks[1])):
+    for inner, outer, width in (
+        (plan.left, left - 12, -plan.sidewalks[0]),
+        (plan.right, right + 12, plan.sidewalks[1]),
+    ):
         _strip(drawing, (inner + width, outer), TERRAIN, "grass", verge)
         _strip(drawing, (inner, inner + width), SIDEWALK, "paving", paving)
         _strip(drawing, (inner - 0.09, inner + 0.09), SIDEWALK, "kerb", 0.5)
@@ -134,7 +137,11 @@ def _passers_by(rng: Random, plan: Plan) -> Iterator[Thing]:
     for _ in range(rng.randrange(2, 10)):
         left, right = plan.frontages
         bands = ((left + 0.5, plan.left - 0.4), (plan.right + 0.4, right - 0.5))
-        x = rng.uniform(*rng.choice(bands)) if rng.random() < 0.9 else rng.uniform(plan.left, plan.right)
+        x = (
+            rng.uniform(*rng.choice(bands))
+            if rng.random() < 0.9
+            else rng.uniform(plan.left, plan.right)
+        )
         z = rng.uniform(6, 40) if abs(x) > 2 else rng.uniform(12, 30)
         yield Thing(z, partial(people.person, x=x, z=z))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import NamedTuple
 
 from shards.streets.drawing import Drawing, Facing
 from shards.streets.labels import BUS, CAR, ROAD, TRAIN, TRUCK
@@ -20,13 +21,16 @@ def _lights(
 
 def _shadow(drawing: Drawing, x: float, z: float, width: float, length: float) -> None:
     half = 0.5 * width + 0.15
-    ground = ((x - half, 0, z - 0.3), (x + half, 0, z - 0.3), (x + half, 0, z + length), (x - half, 0, z + length))
+    ground = (
+        (x - half, 0, z - 0.3),
+        (x + half, 0, z - 0.3),
+        (x + half, 0, z + length),
+        (x - half, 0, z + length),
+    )
     drawing.polygon(ground, ROAD, "shadow", 0.5, Facing.UP)
 
 
-def _wheels(
-    drawing: Drawing, x: float, z: tuple[float, float], radius: float, label: int
-) -> None:
+def _wheels(drawing: Drawing, x: float, z: tuple[float, ...], radius: float, label: int) -> None:
     # A wheel on the side face is a circle in the plane of y and z.
     octagon = ((1, 0), (0.7, 0.7), (0, 1), (-0.7, 0.7), (-1, 0), (-0.7, -0.7), (0, -1), (0.7, -0.7))
     for centre in z:
@@ -41,42 +45,81 @@ def _visible_side(x: float, width: float) -> float | None:
     return x - 0.5 * width if x > 0 else x + 0.5 * width
 
 
+class _CarShape(NamedTuple):
+    width: float
+    length: float
+    waist: float
+    top: float
+    bonnet: float  # metres from the near end to the windscreen's foot
+    tail: float  # the same at the far end
+    tone: float
+
+
 def car(drawing: Drawing, rng: Random, x: float, z: float, *, ahead: bool) -> None:
-    """A car whose near end is at depth z; `ahead` shows its rear, else it comes towards the camera."""
-    tone = rng.random()
+    """A car whose near end is at depth z; `ahead` shows its rear, else it comes towards us."""
     tall = rng.uniform(0.92, 1.2)
-    width, length, waist, top = 1.75, rng.uniform(3.8, 4.6), 0.88 * tall, 1.42 * tall
-    bonnet = 0.25 if ahead else 1.1
-    tail = 1.2 if ahead else 0.35
-    _shadow(drawing, x, z, width, length)
-    side = _visible_side(x, width)
-    roof = (z + bonnet + 0.55, z + length - tail - 0.5)
+    bonnet, tail = (0.25, 1.2) if ahead else (1.1, 0.35)
+    length = rng.uniform(3.8, 4.6)
+    shape = _CarShape(1.75, length, 0.88 * tall, 1.42 * tall, bonnet, tail, rng.random())
+    _shadow(drawing, x, z, shape.width, length)
+    side = _visible_side(x, shape.width)
     if side is not None:
-        facing = Facing.RIGHT if x < 0 else Facing.LEFT
-        profile = [(z, 0.25), (z, waist), (z + length, waist), (z + length, 0.25)]
-        drawing.polygon([(side, y, d) for d, y in profile], CAR, "paint", tone, facing)
-        cabin = [(z + bonnet, waist), (roof[0], top), (roof[1], top), (z + length - tail, waist)]
-        drawing.polygon([(side, y, d) for d, y in cabin], CAR, "paint", tone, facing)
-        middle = 0.5 * (roof[0] + roof[1])
-        for a, b in ((z + bonnet + 0.25, middle - 0.06), (middle + 0.06, z + length - tail - 0.25)):
-            pane = [(a, waist), (max(a, roof[0] + 0.05), top - 0.1), (min(b, roof[1] - 0.05), top - 0.1), (b, waist)]
-            drawing.polygon([(side, y, d) for d, y in pane], CAR, "windscreen", 0.4, facing)
-        _wheels(drawing, side, (z + 0.75, z + length - 0.8), 0.32, CAR)
-    half, slim = 0.5 * width, 0.5 * width - 0.17
-    lid = [(x - half, waist, z + bonnet), (x + half, waist, z + bonnet)]
-    screen = [*lid, (x + slim, top, roof[0]), (x - slim, top, roof[0])]
-    drawing.polygon(screen, CAR, "paint", tone)
-    pane = [(x - half + 0.14, waist + 0.04, z + bonnet), (x + half - 0.14, waist + 0.04, z + bonnet)]
-    pane += [(x + slim - 0.1, top - 0.08, roof[0]), (x - slim + 0.1, top - 0.08, roof[0])]
-    drawing.polygon(pane, CAR, "windscreen", 0.6)
-    cover = [(x - half, waist - 0.06, z), (x + half, waist - 0.06, z), *lid[::-1]]
-    drawing.polygon(cover, CAR, "paint", tone, Facing.UP)
+        _car_side(drawing, side, z, shape)
+    _car_cabin(drawing, x, z, shape)
+    _car_end(drawing, x, z, shape)
+    _lights(drawing, x, z, shape.width, shape.waist - 0.3, CAR, ahead)
+
+
+def _car_side(drawing: Drawing, side: float, z: float, car: _CarShape) -> None:
+    facing = Facing.RIGHT if side < 0 else Facing.LEFT
+    near, far = z + car.bonnet, z + car.length - car.tail
+    roof = (near + 0.55, far - 0.5)
+    middle = 0.5 * (near + far)
+    body = ((z, 0.25), (z, car.waist), (z + car.length, car.waist), (z + car.length, 0.25))
+    cabin = ((near, car.waist), (roof[0], car.top), (roof[1], car.top), (far, car.waist))
+    for outline in (body, cabin):
+        corners = [(side, y, depth) for depth, y in outline]
+        drawing.polygon(corners, CAR, "paint", car.tone, facing)
+    sill, edge = car.waist, car.top - 0.1
+    front = (
+        (near + 0.25, sill),
+        (roof[0] + 0.05, edge),
+        (middle - 0.06, edge),
+        (middle - 0.06, sill),
+    )
+    rear = (
+        (middle + 0.06, sill),
+        (middle + 0.06, edge),
+        (roof[1] - 0.05, edge),
+        (far - 0.25, sill),
+    )
+    for pane in (front, rear):
+        corners = [(side, y, depth) for depth, y in pane]
+        drawing.polygon(corners, CAR, "windscreen", 0.4, facing)
+    _wheels(drawing, side, (z + 0.75, z + car.length - 0.8), 0.32, CAR)
+
+
+def _car_cabin(drawing: Drawing, x: float, z: float, car: _CarShape) -> None:
+    # The slanted end of the cabin with its window, and the bonnet or boot before it.
+    foot, head = z + car.bonnet, z + car.bonnet + 0.55
+    half, slim = 0.5 * car.width, 0.5 * car.width - 0.17
+    for inset, material in ((0.0, "paint"), (0.12, "windscreen")):
+        low, high = car.waist + 0.3 * inset, car.top - 0.6 * inset
+        a, b = half - inset, slim - inset
+        end = ((x - a, low, foot), (x + a, low, foot), (x + b, high, head), (x - b, high, head))
+        drawing.polygon(end, CAR, material, car.tone)
+    y = car.waist
+    cover = ((x - half, y, z), (x + half, y, z), (x + half, y, foot), (x - half, y, foot))
+    drawing.polygon(cover, CAR, "paint", car.tone)
+
+
+def _car_end(drawing: Drawing, x: float, z: float, car: _CarShape) -> None:
+    half = 0.5 * car.width
     for wheel in (x - half + 0.02, x + half - 0.26):
         drawing.front((wheel, wheel + 0.24), (0, 0.4), z + 0.2, CAR, "tyre")
-    drawing.front((x - half, x + half), (0.24, waist - 0.05), z, CAR, "paint", tone)
+    drawing.front((x - half, x + half), (0.24, car.waist), z, CAR, "paint", car.tone)
     drawing.front((x - half, x + half), (0.24, 0.36), z, CAR, "tyre")
     drawing.front((x - 0.26, x + 0.26), (0.42, 0.54), z, CAR, "plate")
-    _lights(drawing, x, z, width, waist - 0.3, CAR, ahead)
 
 
 def _box(
@@ -158,11 +201,16 @@ def bus(drawing: Drawing, rng: Random, x: float, z: float, *, ahead: bool) -> No
 
 
 def tram(drawing: Drawing, rng: Random, x: float, z: float, *, ahead: bool) -> None:
-    """A tram, which Cityscapes counts as a train: long, high, round-shouldered, with a pantograph."""
+    """A tram, which Cityscapes counts as a train: long, high, with a pantograph."""
     width, length, top = 2.4, 26.0, 3.5
     tone = rng.random()
     _shadow(drawing, x, z, width, length)
-    drawing.line([(x, top, z + 6), (x - 0.6, top + 0.6, z + 6), (x + 0.4, top + 1.2, z + 6)], 0.08, TRAIN, "steel")
+    drawing.line(
+        [(x, top, z + 6), (x - 0.6, top + 0.6, z + 6), (x + 0.4, top + 1.2, z + 6)],
+        0.08,
+        TRAIN,
+        "steel",
+    )
     _box(drawing, x, (z + 0.4, z + length), width, (0.15, top), TRAIN, "tram_paint", tone)
     _windows(drawing, x, (z + 1.4, z + length), width, (1.5, 2.7), 1.3, TRAIN)
     outline = ((-1.2, 0.15), (1.2, 0.15), (1.2, 2.7), (0.85, 3.5), (-0.85, 3.5), (-1.2, 2.7))

@@ -1,0 +1,52 @@
+"""The `advent-dist` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+from advent_dist.errors import UserError
+
+_COMMANDS = {
+    "demo": "source-only against AdvEnt on procedural streets, from a local S3 server to a report",
+    "train": "train an experiment on Ray Train",
+    "evaluate": "score trained runs, or the ensemble of several, on labelled shards",
+    "predict": "segment a folder of images",
+    "shards": "build, check and describe shards",
+}
+"""Name -> one-line promise; each is `main` of the module of that name in `advent_dist.commands`."""
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 the user has something to mend, 2 wrong usage."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line.
+
+    Returns:
+        The exit status.
+    """
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(_usage())
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in _COMMANDS:
+        sys.stderr.write(f"advent-dist: there is no command {name!r}\n\n{_usage()}")
+        return 2
+    try:
+        # Imported when asked for: PyTorch and Ray take seconds, and a message should not.
+        status: int = import_module(f"advent_dist.commands.{name}").main(rest)
+    except UserError as error:
+        if os.environ.get("ADVENT_DIST_TRACEBACK"):
+            raise
+        sys.stderr.write(f"advent-dist {name}: {error}\n")
+        return 1
+    return status
+
+
+def _usage() -> str:
+    lines = [f"  {name:10}{promise}" for name, promise in _COMMANDS.items()]
+    return "\n".join(["usage: advent-dist COMMAND [--help] ...", "", *lines, ""])

@@ -1,0 +1,1 @@
+"""One module a command of `advent-dist`; each has `main(arguments) -> exit status`."""

@@ -1,0 +1,99 @@
+"""`advent-dist train NAME [--a.b value ...]`: one experiment on Ray Train, ending in a run folder with a report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import tyro
+
+from advent_dist.config import Experiment
+from advent_dist.errors import ConfigError
+from advent_dist.experiments import EXPERIMENTS, experiment
+from advent_dist.override import from_json
+
+_USAGE = """\
+usage: advent-dist train NAME [--a.b value ...]
+       advent-dist train --config RUN/config.json [--a.b value ...]
+       advent-dist train --list
+       advent-dist train NAME --help      every field with its meaning and value
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; see the module's docstring."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(_USAGE)
+        return 0 if arguments else 2
+    if arguments[0] == "--list":
+        sys.stdout.write(_listing())
+        return 0
+    return train(parse(arguments))
+
+
+def parse(arguments: list[str]) -> Experiment:
+    """The experiment that a command line means.
+
+    Raises:
+        ConfigError: an unknown experiment, a config file that can't be read, or a value out of range.
+    """
+    first, *rest = arguments
+    if first == "--config":
+        if not rest:
+            raise ConfigError("--config: give the path of a run's config.json")
+        path, *rest = rest
+        try:
+            base = from_json(Path(path).read_bytes(), path)
+        except OSError as error:
+            raise ConfigError(f"--config {path}: {error.strerror}") from error
+    elif first.startswith("-"):
+        raise ConfigError(
+            f"the experiment's name comes first, not {first}; see advent-dist train --list"
+        )
+    else:
+        base = experiment(first)
+    return tyro.cli(
+        Experiment,
+        default=base,
+        args=rest,
+        prog=f"advent-dist train {first}",
+        description=base.name,
+    )
+
+
+def train(chosen: Experiment) -> int:
+    """Train and report; on Ctrl-C, say how to go on.
+
+    Returns:
+        The exit status.
+    """
+    from advent_dist.commands.report import write_report
+    from advent_dist.runfolder import CONFIG_FILE, REPORT_FILE, RunFolder
+    from cluster.launch import launch
+    from shards.streets_data import ensure_streets
+
+    run = RunFolder.of(chosen)
+    ensure_streets(chosen.data)
+    try:
+        progress = launch(chosen)
+    except KeyboardInterrupt:
+        again = f"advent-dist train --config {run.url}/{CONFIG_FILE} --run.resume"
+        sys.stderr.write(f"\nstopped; go on from the last checkpoint with:\n  {again}\n")
+        return 130
+    write_report(run)
+    for name, scores in (("last", progress.last), ("best", progress.best)):
+        if scores is not None:
+            sys.stdout.write(
+                f"{name:5} step {scores.step:6}  target mIoU {scores.target_miou:5.1f}\n"
+            )
+    sys.stdout.write(f"{run.url}/{REPORT_FILE}\n")
+    return 0
+
+
+def _listing() -> str:
+    """Each experiment with the first line of its docstring."""
+    width = max(map(len, EXPERIMENTS))
+    promises = (
+        (name, (function.__doc__ or "").splitlines()[0]) for name, function in EXPERIMENTS.items()
+    )
+    return "".join(f"{name:{width}}  {promise}\n" for name, promise in promises)

@@ -1,0 +1,61 @@
+"""CamVid in the folder layout of SegNet: 701 photographs from a car, 480x360, 11 classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from advent_dist.data.classes import CAMVID_11, ClassSet
+from advent_dist.errors import DataError
+from advent_dist.types import IGNORE_INDEX
+from shards.dataset import FileItem, Source, find_files, require_labels
+from shards.label_map import LabelMap
+
+LAYOUT = """\
+  train/      0001TP_006690.png ... (or .jpg)
+  trainannot/ 0001TP_006690.png ... (grey, 0..10 = classes, 11 = void)
+  val/ valannot/ test/ testannot/"""
+
+_VOID = 11
+_MAP = LabelMap(
+    CAMVID_11, {**{i: i for i in range(_VOID)}, _VOID: IGNORE_INDEX}, rest_is_ignored=False
+)
+
+
+@dataclass(frozen=True)
+class CamVid:
+    """CamVid as SegNet published it."""
+
+    name: ClassVar[str] = "camvid"
+
+    source: Source
+    """Folder that holds train/, trainannot/, ..."""
+
+    splits: tuple[Literal["train", "val", "test"], ...] = ("train",)
+    """Which folders are read."""
+
+    sequences: tuple[str, ...] = ()
+    """Only files whose names begin with one of these: 0016E5 0006R0 (day), 0001TP (dusk)."""
+
+    @property
+    def classes(self) -> ClassSet:
+        """Its 11 classes."""
+        return CAMVID_11
+
+    def items(self, labelled: bool) -> Sequence[FileItem]:
+        """See `Reader.items`."""
+        found = [
+            FileItem(path.stem, path, self.source / f"{split}annot" / f"{path.stem}.png", _MAP)
+            for split in self.splits
+            for path in find_files(self.source, split, ("*.jpg", "*.png"), LAYOUT)
+            if path.name.startswith(self.sequences or ("",))
+        ]
+        if not found:
+            raise DataError(
+                f"--sequences {' '.join(self.sequences)}: no file of {self.source} in the splits "
+                f"{' '.join(self.splits)} begins with one of these"
+            )
+        if labelled:
+            require_labels(found)
+        return sorted(found, key=lambda item: item.key)

@@ -1,0 +1,125 @@
+"""`advent-dist shards {build,verify,info}`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from typing import Annotated, Generic, TypeVar
+
+import tyro
+from rich.console import Console
+from tyro.conf import OmitArgPrefixes, Positional, arg
+
+from advent_dist.data.store import read_manifest
+from advent_dist.errors import DataError
+from shards.dataset import Reader
+from shards.info import tables
+from shards.options import BuildOptions
+from shards.readers import READERS
+from shards.verify import verify
+from shards.write import build
+
+Destination = Annotated[str, Positional, arg(metavar="DST")]
+R = TypeVar("R")
+
+_USAGE = f"""\
+usage: advent-dist shards build {{{",".join(READERS)}}} SRC DST [options]   (streets has no SRC)
+       advent-dist shards verify DST [--json]
+       advent-dist shards info DST [--json]
+       advent-dist shards build NAME --help      every option with its meaning and default
+"""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A folder of shards."""
+
+    destination: Destination
+    """Local folder or s3:// URL that holds a manifest."""
+
+    json: bool = False
+    """Print JSON for programs, not tables."""
+
+
+@dataclass(frozen=True)
+class _Output:
+    destination: Destination
+    """Local folder or s3:// URL that the shards are written to."""
+
+
+@dataclass(frozen=True)
+class _Build(Generic[R]):
+    data_set: OmitArgPrefixes[R]
+    output: OmitArgPrefixes[_Output]
+    writing: OmitArgPrefixes[BuildOptions]
+
+
+def main(arguments: list[str]) -> int:
+    """Run one of the commands.
+
+    Returns:
+        The exit status: 0 done, 1 `verify` found problems, 2 wrong usage.
+
+    Raises:
+        UserError: a mistake that the message explains.
+    """
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(_USAGE)
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in _COMMANDS:
+        sys.stderr.write(f"advent-dist shards: there is no command {name!r}\n\n{_USAGE}")
+        return 2
+    return _COMMANDS[name](rest)
+
+
+def _build(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(_USAGE)
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in READERS:
+        raise DataError(f"shards build: no data set {name!r}; choose from {sorted(READERS)}")
+    asked = _parse_build(READERS[name], rest)
+    destination = asked.output.destination
+    manifest = build(asked.data_set, destination, asked.writing)
+    size = f"{manifest.num_bytes / 1e6:.1f} MB in {len(manifest.shards)} shards"
+    sys.stdout.write(f"{destination}: {manifest.num_samples} samples, {size}\n")
+    return 0
+
+
+def _parse_build(reader: type[Reader], arguments: list[str]) -> _Build[Reader]:
+    parsed: _Build[Reader] = tyro.cli(
+        _Build[reader],  # type: ignore[valid-type]
+        args=arguments,
+        prog=f"advent-dist shards build {reader.name}",
+        description=reader.__doc__,
+    )
+    return parsed
+
+
+def _verify(arguments: list[str]) -> int:
+    asked = tyro.cli(Inspection, args=arguments, prog="advent-dist shards verify")
+    verdict = verify(asked.destination)
+    if asked.json:
+        sys.stdout.write(json.dumps(asdict(verdict), indent=1) + "\n")
+    else:
+        sys.stdout.write("".join(f"{problem}\n" for problem in verdict.problems))
+        state = f"{len(verdict.problems)} problems" if verdict.problems else "all well"
+        size = f"{verdict.num_samples} samples in {verdict.num_shards} shards"
+        sys.stdout.write(f"{verdict.url}: {size}, {verdict.num_bytes / 1e6:.1f} MB: {state}\n")
+    return 1 if verdict.problems else 0
+
+
+def _info(arguments: list[str]) -> int:
+    asked = tyro.cli(Inspection, args=arguments, prog="advent-dist shards info")
+    manifest = read_manifest(asked.destination)
+    if asked.json:
+        sys.stdout.write(json.dumps(asdict(manifest), indent=1) + "\n")
+    else:
+        Console().print(tables(manifest, asked.destination))
+    return 0
+
+
+_COMMANDS = {"build": _build, "verify": _verify, "info": _info}

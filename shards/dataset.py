@@ -1,0 +1,139 @@
+"""What a reader gives to the builder: small picklable items that load in the worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tyro.conf import Positional, arg
+
+from advent_dist.data.classes import ClassSet
+from advent_dist.errors import DataError
+from shards.label_map import LabelArray, LabelMap
+
+Pixels = NDArray[np.uint8]
+Source = Annotated[Path, Positional, arg(metavar="SRC")]
+"""Folder of a data set: the first argument on the command line."""
+
+CityscapesClasses = Literal["cityscapes19", "cityscapes16"]
+
+
+class Item(Protocol):
+    """One sample, not yet loaded."""
+
+    @property
+    def key(self) -> str:
+        """Name of the sample, unique in the data set."""
+
+    @property
+    def where(self) -> str:
+        """What messages call it: its file."""
+
+    def load(self, labelled: bool) -> tuple[Pixels, Pixels | None]:
+        """Image uint8 [h, w, 3], RGB; if `labelled`, label uint8 [i, j], train ids or 255."""
+
+
+class Reader(Protocol):
+    """One data set with its options: a dataclass, of which tyro makes a command line."""
+
+    name: ClassVar[str]
+    """Name on the command line and in manifests."""
+
+    @property
+    def classes(self) -> ClassSet:
+        """The class set of the labels."""
+
+    def items(self, labelled: bool) -> Sequence[Item]:
+        """All samples, sorted by key.
+
+        Raises:
+            DataError: files are missing; labels only count if `labelled`.
+        """
+
+
+def describe(reader: Reader) -> str:
+    """Name and options of a reader, as manifests record them: without the place of its files."""
+    options: Any = reader
+    values = {f.name: getattr(options, f.name) for f in fields(options) if f.name != "source"}
+    return " ".join([reader.name, *(f"{name}={shown(value)}" for name, value in values.items())])
+
+
+def shown(value: object) -> str:
+    """An option's value as manifests record it: `a,b` for a tuple."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def read_ids(path: Path) -> LabelArray:
+    """The ids in a grey or palette PNG: uint8 [h, w].
+
+    Raises:
+        DataError: it is coloured.
+    """
+    with Image.open(path) as image:
+        if image.mode not in ("L", "P"):
+            raise DataError(
+                f"{path}: a {image.mode} image is no label; give a PNG with one id a pixel"
+            )
+        return np.asarray(image)
+
+
+@dataclass(frozen=True)
+class FileItem:
+    """A sample of an image file and a label file."""
+
+    key: str
+    image: Path
+    label: Path
+    label_map: LabelMap
+    read_label: Callable[[Path], LabelArray] = read_ids
+
+    @property
+    def where(self) -> str:
+        """The image's path."""
+        return str(self.image)
+
+    def load(self, labelled: bool) -> tuple[Pixels, Pixels | None]:
+        """Read the files; see `Item.load`."""
+        path = self.image
+        try:
+            with Image.open(path) as file:
+                image = np.asarray(file.convert("RGB"))
+            path = self.label
+            ids = self.read_label(path) if labelled else None
+        except (OSError, SyntaxError) as error:  # Pillow reports broken PNGs as either
+            raise DataError(f"{path}: it can't be read ({error}); copy it again") from error
+        return image, None if ids is None else self.label_map.apply(ids, str(path))
+
+
+def find_files(root: Path, folder: str, patterns: Sequence[str], layout: str) -> list[Path]:
+    """Files of a folder of a data set, sorted by name.
+
+    Raises:
+        DataError: no such folder or no such files in it; the message shows the `layout` to have.
+    """
+    files = sorted(path for pattern in patterns for path in (root / folder).glob(pattern))
+    if not files:
+        missing = (
+            "holds no " + " or ".join(patterns) if (root / folder).is_dir() else "does not exist"
+        )
+        raise DataError(f"{root / folder} {missing}; expected layout under {root}:\n{layout}")
+    return files
+
+
+def require_labels(items: Sequence[FileItem]) -> None:
+    """Check that every item's label file is there.
+
+    Raises:
+        DataError: naming the first missing one.
+    """
+    missing = [item for item in items if not item.label.is_file()]
+    if missing:
+        raise DataError(
+            f"{missing[0].label} is missing, the label of {missing[0].image} "
+            f"(and {len(missing) - 1} others); complete the data set, or build --unlabelled"
+        )

@@ -1,0 +1,128 @@
+"""Items -> encoded samples, in parallel processes, in order."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from advent_dist.data.sample import ImageFormat, encode_image, encode_label
+from advent_dist.errors import DataError
+from shards.dataset import Item, Pixels
+
+_CHUNK = 8
+"""Items of one task: enough to hide its overhead."""
+
+_ITEMS_PER_WORKER = 250
+"""Fewer are not worth the seconds in which a worker process starts."""
+
+
+class Encoded(NamedTuple):
+    """A sample as it goes into a tar."""
+
+    key: str
+    image: bytes
+    label: bytes | None
+
+    histogram: tuple[int, ...]
+    """Labelled pixels of each class; empty without a label."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """How samples are encoded."""
+
+    num_classes: int
+    labelled: bool
+    image_format: ImageFormat
+
+    quality: int
+    """0..100 of JPEG and WebP."""
+
+    resize: tuple[int, int] | None
+    """Width, height in pixels, or none to keep each sample's size."""
+
+    def encode(self, item: Item) -> Encoded:
+        """Load, resize and encode one sample.
+
+        Raises:
+            DataError: it can't be read, or its label does not fit its image.
+        """
+        image, label = item.load(self.labelled)
+        if self.resize is not None:
+            image = _resized(image, self.resize, Image.Resampling.BICUBIC)
+            label = (
+                None if label is None else _resized(label, self.resize, Image.Resampling.NEAREST)
+            )
+        histogram: tuple[int, ...] = ()
+        if label is not None:
+            if label.shape != image.shape[:2]:
+                (rows, columns), (height, width) = label.shape, image.shape[:2]
+                raise DataError(
+                    f"{item.where}: its label is {columns}x{rows}, but the image is "
+                    f"{width}x{height} (width x height); build with --resize"
+                )
+            counts = np.bincount(label.ravel(), minlength=256)[: self.num_classes]
+            histogram = tuple(counts.tolist())
+        data = encode_image(image, self.image_format, self.quality)
+        return Encoded(item.key, data, None if label is None else encode_label(label), histogram)
+
+    def encode_chunk(self, items: Sequence[Item]) -> list[Encoded]:
+        """Encode several samples: one task of a worker process."""
+        return [self.encode(item) for item in items]
+
+
+def _resized(pixels: Pixels, size: tuple[int, int], method: Image.Resampling) -> Pixels:
+    return np.asarray(Image.fromarray(pixels).resize(size, method))
+
+
+def _end_with_parent() -> None:
+    # A worker whose parent was killed would wait for its next task for ever.
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def encode_all(encoder: Encoder, items: Sequence[Item], processes: int | None) -> Iterator[Encoded]:
+    """All items encoded, in their order; at most a few chunks ahead of the consumer.
+
+    Args:
+        encoder: How.
+        items: What.
+        processes: Worker processes, of which 1 works in this process; none takes one for each core,
+            but fewer for few items.
+    """
+    chunks = [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
+    if processes is None:
+        processes = min(os.cpu_count() or 1, len(items) // _ITEMS_PER_WORKER)
+    workers = min(processes, len(chunks))
+    if workers <= 1:
+        yield from map(encoder.encode, items)
+        return
+    # Spawned, since this process may hold threads (of PyTorch, of s3fs) that do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    waiting = iter(chunks)
+    pending: deque[Future[list[Encoded]]] = deque()
+    with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
+        try:
+            for chunk in waiting:
+                pending.append(pool.submit(encoder.encode_chunk, chunk))
+                if len(pending) >= 3 * workers:
+                    yield from pending.popleft().result()
+            while pending:
+                yield from pending.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)

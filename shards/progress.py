@@ -1,0 +1,50 @@
+"""Which shards of an unfinished build are finished: a JSON file beside each tar says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from advent_dist.data.manifest import Block, Shard
+from advent_dist.data.store import Folder
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A shard that is complete at the destination."""
+
+    shard: Shard
+    """Its entry for the manifest."""
+
+    histogram: tuple[int, ...]
+    """Labelled pixels of each class in it."""
+
+
+def shard_name(number: int) -> str:
+    """File name of a shard."""
+    return f"{number:06d}.tar"
+
+
+def record_name(number: int) -> str:
+    """File name of the record of a finished shard."""
+    return f"{number:06d}.json"
+
+
+def record(folder: Folder, number: int, build: str, finished: Finished) -> None:
+    """Note that a shard is finished; `build` identifies what is built, samples and options."""
+    text = json.dumps({"build": build, **asdict(finished)})
+    folder.write(record_name(number), text.encode())
+
+
+def finished_shards(folder: Folder, build: str) -> Iterator[Finished]:
+    """The shards that an interrupted run of the same build has finished, in order."""
+    present = set(folder.list())
+    number = 0
+    while {shard_name(number), record_name(number)} <= present:
+        raw = json.loads(folder.read(record_name(number)))
+        if raw["build"] != build:
+            return
+        blocks = tuple(Block(**block) for block in raw["shard"].pop("blocks"))
+        yield Finished(Shard(**raw["shard"], blocks=blocks), tuple(raw["histogram"]))
+        number += 1

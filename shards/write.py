@@ -1,0 +1,150 @@
+"""Build shards: a reader's samples -> tars of a given size, then the manifest.
+
+An interrupted build goes on where it was, and ends with the bytes of an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.progress import track
+
+from advent_dist.data.manifest import FILE_NAME, Manifest
+from advent_dist.data.store import Folder, open_folder
+from advent_dist.errors import DataError
+from shards.dataset import Item, Reader, describe, shown
+from shards.encode import Encoded, Encoder, encode_all
+from shards.options import BuildOptions
+from shards.progress import Finished, finished_shards, record, shard_name
+from shards.tar import ShardTar
+
+
+def build(reader: Reader, destination: str, options: BuildOptions | None = None) -> Manifest:
+    """Write the shards of a data set, and last of all their manifest.
+
+    Args:
+        reader: The data set.
+        destination: Local folder or s3:// URL.
+        options: How; none takes the defaults.
+
+    Returns:
+        The manifest that was written.
+
+    Raises:
+        DataError: files are missing or damaged, labels do not fit, or there are shards already.
+    """
+    options = options or BuildOptions()
+    folder = open_folder(destination)
+    _make_room(folder, options.overwrite)
+    items = _ordered(reader.items(not options.unlabelled), options)
+    what = _description(reader, options)
+    identity = json.dumps([what, repr(reader), options.shard_mb, *_unique_keys(items)])
+    build_id = hashlib.sha256(identity.encode()).hexdigest()
+    finished = _write_shards(folder, reader, items, options, build_id)
+    histograms = zip(*(shard.histogram for shard in finished), strict=True)
+    manifest = Manifest(
+        dataset=what,
+        classes=reader.classes.name,
+        class_names=reader.classes.names,
+        palette=reader.classes.palette,
+        labelled=not options.unlabelled,
+        class_histogram=tuple(map(sum, histograms)),
+        shards=tuple(shard.shard for shard in finished),
+    )
+    folder.write(FILE_NAME, manifest.to_json().encode())
+    _tidy(folder, {shard.name for shard in manifest.shards})
+    return manifest
+
+
+def _unique_keys(items: Sequence[Item]) -> list[str]:
+    seen: dict[str, str] = {}
+    for item in items:
+        if item.key in seen:
+            raise DataError(
+                f"{item.where} and {seen[item.key]} have the same name; rename one of them"
+            )
+        seen[item.key] = item.where
+    return list(seen)
+
+
+def _description(reader: Reader, options: BuildOptions) -> str:
+    recorded = asdict(options)
+    for not_in_the_bytes in ("processes", "overwrite", "shard_mb"):
+        del recorded[not_in_the_bytes]
+    return " ".join(
+        [describe(reader), *(f"{name}={shown(value)}" for name, value in recorded.items())]
+    )
+
+
+def _make_room(folder: Folder, overwrite: bool) -> None:
+    if not folder.exists(FILE_NAME):
+        return
+    if not overwrite:
+        raise DataError(f"{folder.url} holds shards already; give another folder, or --overwrite")
+    # The manifest goes first: without it, a half-replaced folder can't be taken for a whole one.
+    folder.remove(FILE_NAME)
+    _tidy(folder, set())
+
+
+def _tidy(folder: Folder, keep: set[str]) -> None:
+    for name in folder.list():
+        if re.fullmatch(r"\d{6}\.(tar|json)", name) and name not in keep:
+            folder.remove(name)
+
+
+def _ordered(items: Sequence[Item], options: BuildOptions) -> list[Item]:
+    ordered = list(items)
+    if options.shuffle:
+        random.Random(options.shuffle_seed).shuffle(ordered)
+    return ordered
+
+
+def _write_shards(
+    folder: Folder, reader: Reader, items: list[Item], options: BuildOptions, build_id: str
+) -> list[Finished]:
+    finished = list(finished_shards(folder, build_id))
+    done = sum(shard.shard.num_samples for shard in finished)
+    encoder = Encoder(
+        num_classes=reader.classes.num_classes,
+        labelled=not options.unlabelled,
+        image_format=options.format,
+        quality=options.quality,
+        resize=options.resize,
+    )
+    console = Console(stderr=True)
+    samples = track(
+        encode_all(encoder, items[done:], options.processes),
+        description=folder.url,
+        total=len(items),
+        completed=done,
+        console=console,
+        disable=not console.is_terminal,
+    )
+    for tar, histogram in _full_tars(samples, options):
+        number = len(finished)
+        data, shard = tar.finish(shard_name(number))
+        folder.write(shard.name, data)
+        finished.append(Finished(shard, histogram))
+        record(folder, number, build_id, finished[-1])
+    return finished
+
+
+def _full_tars(
+    samples: Iterable[Encoded], options: BuildOptions
+) -> Iterator[tuple[ShardTar, tuple[int, ...]]]:
+    """Tars with as many samples as make them full, each with its class histogram."""
+    tar, histograms = ShardTar(options.format), []
+    for sample in samples:
+        tar.add(sample)
+        histograms.append(sample.histogram)
+        if tar.num_bytes >= options.shard_mb * 1e6:
+            yield tar, tuple(map(sum, zip(*histograms, strict=True)))
+            tar, histograms = ShardTar(options.format), []
+    if histograms:
+        yield tar, tuple(map(sum, zip(*histograms, strict=True)))

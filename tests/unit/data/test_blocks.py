@@ -1,0 +1,105 @@
+"""Reading blocks of real shards, and noticing damage."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from advent_dist.data.assign import Order, in_file_order
+from advent_dist.data.blocks import BlockReader
+from advent_dist.data.sample import decode_image, decode_label
+from advent_dist.data.store import open_folder
+from advent_dist.errors import DataError
+from tests.shard_helpers import examples, write_shards
+
+SAMPLES = examples(9)
+
+
+def reader(folder, *, labelled: bool = True, **options) -> BlockReader:
+    manifest = write_shards(str(folder), SAMPLES, per_shard=4, per_block=3, **options)
+    return BlockReader(open_folder(str(folder)), manifest, labelled=labelled)
+
+
+def test_file_order_gives_all_samples_as_written(tmp_path):
+    blocks = reader(tmp_path)
+    assert blocks.sizes == (3, 1, 3, 1, 1)
+    read = list(blocks.samples(in_file_order(blocks.sizes, 0, 9)))
+    assert [sample.key for sample in read] == [sample.key for sample in SAMPLES]
+    assert [sample.number for sample in read] == list(range(9))
+    for sample, written in zip(read, SAMPLES, strict=True):
+        image = decode_image(sample.image, "").permute(1, 2, 0).numpy()
+        assert (image == written.image).all()
+        assert sample.label is not None
+        assert (decode_label(sample.label, "").numpy() == written.label).all()
+
+
+def test_shuffled_samples_are_those_that_the_order_names(tmp_path):
+    blocks = reader(tmp_path)
+    order = Order(block_sizes=blocks.sizes, seed=5, window=2)
+    read = list(blocks.samples(order.portions(3, 2, 8)))
+    first = [0, 3, 4, 7, 8]
+    picks = [pick for portion in order.portions(3, 2, 8) for pick in portion.picks]
+    numbers = [first[block] + index for block, index in picks]
+    assert [sample.number for sample in read] == numbers
+    assert [sample.key for sample in read] == [SAMPLES[number].key for number in numbers]
+    assert {sample.epoch for sample in read} == {3}
+
+
+def test_labels_of_an_unlabelled_domain_are_not_read(tmp_path):
+    blocks = reader(tmp_path, labelled=False)
+    assert all(sample.label is None for sample in blocks.samples(in_file_order(blocks.sizes, 0, 9)))
+
+
+def test_missing_labels_are_named(tmp_path):
+    blocks = reader(tmp_path)
+    manifest = write_shards(str(tmp_path), SAMPLES, labelled=False)
+    blocks = BlockReader(open_folder(str(tmp_path)), manifest, labelled=True)
+    with pytest.raises(DataError, match=r"shard-00000.tar: sample s0000 has no label.png"):
+        list(blocks.samples(in_file_order(blocks.sizes, 0, 1)))
+
+
+def test_a_flipped_bit_names_the_url_the_shard_and_the_bytes(tmp_path):
+    blocks = reader(tmp_path)
+    path = tmp_path / "shard-00001.tar"
+    data = bytearray(path.read_bytes())
+    data[700] ^= 1
+    path.write_bytes(data)
+    assert len(list(blocks.samples(in_file_order(blocks.sizes, 0, 4)))) == 4, "the rest is whole"
+    with pytest.raises(
+        DataError, match=rf"{tmp_path}/shard-00001.tar: bytes 0-\d+ are damaged .* copy the shard"
+    ):
+        list(blocks.samples(in_file_order(blocks.sizes, 0, 9)))
+
+
+def test_a_shard_cut_short_is_named(tmp_path):
+    blocks = reader(tmp_path)
+    path = tmp_path / "shard-00002.tar"
+    path.write_bytes(path.read_bytes()[:600])
+    with pytest.raises(DataError, match=r"shard-00002.tar: bytes 0-\d+ .* only 600 are there"):
+        list(blocks.samples(in_file_order(blocks.sizes, 8, 9)))
+
+
+def test_a_manifest_that_counts_wrong_is_named(tmp_path):
+    manifest = write_shards(str(tmp_path), SAMPLES, per_shard=9, per_block=9)
+    (shard,) = manifest.shards
+    block = replace(shard.blocks[0], num_samples=10)
+    wrong = replace(manifest, shards=(replace(shard, blocks=(block,)),))
+    blocks = BlockReader(open_folder(str(tmp_path)), wrong, labelled=True)
+    with pytest.raises(DataError, match="9 samples instead of 10"):
+        list(blocks.samples(in_file_order((10,), 0, 1)))
+
+
+def test_one_window_at_most_is_read_ahead(tmp_path):
+    blocks = reader(tmp_path)
+    asked = []
+
+    def portions():
+        for portion in in_file_order(blocks.sizes, 0, 9):
+            asked.append(portion)
+            yield portion
+
+    samples = blocks.samples(portions())
+    next(samples)
+    assert len(asked) == 2
+    samples.close()

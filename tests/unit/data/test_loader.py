@@ -1,0 +1,298 @@
+"""The loaders, on real shards: who sees what, resuming, worker processes, and refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from advent_dist.config import AugmentConfig, DataConfig
+from advent_dist.data.loader import EvaluationLoader, TrainingLoader
+from advent_dist.errors import DataError
+from advent_dist.types import DomainBatch, LabelledBatch
+from tests.shard_helpers import Example, data_config, examples, write_shards
+
+NUM_SOURCE, NUM_TARGET = 14, 9
+BUSY_AUGMENTATION = AugmentConfig(scale=(0.8, 1.5), crop=(16, 12), flip=0.5, jitter=0.3)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("shards")
+    write_shards(f"{root}/source", examples(NUM_SOURCE, prefix="a"))
+    write_shards(f"{root}/target", examples(NUM_TARGET, prefix="b"), labelled=False)
+    write_shards(f"{root}/evaluation", examples(11, prefix="c"))
+    return root
+
+
+def take(loader: TrainingLoader, count: int) -> list[DomainBatch]:
+    return [next(loader) for _ in range(count)]
+
+
+def same(one: DomainBatch, other: DomainBatch) -> bool:
+    return (
+        one.source_keys == other.source_keys
+        and one.target_keys == other.target_keys
+        and torch.equal(one.source_image, other.source_image)
+        and torch.equal(one.source_label, other.source_label)
+        and torch.equal(one.target_image, other.target_image)
+    )
+
+
+def test_a_batch_holds_the_written_pixels(root):
+    written = {sample.key: sample for sample in examples(NUM_SOURCE, prefix="a")}
+    written |= {sample.key: sample for sample in examples(NUM_TARGET, prefix="b")}
+    loader = TrainingLoader(data_config(root), rank=0, world_size=1, seed=0)
+    for batch in take(loader, 8):
+        assert batch.source_image.shape == batch.target_image.shape == (2, 3, 16, 24)
+        for key, image in zip(batch.source_keys, batch.source_image, strict=True):
+            assert (image.permute(1, 2, 0).numpy() == written[key].image).all()
+        for key, label in zip(batch.source_keys, batch.source_label, strict=True):
+            assert (label.numpy() == written[key].label).all()
+        for key, image in zip(batch.target_keys, batch.target_image, strict=True):
+            assert (image.permute(1, 2, 0).numpy() == written[key].image).all()
+
+
+@pytest.mark.parametrize(("world_size", "workers"), [(1, 0), (3, 0), (2, 2)])
+def test_all_ranks_together_see_each_sample_once_an_epoch(root, world_size, workers):
+    data = data_config(root, batch_size_per_rank=1, workers_per_rank=workers)
+    loaders = [
+        TrainingLoader(data, rank=rank, world_size=world_size, seed=1) for rank in range(world_size)
+    ]
+    batches = [batch for loader in loaders for batch in take(loader, 2 * NUM_SOURCE)]
+    for loader in loaders:
+        loader.close()
+    seen = Counter(key for batch in batches for key in batch.source_keys)
+    assert len(seen) == NUM_SOURCE
+    assert max(seen.values()) - min(seen.values()) <= 2
+
+
+def test_worker_processes_yield_what_this_process_would(root):
+    data = data_config(root, augment=BUSY_AUGMENTATION)
+    in_process = TrainingLoader(data, rank=1, world_size=2, seed=4)
+    forked = TrainingLoader(
+        data_config(root, augment=BUSY_AUGMENTATION, workers_per_rank=1),
+        rank=1,
+        world_size=2,
+        seed=4,
+    )
+    assert all(map(same, take(in_process, 12), take(forked, 12)))
+    forked.close()
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_resuming_is_bit_identical(root, workers):
+    data = data_config(root, augment=BUSY_AUGMENTATION, workers_per_rank=workers)
+    loader = TrainingLoader(data, rank=0, world_size=2, seed=9)
+    take(loader, 4)
+    state = json.loads(json.dumps(loader.state()))
+    expected = take(loader, 9)
+    loader.close()
+    resumed = TrainingLoader(data, rank=0, world_size=2, seed=9, state=state)
+    assert all(map(same, take(resumed, 9), expected))
+    assert resumed.state() == loader.state()
+    resumed.close()
+
+
+def test_a_sample_is_augmented_alike_whatever_the_world_size(root):
+    pixels = []
+    for world_size in (1, 2):
+        data = data_config(root, augment=BUSY_AUGMENTATION, batch_size_per_rank=1)
+        loaders = [
+            TrainingLoader(data, rank=r, world_size=world_size, seed=2) for r in range(world_size)
+        ]
+        batches = [b for loader in loaders for b in take(loader, NUM_SOURCE // world_size)]
+        pixels.append({b.source_keys: b.source_image.numpy().tobytes() for b in batches})
+    assert pixels[0] == pixels[1]
+    assert len(pixels[0]) == NUM_SOURCE
+
+
+def test_the_rest_of_an_epoch_follows_a_change_of_world_size(root):
+    before = data_config(root, batch_size_per_rank=1)
+    seen: Counter[str] = Counter()
+    for rank in range(3):
+        loader = TrainingLoader(before, rank=rank, world_size=3, seed=6)
+        seen.update(key for batch in take(loader, 2) for key in batch.source_keys)
+    assert sum(seen.values()) == 6
+    after = data_config(root, batch_size_per_rank=2, workers_per_rank=2)
+    for rank in range(2):
+        resumed = TrainingLoader(after, rank=rank, world_size=2, seed=6, state=loader.state())
+        seen.update(key for batch in take(resumed, 2) for key in batch.source_keys)
+        resumed.close()
+    assert len(seen) == NUM_SOURCE
+    assert set(seen.values()) == {1}
+
+
+def test_seed_and_domain_change_the_order(root):
+    write_shards(f"{root}/twin", examples(NUM_SOURCE, prefix="a"))
+    data = data_config(root, target="twin", batch_size_per_rank=NUM_SOURCE)
+    orders = set()
+    for seed in (0, 1, 2):
+        batch = next(TrainingLoader(data, rank=0, world_size=1, seed=seed))
+        orders |= {batch.source_keys, batch.target_keys}
+    assert len(orders) == 6
+
+
+def test_the_global_random_state_is_left_alone(root):
+    before = torch.get_rng_state()
+    data = data_config(root, augment=BUSY_AUGMENTATION, workers_per_rank=0)
+    take(TrainingLoader(data, rank=0, world_size=1, seed=0), 2)
+    list(EvaluationLoader(data, "evaluation", rank=0, world_size=1))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_more_ranks_than_shards_work(root):
+    write_shards(f"{root}/one-shard", examples(NUM_SOURCE, prefix="a"), per_shard=99, per_block=99)
+    data = data_config(root, source="one-shard", batch_size_per_rank=1)
+    seen: Counter[str] = Counter()
+    for rank in range(7):
+        batches = take(TrainingLoader(data, rank=rank, world_size=7, seed=0), 2)
+        seen.update(key for batch in batches for key in batch.source_keys)
+    assert len(seen) == NUM_SOURCE
+
+
+def test_more_ranks_than_samples_are_refused(root):
+    with pytest.raises(DataError, match=r"data.target = 'target' has 9 samples, .* 10 ranks"):
+        TrainingLoader(data_config(root), rank=0, world_size=10, seed=0)
+
+
+def test_a_batch_larger_than_the_data_set_goes_through_several_epochs(root):
+    data = data_config(root, batch_size_per_rank=3 * NUM_TARGET)
+    batch = next(TrainingLoader(data, rank=0, world_size=1, seed=0))
+    assert set(Counter(batch.target_keys).values()) == {3}
+
+
+def test_closing_ends_the_workers(root):
+    loader = TrainingLoader(data_config(root, workers_per_rank=2), rank=0, world_size=1, seed=0)
+    next(loader)
+    assert len(children()) == 4
+    started = time.monotonic()
+    loader.close()
+    assert children() == set()
+    assert time.monotonic() - started < 4
+
+
+def children() -> set[str]:
+    own = f"/proc/self/task/{os.getpid()}/children"
+    return set(Path(own).read_text().split())
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_error_in_a_worker_arrives_as_it_was_raised(root, workers, tmp_path):
+    write_shards(f"{tmp_path}/source", examples(4))
+    shard = tmp_path / "source" / "shard-00000.tar"
+    data = bytearray(shard.read_bytes())
+    data[600] ^= 1
+    shard.write_bytes(data)
+    config = data_config(tmp_path, target=f"{root}/target", workers_per_rank=workers)
+    loader = TrainingLoader(config, rank=0, world_size=1, seed=0)
+    with pytest.raises(DataError) as caught:
+        take(loader, 4)
+    loader.close()
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path}/source/shard-00000.tar: bytes 0-")
+    assert "\n" not in message
+
+
+def test_labels_in_target_shards_are_never_decoded(root, tmp_path):
+    wrong = [
+        s._replace(label=s.label + 100) for s in examples(4, num_classes=3) if s.label is not None
+    ]
+    write_shards(f"{tmp_path}/target", wrong)
+    data = data_config(root, target=f"{tmp_path}/target")
+    assert len(take(TrainingLoader(data, rank=0, world_size=1, seed=0), 4)) == 4
+    with pytest.raises(
+        DataError, match=r"sample s000.: its label holds the value 1.., but camvid11"
+    ):
+        take(
+            TrainingLoader(
+                data_config(root, source=f"{tmp_path}/target"), rank=0, world_size=1, seed=0
+            ),
+            1,
+        )
+
+
+def test_shards_that_do_not_fit_the_config_are_refused(root):
+    with pytest.raises(DataError, match=r"target: its shards have no labels"):
+        TrainingLoader(data_config(root, source="target"), rank=0, world_size=1, seed=0)
+    with pytest.raises(DataError, match=r"target: its shards have no labels"):
+        EvaluationLoader(data_config(root), "target", rank=0, world_size=1)
+    data = data_config(root, classes="cityscapes19")
+    with pytest.raises(DataError, match=r"classes camvid11, but data.classes = 'cityscapes19'"):
+        TrainingLoader(data, rank=0, world_size=1, seed=0)
+    with pytest.raises(DataError, match=r"build the shards or correct data.root"):
+        TrainingLoader(data_config(root / "nowhere"), rank=0, world_size=1, seed=0)
+
+
+def test_random_scales_need_a_crop_to_share_a_batch(root):
+    augment = AugmentConfig(scale=(0.5, 2.0))
+    with pytest.raises(DataError, match=r"set data.augment.crop"):
+        TrainingLoader(data_config(root, augment=augment), rank=0, world_size=1, seed=0)
+    alone = data_config(root, augment=augment, batch_size_per_rank=1)
+    widths = {
+        b.target_image.shape[-1]
+        for b in take(TrainingLoader(alone, rank=0, world_size=1, seed=0), 5)
+    }
+    assert len(widths) > 1
+
+
+def evaluated(data: DataConfig, world_size: int) -> list[list[LabelledBatch]]:
+    loaders = [
+        EvaluationLoader(data, data.evaluation, rank=rank, world_size=world_size)
+        for rank in range(world_size)
+    ]
+    batches = [list(loader) for loader in loaders]
+    assert len({loader.rounds for loader in loaders}) == 1
+    assert all(len(own) <= loaders[0].rounds for own in batches)
+    return batches
+
+
+@pytest.mark.parametrize(
+    ("world_size", "workers", "batch_size"),
+    [(1, 0, 4), (2, 0, 1), (3, 0, 4), (12, 0, 1), (1, 2, 2), (2, 2, 4), (3, 1, 2)],
+)
+def test_evaluation_sees_each_sample_once(root, world_size, workers, batch_size):
+    data = data_config(root, workers_per_rank=workers, evaluation_batch_size_per_rank=batch_size)
+    batches = [batch for own in evaluated(data, world_size) for batch in own]
+    assert sorted(key for batch in batches for key in batch.keys) == [
+        f"c{n:04d}" for n in range(11)
+    ]
+    assert max(len(batch.keys) for batch in batches) <= batch_size
+
+
+def test_evaluation_may_be_repeated_and_keeps_labels_at_their_own_size(root):
+    data = data_config(root, evaluation_size=(12, 8), evaluation_batch_size_per_rank=4)
+    loader = EvaluationLoader(data, "evaluation", rank=0, world_size=1)
+    written = {sample.key: sample for sample in examples(11, prefix="c")}
+    for _ in range(2):
+        batches = list(loader)
+        assert [len(batch.keys) for batch in batches] == [4, 4, 3]
+        for batch in batches:
+            assert batch.image.shape[1:] == (3, 8, 12)
+            for key, label in zip(batch.keys, batch.label, strict=True):
+                assert (label.numpy() == written[key].label).all()
+
+
+def test_labels_of_several_sizes_make_smaller_batches(tmp_path):
+    small, large = examples(4, prefix="s"), examples(5, size=(30, 20), prefix="t")
+    mixed = [*small[:3], *large[:2], small[3], *large[2:]]
+    write_shards(f"{tmp_path}/evaluation", mixed)
+    data = data_config(tmp_path, evaluation_batch_size_per_rank=4)
+    ((*batches,),) = evaluated(data, 1)
+    assert [len(batch.keys) for batch in batches] == [3, 2, 1, 3]
+    assert [tuple(batch.label.shape[1:]) for batch in batches] == [(16, 24), (20, 30)] * 2
+    assert {tuple(batch.image.shape[1:]) for batch in batches} == {(3, 16, 24)}
+
+
+def test_a_label_of_another_size_than_its_image_is_refused(tmp_path):
+    (sample,) = examples(1)
+    assert sample.label is not None
+    write_shards(f"{tmp_path}/evaluation", [Example("odd", sample.image, sample.label[:-1])])
+    loader = EvaluationLoader(data_config(tmp_path), "evaluation", rank=0, world_size=1)
+    with pytest.raises(DataError, match="sample odd: its label is 24x15, but its image is 24x16"):
+        list(loader)

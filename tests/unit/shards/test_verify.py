@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from advent_dist.errors import DataError
+from shards.command import main
+from shards.dataset import Pixels
+from shards.options import BuildOptions
+from shards.streets.reader import StreetItem, Streets
+from shards.verify import verify
+from shards.write import build
+
+STREETS = Streets(count=12, size=(48, 24))
+OPTIONS = BuildOptions(shard_mb=0.02, processes=1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    build(STREETS, str(tmp_path), OPTIONS)
+    return tmp_path
+
+
+def edit_manifest(folder: Path, change: Callable[[dict], None]) -> None:
+    raw = json.loads((folder / "manifest.json").read_text())
+    change(raw)
+    (folder / "manifest.json").write_text(json.dumps(raw))
+
+
+def test_sound_shards_have_no_problems(folder: Path) -> None:
+    verdict = verify(str(folder))
+    assert verdict.problems == ()
+    assert verdict.num_samples == 12
+    assert verdict.num_shards > 1
+    assert main(["verify", str(folder)]) == 0
+
+
+def test_a_flipped_byte_is_found_and_placed(folder: Path) -> None:
+    data = bytearray((folder / "000001.tar").read_bytes())
+    data[600] ^= 1
+    (folder / "000001.tar").write_bytes(data)
+    problems = verify(str(folder)).problems
+    assert any("000001.tar: its sha256" in problem for problem in problems)
+    assert any("000001.tar: bytes 0-" in problem for problem in problems)
+    assert not any("000000.tar" in problem for problem in problems)
+
+
+def test_missing_short_and_surplus_shards_are_found(folder: Path) -> None:
+    first = (folder / "000000.tar").read_bytes()
+    (folder / "000000.tar").write_bytes(first[:1000])
+    (folder / "000001.tar").rename(folder / "000077.tar")
+    problems = verify(str(folder)).problems
+    assert any("000000.tar: it has 1000 bytes" in problem for problem in problems)
+    assert any("000001.tar" in problem and "no such file" in problem for problem in problems)
+    assert any("000077.tar: it is not in the manifest" in problem for problem in problems)
+
+
+def test_a_label_out_of_range_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = StreetItem.load
+
+    def wrong(item: StreetItem, labelled: bool) -> tuple[Pixels, Pixels | None]:
+        image, label = load(item, labelled)
+        if item.key == "clean_0_000003":
+            label = np.full_like(image[..., 0], 19)
+        return image, label
+
+    monkeypatch.setattr(StreetItem, "load", wrong)
+    build(STREETS, str(tmp_path), OPTIONS)
+    (problem,) = verify(str(tmp_path)).problems
+    assert "sample clean_0_000003" in problem
+    assert "19" in problem
+
+
+def test_a_wrong_histogram_and_wrong_counts_are_found(folder: Path) -> None:
+    edit_manifest(folder, lambda raw: raw["class_histogram"].__setitem__(0, 1))
+    assert "class_histogram" in verify(str(folder)).problems[0]
+    edit_manifest(folder, lambda raw: raw["shards"][0].update(num_samples=1))
+    assert any("do not add up" in problem for problem in verify(str(folder)).problems)
+
+
+def test_labels_that_should_not_be_there_are_found(folder: Path) -> None:
+    edit_manifest(folder, lambda raw: raw.update(labelled=False, class_histogram=[]))
+    assert len(verify(str(folder)).problems) == 12
+
+
+def test_a_key_that_occurs_twice_is_found(folder: Path) -> None:
+    def twice(raw: dict) -> None:
+        raw["shards"].append(raw["shards"][0])
+
+    edit_manifest(folder, twice)
+    assert any("occurs twice" in problem for problem in verify(str(folder)).problems)
+
+
+def test_a_folder_without_manifest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"manifest\.json"):
+        verify(str(tmp_path))

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import layouts
+import numpy as np
+import pytest
+from PIL import Image
+
+import shards.write
+from advent_dist.data.store import Folder, read_manifest
+from advent_dist.errors import DataError
+from shards.gta5 import GTA5
+from shards.options import BuildOptions
+from shards.streets.reader import Streets
+from shards.verify import verify
+from shards.write import build
+
+STREETS = Streets(count=40, size=(48, 24), seed=2)
+SMALL = BuildOptions(shard_mb=0.04, format="png", processes=1)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def members(tar: Path) -> dict[str, bytes]:
+    with tarfile.open(tar) as file:
+        return {m.name: file.extractfile(m).read() for m in file}  # type: ignore[union-attr]
+
+
+def test_what_is_written_is_what_was_read(tmp_path: Path) -> None:
+    manifest = build(STREETS, str(tmp_path), SMALL)
+    assert manifest == read_manifest(str(tmp_path))
+    assert len(manifest.shards) > 2
+    assert manifest.num_samples == 40
+    files = {k: v for shard in manifest.shards for k, v in members(tmp_path / shard.name).items()}
+    histogram = np.zeros(19, int)
+    for item in STREETS.items(labelled=True):
+        image, label = item.load(labelled=True)
+        assert label is not None
+        for name, pixels in (("image.png", image), ("label.png", label)):
+            stored = Image.open(io.BytesIO(files[f"{item.key}.{name}"]))
+            np.testing.assert_array_equal(np.asarray(stored), pixels)
+        histogram += np.bincount(label.ravel(), minlength=256)[:19]
+    assert len(files) == 80
+    assert list(manifest.class_histogram) == histogram.tolist()
+
+
+def test_blocks_cover_each_shard_and_stay_small(tmp_path: Path) -> None:
+    manifest = build(STREETS, str(tmp_path), BuildOptions(shard_mb=1, processes=1))
+    (shard,) = manifest.shards
+    assert [block.num_samples for block in shard.blocks] == [32, 8]
+    data = (tmp_path / shard.name).read_bytes()
+    second = shard.blocks[1]
+    part = data[second.offset : second.offset + second.num_bytes]
+    with tarfile.open(fileobj=io.BytesIO(part)) as tar:
+        assert len(tar.getnames()) == 16
+
+
+def test_the_bytes_depend_on_neither_time_nor_processes(tmp_path: Path) -> None:
+    build(STREETS, str(tmp_path / "a"), SMALL)
+    parallel = BuildOptions(shard_mb=0.04, format="png", processes=2)
+    build(STREETS, str(tmp_path / "b"), parallel)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_order_is_mixed_unless_asked_otherwise(tmp_path: Path) -> None:
+    plain = BuildOptions(shuffle=False, processes=1)
+    build(STREETS, str(tmp_path / "plain"), plain)
+    build(STREETS, str(tmp_path / "mixed"), BuildOptions(processes=1))
+    sorted_keys = [name for item in STREETS.items(True) for name in [item.key]]
+    plain_keys, mixed_keys = (
+        [n.split(".")[0] for n in members(tmp_path / f / "000000.tar") if n.endswith("label.png")]
+        for f in ("plain", "mixed")
+    )
+    assert plain_keys == sorted_keys
+    assert mixed_keys != sorted_keys
+    assert sorted(mixed_keys) == sorted_keys
+
+
+@pytest.mark.parametrize("survivors", [1, 2])
+def test_an_interrupted_build_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survivors: int
+) -> None:
+    build(STREETS, str(tmp_path / "whole"), SMALL)
+    write, fresh = Folder.write, []
+
+    def dies(folder: Folder, name: str, data: bytes) -> None:
+        if name == f"{survivors:06d}.json":  # after the tar, before its record
+            raise KeyboardInterrupt
+        write(folder, name, data)
+
+    def counts(folder: Folder, name: str, data: bytes) -> None:
+        fresh.append(name)
+        write(folder, name, data)
+
+    half = str(tmp_path / "half")
+    monkeypatch.setattr(Folder, "write", dies)
+    with pytest.raises(KeyboardInterrupt):
+        build(STREETS, half, SMALL)
+    with pytest.raises(DataError, match=r"manifest\.json"):
+        read_manifest(half)
+    monkeypatch.setattr(Folder, "write", counts)
+    build(STREETS, half, SMALL)
+    assert contents(tmp_path / "half") == contents(tmp_path / "whole")
+    assert f"{survivors:06d}.tar" in fresh
+    assert f"{survivors - 1:06d}.tar" not in fresh
+
+
+def test_the_rest_of_another_build_is_not_taken_over(tmp_path: Path) -> None:
+    other = Streets(count=40, size=(48, 24), seed=3)
+    items = shards.write.encode_all
+    build(STREETS, str(tmp_path / "whole"), SMALL)
+    half = tmp_path / "half"
+
+    def stops(*args: object) -> object:
+        samples = items(*args)  # type: ignore[arg-type]
+        for _ in range(20):
+            yield next(samples)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards.write, "encode_all", stops)
+        with pytest.raises(KeyboardInterrupt):
+            build(other, str(half), SMALL)
+    assert (half / "000000.tar").exists()
+    build(STREETS, str(half), SMALL)
+    assert contents(half) == contents(tmp_path / "whole")
+
+
+def test_shards_are_only_replaced_when_asked(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    build(STREETS, str(tmp_path), SMALL)
+    before = contents(tmp_path)
+    fewer = Streets(count=5, size=(48, 24))
+    with pytest.raises(DataError, match=r"holds shards already; .* --overwrite"):
+        build(fewer, str(tmp_path), SMALL)
+    assert contents(tmp_path) == before
+    build(fewer, str(tmp_path), BuildOptions(overwrite=True, processes=1))
+    assert set(contents(tmp_path)) == {"notes.txt", "000000.tar", "manifest.json"}
+    assert verify(str(tmp_path)).problems == ()
+
+
+def test_unlabelled_shards_never_read_a_label(tmp_path: Path) -> None:
+    root = layouts.gta5(tmp_path / "gta5")
+    for label in (root / "labels").iterdir():
+        label.unlink()
+    manifest = build(GTA5(root), str(tmp_path / "out"), BuildOptions(unlabelled=True))
+    assert not manifest.labelled
+    assert manifest.class_histogram == ()
+    assert set(members(tmp_path / "out" / "000000.tar")) == {"00001.image.jpg", "00002.image.jpg"}
+
+
+def test_resize_and_sizes_that_differ(tmp_path: Path) -> None:
+    root = layouts.gta5(tmp_path / "gta5", label_size=(11, 8))
+    with pytest.raises(DataError, match=r"images/0000\d\.png: its label is 11x8, .* 12x8"):
+        build(GTA5(root), str(tmp_path / "out"))
+    options = BuildOptions(resize=(6, 4), format="png")
+    build(GTA5(root), str(tmp_path / "out"), options)
+    files = members(tmp_path / "out" / "000000.tar")
+    image, label = (Image.open(io.BytesIO(files[f"00001.{n}.png"])) for n in ("image", "label"))
+    assert image.size == label.size == (6, 4)
+    expected = Image.fromarray(layouts.photograph(1)).resize((6, 4), Image.Resampling.BICUBIC)
+    np.testing.assert_array_equal(np.asarray(image), np.asarray(expected))
+    _, full = GTA5(root).items(labelled=True)[0].load(labelled=True)
+    assert full is not None
+    nearest = Image.fromarray(full).resize((6, 4), Image.Resampling.NEAREST)
+    np.testing.assert_array_equal(np.asarray(label), np.asarray(nearest))
+
+
+def test_options_are_checked() -> None:
+    with pytest.raises(DataError, match="quality = 101"):
+        BuildOptions(quality=101)
+    with pytest.raises(DataError, match="shard_mb = 0"):
+        BuildOptions(shard_mb=0)
+
+
+def test_the_manifest_names_data_set_and_options(tmp_path: Path) -> None:
+    build(STREETS, str(tmp_path), SMALL)
+    raw = json.loads((tmp_path / "manifest.json").read_text())
+    assert raw["classes"] == "cityscapes19"
+    assert raw["dataset"].startswith("streets look=clean count=40 size=48,24 seed=2 ")
+    assert "format=png" in raw["dataset"]
