@@ -163,7 +163,7 @@ def _streets(name: str, method: MethodConfig) -> Experiment:
         data=DataConfig(
             source="streets/clean/train",
             target="streets/dusk/train",
-            evaluation="streets/dusk/val",
+            evaluation="streets/dusk/tune",
             source_evaluation="streets/clean/val",
             classes="cityscapes19",
             source_size=(256, 128),

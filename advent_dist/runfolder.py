@@ -82,7 +82,8 @@ class RunFolder:
             )
         if exists and run.overwrite:
             self.folder.delete()
-        elif exists and not run.resume:
+        # A run that failed before its first report left nothing to lose.
+        elif self.folder.exists(METRICS_FILE) and not run.resume:
             raise ConfigError(
                 f"{self.url} holds a run already; go on with --run.resume, replace it with "
                 "--run.overwrite, or choose another --run.name"

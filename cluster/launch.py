@@ -16,7 +16,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from advent_dist.config import ClusterConfig, Experiment
 from advent_dist.data.store import Folder
 from advent_dist.errors import ConfigError, UserError
-from advent_dist.override import to_json
+from advent_dist.override import override, to_json
 from advent_dist.progress import Progress
 from advent_dist.runfolder import CHECKPOINTS, RunFolder
 from cluster.board import ProgressBoard, progress_bar
@@ -34,10 +34,11 @@ def launch(experiment: Experiment) -> Progress:
         UserError: whatever a worker found wrong with the user's data or config.
         TrainingFailedError: a worker failed otherwise, more than `cluster.max_failures` times.
     """
+    experiment = _absolute(experiment)
     run = RunFolder.of(experiment)
+    run.start(experiment)
     with ray_cluster(experiment.cluster):
         _check_resources(experiment.cluster)
-        run.start(experiment)
         board = ProgressBoard.remote()  # type: ignore[attr-defined]
         trainer = build_trainer(experiment, run, board)
         try:
@@ -46,6 +47,21 @@ def launch(experiment: Experiment) -> Progress:
         except ray.train.v2.api.exceptions.WorkerGroupError as error:
             raise _user_error(error) or error from None
     return Progress.from_json(result.return_value)
+
+
+def _absolute(experiment: Experiment) -> Experiment:
+    """Local paths made absolute: workers do not run where the driver does."""
+    paths = {
+        "data.root": experiment.data.root,
+        "run.storage": experiment.run.storage,
+        "model.weights": experiment.model.weights,
+    }
+    local = {name: path for name, path in paths.items() if path and not _is_url(path)}
+    return override(experiment, {name: os.path.abspath(path) for name, path in local.items()})
+
+
+def _is_url(path: str) -> bool:
+    return "://" in path or path.startswith("pip:")
 
 
 def build_trainer(experiment: Experiment, run: RunFolder, board: object) -> TorchTrainer:
@@ -73,7 +89,7 @@ def build_trainer(experiment: Experiment, run: RunFolder, board: object) -> Torc
                 checkpoint_score_attribute="target_miou",
                 checkpoint_score_order="max",
             ),
-            logging_config=ray.train.LoggingConfig(log_level="ERROR"),
+            logging_config=ray.train.LoggingConfig(log_level="CRITICAL"),
         ),
     )
 
@@ -89,10 +105,12 @@ def ray_cluster(config: ClusterConfig) -> Iterator[None]:
     os.environ.setdefault("RAY_worker_niceness", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = config.address or os.environ.get("RAY_ADDRESS")
+    # Workers' output stays in Ray's log files: what a user must know is raised, or on the board.
+    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address:
-        ray.init(address=address, logging_level=logging.WARNING)
+        ray.init(address=address, **quiet)
     else:
-        ray.init(include_dashboard=False, logging_level=logging.WARNING)
+        ray.init(include_dashboard=False, **quiet)
     try:
         yield
     finally:
