@@ -1,1 +1,1 @@
-"""ADVENT at scale: unsupervised domain adaptation for semantic segmentation by entropy minimisation."""
+"""ADVENT at scale: unsupervised domain adaptation for segmentation by entropy minimisation."""

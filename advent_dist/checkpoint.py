@@ -1,9 +1,9 @@
 """Checkpoints: all that a run needs to go on, to the bit.
 
-    STEP/run.json               config, progress, positions of both data streams, world size  (rank 0)
-    STEP/segmenter.safetensors  the segmenter's weights, BatchNorm statistics pooled          (rank 0)
-    STEP/rank_00000.pt          random states and BatchNorm statistics of a rank              (each rank)
-    STEP/engines/NAME/          weights and optimiser state of an engine                      (each rank)
+    STEP/run.json               rank 0     config, progress, both streams' positions, world size
+    STEP/segmenter.safetensors  rank 0     the segmenter's weights, BatchNorm statistics pooled
+    STEP/rank_00000.pt          each rank  its random states and BatchNorm statistics
+    STEP/engines/NAME/          each rank  weights and optimiser state of an engine
 
 Each rank writes its part into a folder of its own; whoever stores them lays them together.
 """

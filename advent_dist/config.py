@@ -1,4 +1,4 @@
-"""Every knob of a run. Frozen, validated where it is built, and complete: a run is a function of its `Experiment`.
+"""Every knob of a run: a run is a function of its `Experiment`, frozen and validated when built.
 
 `tyro` makes the command line out of these classes, so a field's docstring is also its help text.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import tyro
+from pydantic import Discriminator
 
 from advent_dist.errors import ConfigError
 
@@ -27,7 +28,7 @@ def _require_size(name: str, size: Size | None) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
-    """Random changes to training images (and, where they move pixels, to their labels). None by default."""
+    """Random changes to training images and, if they move pixels, to labels. None by default."""
 
     scale: tuple[float, float] = (1.0, 1.0)
     """Range of a random resize factor, applied before the crop."""
@@ -39,7 +40,8 @@ class AugmentConfig:
     """Probability of a horizontal flip."""
 
     jitter: float = 0.0
-    """Strength of a random change of brightness, contrast, saturation (factor 1 +- jitter) and hue (+- jitter / 4 turns)."""
+    """Strength of a random change of brightness, contrast and saturation (factor 1 +- jitter) and
+    of hue (+- jitter / 4 turns)."""
 
     def __post_init__(self) -> None:
         low, high = self.scale
@@ -78,7 +80,8 @@ class DataConfig:
     """Width, height in pixels that target images are resized to (bicubic)."""
 
     evaluation_size: Size
-    """Width, height in pixels of the network's input in evaluations; logits are upsampled to the label's own size."""
+    """Width, height in pixels of the network's input in evaluations; the logits are upsampled to
+    the label's own size."""
 
     batch_size_per_rank: int = 1
     """Images of each domain in one micro-batch of one rank."""
@@ -121,13 +124,15 @@ class ModelConfig:
     """The segmenter and the discriminators that look at its outputs."""
 
     encoder: str = "deeplab_v2"
-    """`deeplab_v2`: the paper's DeepLab-v2 on a Caffe-style ResNet-101. Else the name of any timm model with features."""
+    """`deeplab_v2`: the paper's DeepLab-v2 on a Caffe-style ResNet-101. Else the name of any timm
+    model with features."""
 
     pretrained: bool = False
     """Download timm's pretrained weights of the encoder."""
 
     weights: str | None = None
-    """Initial weights: a local file (.pth, .safetensors), or `pip:PACKAGE` for the one that an installed package ships."""
+    """Initial weights: a local file (.pth, .safetensors), or `pip:PACKAGE` for the one that an
+    installed package ships."""
 
     multi_level: bool = True
     """Add an auxiliary head on the second-deepest features, with a discriminator of its own."""
@@ -185,7 +190,8 @@ class MinEntConfig(_SupervisedConfig):
     """Weight of the target entropy of the auxiliary head."""
 
     entropy_range: float | None = None
-    """ER: share of each image's pixels, those of highest entropy, that the loss is taken over (the paper: 0.3)."""
+    """ER: share of each image's pixels, those of highest entropy, that the loss is taken over (the
+    paper: 0.3)."""
 
     lambda_prior: float = 0.0
     """CP: weight of the class-ratio prior; 0 leaves it out."""
@@ -238,6 +244,7 @@ class AdventMinEntConfig(_SupervisedConfig):
 
 MethodConfig = Annotated[
     SourceOnlyConfig | MinEntConfig | AdventConfig | AdventMinEntConfig,
+    Discriminator("name"),
     tyro.conf.AvoidSubcommands,
 ]
 
@@ -256,7 +263,8 @@ class OptimizerConfig:
     """Learning rate of the heads over that of the encoder."""
 
     published_repeats: bool = False
-    """Update the encoder of `deeplab_v2` three or four times a step, as the published code does (see repeated_sgd)."""
+    """Update the encoder of `deeplab_v2` three or four times a step, as the published code does
+    (see repeated_sgd)."""
 
     momentum: float = 0.9
     """Momentum of SGD."""
@@ -271,7 +279,7 @@ class OptimizerConfig:
     """Decay rates of Adam's two moments."""
 
     horizon: int = 250_000
-    """Optimiser steps at which the schedule would reach 0; may lie beyond the last step of the run."""
+    """Optimiser steps at which the schedule would reach 0; may lie beyond the run's last step."""
 
     power: float = 0.9
     """Exponent of the polynomial schedule."""
@@ -294,7 +302,7 @@ class EngineConfig:
     """ZeRO stage of the segmenter."""
 
     discriminator_zero_stage: Literal[0, 1, 2, 3] = 0
-    """ZeRO stage of the discriminators; they are small (2.8 M parameters), so sharding them gains nothing."""
+    """ZeRO stage of the discriminators; with 2.8 M parameters each, sharding them gains nothing."""
 
     zero3_persistence_threshold: int = 100_000
     """Parameters with fewer elements than this stay whole on every rank at ZeRO-3."""
@@ -337,7 +345,7 @@ class RunConfig:
     """Name of the run folder; none takes the experiment's name."""
 
     storage: str = "runs"
-    """Folder or URL (s3://bucket/prefix) that holds the run folders; several hosts must share it."""
+    """Folder or URL (s3://bucket/prefix) that holds the run folders, shared by all hosts."""
 
     steps: int
     """Optimiser steps at which the run ends."""
@@ -389,10 +397,12 @@ class ClusterConfig:
     """Ray's strategy for placing the workers on the nodes."""
 
     max_failures: int = 0
-    """How often a run is restarted from its latest checkpoint after a worker or node died; -1 = always."""
+    """How often a run may restart from its latest checkpoint after a worker or node died; -1 =
+    always."""
 
     address: str | None = None
-    """Address of a running Ray cluster, such as `auto`; none starts Ray on this machine unless RAY_ADDRESS is set."""
+    """Address of a running Ray cluster, such as `auto`; none starts Ray on this machine unless
+    RAY_ADDRESS is set."""
 
     def __post_init__(self) -> None:
         _require(self.workers >= 1, "cluster.workers", self.workers, "must be at least 1")

@@ -1,8 +1,8 @@
-"""Mistakes that a user can mend. The command line prints their message alone, without a traceback."""
+"""Mistakes that a user can mend. The command line prints their message without a traceback."""
 
 
 class UserError(ValueError):
-    """A mistake in a config, a file or the data: the message names the place, the value and the fix."""
+    """A mistake in a config, a file or the data: the message names place, value and fix."""
 
 
 class ConfigError(UserError):

@@ -1,4 +1,4 @@
-"""The training loop: step -> report -> evaluate -> checkpoint. It knows no framework but PyTorch."""
+"""The training loop: step -> report -> evaluate -> checkpoint. Of frameworks it knows PyTorch."""
 
 from __future__ import annotations
 

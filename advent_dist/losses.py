@@ -23,7 +23,7 @@ class Domain(IntEnum):
     TARGET = 1
 
 
-def at_least_fp32(values: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+def at_least_fp32(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """`values` in fp32, or in fp64 where they are."""
     return values if values.dtype == torch.float64 else values.float()
 

@@ -1,4 +1,7 @@
-"""The numbers between two reports: mean losses, throughput, waiting for data. Nothing is read from the device before."""
+"""The numbers between two reports: mean losses, throughput, waiting for data.
+
+Nothing is read from the device before a report is due.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,8 @@ class Meter:
         """The means since the last reading over all ranks, and start anew. Collective.
 
         Returns:
-            The metrics of the steps; `samples_per_s`, source images a second over all ranks; `data_wait_fraction`, 0..1.
+            The metrics of the steps; `samples_per_s`, source images a second over all ranks;
+            `data_wait_fraction`, 0..1.
 
         Raises:
             DivergedError: on every rank, if a loss of any rank was not finite.

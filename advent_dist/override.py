@@ -1,4 +1,7 @@
-"""Experiments as data: JSON there and back, and `override` by dotted path, for the sweep, the tests and saved configs."""
+"""Experiments as data: JSON there and back, and `override` by dotted path.
+
+The sweep, the tests and saved configs use it.
+"""
 
 from __future__ import annotations
 

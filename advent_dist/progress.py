@@ -1,4 +1,4 @@
-"""How far a run is and how well it did: what the loop counts, a checkpoint keeps and the summary tells."""
+"""How far a run is and how well it did: the loop counts it, checkpoint and summary keep it."""
 
 from __future__ import annotations
 

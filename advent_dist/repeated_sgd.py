@@ -1,9 +1,10 @@
 """SGD that applies its update several times a step, as the published code does unawares.
 
-There, the generator of the encoder's parameters walks all nested modules and yields a parameter once for each module
-around it: a bottleneck's convolutions three times, those of its shortcut four times. PyTorch's SGD (with a warning
-nowadays) then updates such a parameter three or four times a step, always with the same gradient. The published
-learning rates were tuned around this, so that a faithful run has to do it too.
+There, the generator of the encoder's parameters walks all nested modules and yields a parameter
+once for each module around it: a bottleneck's convolutions three times, those of its shortcut four
+times. PyTorch's SGD (with a warning nowadays) then updates such a parameter three or four times a
+step, always with the same gradient. The published learning rates were tuned around this, so that a
+faithful run has to do it too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 class RepeatedSGD(torch.optim.SGD):
     """SGD with momentum over parameter groups that name how often they are updated.
 
-    Each group has `repeats`, an int >= 1. Works on sharded groups too, since the update is elementwise.
+    Each group has `repeats`, an int >= 1. Works on sharded groups too: the update is elementwise.
     """
 
     @torch.no_grad()

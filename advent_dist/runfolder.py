@@ -64,7 +64,8 @@ class RunFolder:
         run = cls(open_folder(url))
         if not run.folder.exists(CONFIG_FILE):
             raise ConfigError(
-                f"{url} is no run folder: it holds no {CONFIG_FILE}; give a folder that `train` wrote"
+                f"{url} is no run folder: it holds no {CONFIG_FILE}; "
+                "give a folder that `train` wrote"
             )
         return run
 
@@ -72,7 +73,8 @@ class RunFolder:
         """Claim the folder for a run and write its config.
 
         Raises:
-            ConfigError: a run is there and is neither to be resumed nor overwritten, or none is there to resume.
+            ConfigError: a run is there and is neither to be resumed nor overwritten, or none is
+                there to resume.
         """
         exists = self.folder.exists(CONFIG_FILE)
         run = experiment.run
@@ -101,7 +103,7 @@ class RunFolder:
             self._lines = [line for line in lines if json.loads(line)["step"] <= step]
 
     def append(self, row: dict[str, Any]) -> None:
-        """Add a row of metrics. The file is replaced as a whole, since objects in a bucket can't grow."""
+        """Add a row of metrics. The whole file is replaced: objects in a bucket can't grow."""
         self._lines.append(json.dumps(row))
         self.folder.write(METRICS_FILE, "".join(line + "\n" for line in self._lines).encode())
 

@@ -14,25 +14,23 @@ _FOLDER = "tensorboard"
 
 
 class EventLog:
-    """Writes rows of metrics as scalars. On object storage the event file is sent anew after each row."""
+    """Writes rows of metrics as scalars. Object storage gets the event file anew after each row."""
 
     def __init__(self, folder: Folder, purge_step: int) -> None:
         self._folder = None if folder.is_local else folder
         self._path = Path(folder.path, _FOLDER) if folder.is_local else Path(tempfile.mkdtemp())
-        self._writer = SummaryWriter(  # type: ignore[no-untyped-call]
-            str(self._path), purge_step=purge_step or None
-        )
+        self._writer = SummaryWriter(str(self._path), purge_step=purge_step or None)
 
     def append(self, row: dict[str, Any]) -> None:
         """Add a row; `step` is the x axis."""
         for name, value in row.items():
             if name != "step":
-                self._writer.add_scalar(name, value, row["step"])  # type: ignore[no-untyped-call]
-        self._writer.flush()  # type: ignore[no-untyped-call]
+                self._writer.add_scalar(name, value, row["step"])
+        self._writer.flush()
         if self._folder is not None:
             for path in self._path.iterdir():
                 self._folder.write(f"{_FOLDER}/{path.name}", path.read_bytes())
 
     def close(self) -> None:
         """Close the event file."""
-        self._writer.close()  # type: ignore[no-untyped-call]
+        self._writer.close()

@@ -45,7 +45,7 @@ def load_run(url: str, which: str, device: torch.device) -> TrainedRun:
         CheckpointError: it has no checkpoint yet, or one that does not fit its config.
     """
     run = RunFolder.open(url)
-    # The checkpoint has every weight: no initial ones are needed, nor the package that shipped them.
+    # The checkpoint has every weight: initial ones, and the package that has them, can be absent.
     plain = {"model.weights": None, "model.pretrained": False}
     experiment = override(run.experiment(), plain)
     segmenter = build_segmenter(experiment.model, class_set(experiment.data.classes).num_classes)

@@ -13,7 +13,7 @@ IGNORE_INDEX = 255
 """Label value of a pixel that has no class: no loss, no metric."""
 
 Metrics = Mapping[str, Tensor]
-"""Name -> 0-d float tensor, still on the device. Reduced across ranks and read only when reported."""
+"""Name -> 0-d float tensor, still on the device. Reduced over ranks and read when reported."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class LabelledBatch:
     """uint8 [n, 3, h, w], RGB in 0..255."""
 
     label: UInt8[Tensor, "n i j"]
-    """uint8 [n, i, j], train ids or 255; the label's own resolution, which the logits are upsampled to."""
+    """uint8 [n, i, j], train ids or 255; its own resolution, which the logits are upsampled to."""
 
     keys: tuple[str, ...]
     """Keys of the samples, n of them."""

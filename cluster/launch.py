@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import ray
 import ray.train
@@ -44,9 +45,9 @@ def launch(experiment: Experiment) -> Progress:
         try:
             with progress_bar(board, experiment.run.steps, experiment.run.name or experiment.name):
                 result = trainer.fit()
-        except ray.train.v2.api.exceptions.WorkerGroupError as error:
+        except ray.train.WorkerGroupError as error:
             raise _user_error(error) or error from None
-    return Progress.from_json(result.return_value)
+    return Progress.from_json(result.return_value)  # type: ignore[attr-defined]
 
 
 def _absolute(experiment: Experiment) -> Experiment:
@@ -68,8 +69,9 @@ def build_trainer(experiment: Experiment, run: RunFolder, board: object) -> Torc
     """The trainer that runs `experiment` and keeps its checkpoints in `run`."""
     cluster = experiment.cluster
     path, filesystem = _ray_storage(run.folder)
+    # The ignored errors, here and in `launch`: mypy takes Ray Train's first API for its second.
     return TorchTrainer(
-        train_worker,
+        train_worker,  # type: ignore[arg-type]
         train_loop_config={"experiment": to_json(experiment), "board": board},
         torch_config=TorchConfig(timeout_s=int(experiment.engine.collective_timeout_s)),
         scaling_config=ray.train.ScalingConfig(
@@ -78,7 +80,7 @@ def build_trainer(experiment: Experiment, run: RunFolder, board: object) -> Torc
             resources_per_worker=_resources(cluster),
             placement_strategy=cluster.placement,
         ),
-        run_config=ray.train.RunConfig(
+        run_config=ray.train.RunConfig(  # type: ignore[call-arg]
             storage_path=path,
             storage_filesystem=filesystem,
             name=CHECKPOINTS,
@@ -106,7 +108,7 @@ def ray_cluster(config: ClusterConfig) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = config.address or os.environ.get("RAY_ADDRESS")
     # Workers' output stays in Ray's log files: what a user must know is raised, or on the board.
-    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address:
         ray.init(address=address, **quiet)
     else:
@@ -124,13 +126,13 @@ def _resources(cluster: ClusterConfig) -> dict[str, float]:
 
 def _check_resources(cluster: ClusterConfig) -> None:
     """Refuse at once what Ray would wait for forever."""
-    there = ray.cluster_resources()
+    there = ray.cluster_resources()  # type: ignore[no-untyped-call]
     for name, amount in _resources(cluster).items():
         asked = amount * cluster.workers
         if asked > there.get(name, 0):
             raise ConfigError(
-                f"cluster.workers = {cluster.workers} with {amount:g} {name} each need {asked:g} {name}, "
-                f"but the cluster has {there.get(name, 0):g}; lower cluster.workers or "
+                f"cluster.workers = {cluster.workers} with {amount:g} {name} each need {asked:g} "
+                f"{name}, but the cluster has {there.get(name, 0):g}; lower cluster.workers or "
                 f"cluster.{name.lower()}s_per_worker"
             )
 
@@ -143,7 +145,7 @@ def _ray_storage(folder: Folder) -> tuple[str, PyFileSystem | None]:
     return folder.path, PyFileSystem(FSSpecHandler(folder.filesystem))
 
 
-def _user_error(error: ray.train.v2.api.exceptions.WorkerGroupError) -> UserError | None:
+def _user_error(error: ray.train.WorkerGroupError) -> UserError | None:
     """The user's mistake behind a failed worker group, if it is one."""
     for failure in error.worker_failures.values():
         cause: BaseException | None = failure

@@ -32,7 +32,7 @@ PARTS = {
 def build_streets_data(
     root: str,
     *,
-    size: Size = (256, 128),
+    size: Size = (192, 96),
     num_training: int = 400,
     num_evaluation: int = 100,
     processes: int | None = None,

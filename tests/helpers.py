@@ -27,7 +27,8 @@ TIMEOUT_S = 120
 def run_ranks(function: Callable[..., Any], world_size: int, *arguments: Any) -> list[Any]:
     """What `function(world, *arguments)` returns on each of `world_size` gloo ranks.
 
-    The ranks are forked, so that they need not import PyTorch and DeepSpeed again, and end after `TIMEOUT_S`.
+    The ranks are forked, so that they need not import PyTorch and DeepSpeed again, and end after
+    `TIMEOUT_S`.
     """
     context = multiprocessing.get_context("fork")
     with socket.socket() as free:

@@ -1,4 +1,4 @@
-"""`advent-dist demo`: the whole chain on this machine, from an S3 server to a report, in minutes."""
+"""`advent-dist demo`: the whole chain on this machine, from an S3 server to a report."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HELD_OUT = "streets/dusk/val"
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """Train source-only and AdvEnt on procedural streets and compare them on held-out target images."""
+    """Train source-only and AdvEnt on procedural streets; compare them on held-out targets."""
 
     out: Path = Path("runs/demo")
     """Folder for the runs, report.html and summary.json; replaced if it is there."""

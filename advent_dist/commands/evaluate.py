@@ -1,4 +1,4 @@
-"""`advent-dist evaluate RUN [RUN ...]`: scores on labelled shards; several runs = the paper's ensemble."""
+"""`advent-dist evaluate RUN [RUN ...]`: score runs on labelled shards; several are an ensemble."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`advent-dist predict RUN [RUN ...] --images DIR --out DIR`: colour map, train ids and entropy map of each image."""
+"""`advent-dist predict RUN [RUN ...] --images DIR --out DIR`: segment a folder of images.
+
+Each image gets a colour map, its train ids and an entropy map.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`advent-dist train NAME [--a.b value ...]`: one experiment on Ray Train, ending in a run folder with a report."""
+"""`advent-dist train NAME [--a.b value ...]`: one experiment on Ray Train.
+
+It ends in a run folder with a report.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def parse(arguments: list[str]) -> Experiment:
     """The experiment that a command line means.
 
     Raises:
-        ConfigError: an unknown experiment, a config file that can't be read, or a value out of range.
+        ConfigError: an unknown experiment, an unreadable config file, or a value out of range.
     """
     first, *rest = arguments
     if first == "--config":

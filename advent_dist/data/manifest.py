@@ -1,8 +1,8 @@
-"""The manifest: what a folder of shards holds, written once by the builder and trusted by every reader.
+"""The manifest: what a folder of shards holds; the builder writes it once, every reader trusts it.
 
-A shard is a plain WebDataset tar that any other tool can read too. The manifest adds what a tar can't tell: how many
-samples there are, which byte ranges ("blocks") hold them, and checksums, so that a reader can enter a shard in its
-middle and notice damage.
+A shard is a plain WebDataset tar that any other tool can read too. The manifest adds what a tar
+can't tell: how many samples there are, which byte ranges ("blocks") hold them, and checksums, so
+that a reader can enter a shard in its middle and notice damage.
 """
 
 from __future__ import annotations
@@ -107,9 +107,10 @@ class Manifest:
                 Shard(**{**shard, "blocks": tuple(Block(**block) for block in shard["blocks"])})
                 for shard in raw.pop("shards")
             )
-            tuples = {key: tuple(raw.pop(key)) for key in ("class_names", "class_histogram")}
+            for key in ("class_names", "class_histogram"):
+                raw[key] = tuple(raw[key])
             palette = tuple((r, g, b) for r, g, b in raw.pop("palette"))
-            return cls(**raw, **tuples, palette=palette, shards=shards)
+            return cls(**raw, palette=palette, shards=shards)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f"{where} is not a manifest of shards ({error}); build the shards again"

@@ -16,7 +16,7 @@ from advent_dist.types import DomainBatch, Metrics
 
 @final
 class Advent:
-    """Cross entropy on the source, and target self-information that discriminators take for source."""
+    """Cross entropy on the source; target self-information that discriminators take for source."""
 
     adversarial: ClassVar[bool] = True
 

@@ -19,7 +19,8 @@ from advent_dist.types import DomainBatch, Metrics
 class AdventMinEnt:
     """AdvEnt's step with the target entropy added to the segmenter's loss.
 
-    The paper's "AdvEnt+MinEnt" row is something else: the ensemble of two models trained apart (see `evaluate`).
+    The paper's "AdvEnt+MinEnt" row is something else: the ensemble of two models trained apart (see
+    `evaluate`).
     """
 
     adversarial: ClassVar[bool] = True

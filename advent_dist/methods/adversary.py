@@ -22,7 +22,7 @@ class Adversary:
         self.engines = {level: engines[name] for level, name in names.items() if name in engines}
 
     def fooling_losses(self, target: SegmenterOutput) -> dict[str, Tensor]:
-        """How far each head's target maps are from being taken for source (eq. 7); D stays constant."""
+        """How far each head's target maps are from passing for source (eq. 7); D stays constant."""
         losses = {}
         for level, logits in levels(target):
             with self.engines[level].frozen() as discriminator:
@@ -31,7 +31,11 @@ class Adversary:
         return losses
 
     def learn(self, source: SegmenterOutput, target: SegmenterOutput) -> dict[str, Tensor]:
-        """Train each discriminator on both domains' detached maps (eq. 6); returns its two half losses."""
+        """Train each discriminator on both domains' detached maps (eq. 6).
+
+        Returns:
+            Its two half losses.
+        """
         losses = {}
         for (level, of_source), (_, of_target) in zip(levels(source), levels(target), strict=True):
             engine = self.engines[level]

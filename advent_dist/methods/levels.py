@@ -1,4 +1,4 @@
-"""The pieces that the methods share: a segmenter's levels, the supervised losses, the weighted sum."""
+"""The pieces that the methods share: a segmenter's levels, supervised losses, weighted sum."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ def supervised_losses(output: SegmenterOutput, label: Tensor) -> dict[str, Tenso
 
 
 def weighted(losses: Mapping[str, Tensor], config: object) -> Tensor:
-    """The sum of the losses, `losses[name]` times `config.lambda_name`; a 0-d tensor with a graph."""
-    terms = [getattr(config, f"lambda_{name}") * loss for name, loss in losses.items()]
+    """The sum of `losses[name]` times `config.lambda_name`; a 0-d tensor with a graph."""
+    terms: list[Tensor] = [
+        getattr(config, f"lambda_{name}") * loss for name, loss in losses.items()
+    ]
     return sum(terms[1:], start=terms[0])
 
 

@@ -15,7 +15,7 @@ from advent_dist.types import DomainBatch, Metrics
 
 @final
 class SourceOnly:
-    """The baseline that adaptation is measured against, and, with target labels as source, its oracle."""
+    """The baseline of adaptation and, with labelled target images as its source, the oracle."""
 
     adversarial: ClassVar[bool] = False
 

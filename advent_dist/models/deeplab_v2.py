@@ -154,7 +154,7 @@ def is_head(name: str) -> bool:
 
 
 def published_repeats(network: DeepLabV2) -> dict[int, list[nn.Parameter]]:
-    """The encoder's trainable parameters by how often the published code names each to its optimiser.
+    """The encoder's trainable parameters by how often the published code gives each to SGD.
 
     It yields a parameter once for every module around it within conv1, layer1, ... layer4.
     """

@@ -1,4 +1,4 @@
-"""BatchNorm statistics under data parallelism: each rank keeps its own, and evaluation uses their mean."""
+"""BatchNorm statistics under data parallelism: each rank has its own, evaluation pools them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from advent_dist.parallel.world import World
 
 
 def _pool(layer: nn.Module, world: World) -> None:
-    """Replace a BatchNorm layer's running mean and variance by those of the ranks' pooled samples."""
+    """Replace a BatchNorm layer's running mean and variance by those over all ranks' samples."""
     mean, var = layer.running_mean, layer.running_var
     if not isinstance(mean, Tensor) or not isinstance(var, Tensor):
         return
@@ -26,10 +26,10 @@ def _pool(layer: nn.Module, world: World) -> None:
 
 @contextmanager
 def pooled_batch_norm(module: nn.Module, world: World) -> Iterator[None]:
-    """BatchNorm statistics pooled over all ranks for the time being; each rank's own come back after. Collective.
+    """BatchNorm statistics pooled over all ranks until the block ends. Collective.
 
-    A rank's own statistics are part of its training state: putting the mean in their place for good would make a run
-    depend on how often it is evaluated.
+    Each rank's own come back after: they are part of its training state, and putting the mean in
+    their place for good would make a run depend on how often it is evaluated.
     """
     layers = [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
     own = [{name: buffer.clone() for name, buffer in layer.named_buffers()} for layer in layers]

@@ -27,14 +27,14 @@ import deepspeed
 _TAG = "engine"
 
 logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
-# A shared-memory collective for CPU ranks that DeepSpeed would compile for minutes at first use; gloo serves.
+# A shared-memory collective for CPU ranks, compiled for minutes at first use; gloo serves.
 deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
 
 def deepspeed_config(
     config: EngineConfig, *, stage: int, batch_size_per_rank: int
 ) -> dict[str, Any]:
-    """The DeepSpeed config that an `EngineConfig` means, complete where DeepSpeed's defaults would surprise.
+    """The DeepSpeed config that an `EngineConfig` means, complete where defaults would surprise.
 
     Args:
         config: The engine's config.

@@ -32,7 +32,7 @@ class Engine(Protocol):
         """The network with constant weights: gradients flow through it to its input only."""
 
     def backward(self, loss: Tensor) -> None:
-        """Add the gradients of `loss`, a 0-d tensor, divided by the accumulation steps. Once a phase."""
+        """Add the gradients of `loss` (0-d) divided by the accumulation steps. Once a phase."""
 
     def step(self) -> None:
         """End a micro-batch. The last one of an accumulation window updates the weights."""

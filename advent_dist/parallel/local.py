@@ -1,4 +1,4 @@
-"""Plain PyTorch: the readable twin of the DeepSpeed engine, and the reference of its parity tests."""
+"""Plain PyTorch: the readable twin of the DeepSpeed engine; parity tests compare the two."""
 
 from __future__ import annotations
 

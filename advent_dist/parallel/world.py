@@ -51,7 +51,7 @@ class World:
         return dict(zip(names, values.tolist(), strict=True))
 
     def first_message(self, message: str | None) -> str | None:
-        """The message of the lowest rank that has one, so that all ranks can fail alike. Collective."""
+        """The message of the lowest rank that has one: all ranks can fail alike. Collective."""
         if self.size == 1:
             return message
         messages: list[str | None] = [None] * self.size

@@ -1,9 +1,10 @@
 """Three steps of AdvEnt and of MinEnt as the published code makes them.
 
-The networks have random weights, tiny images and BatchNorm over one image, which makes the steps chaotic: a change in
-the last bit of step 0 is a change of 1e-5 in step 1 and of several per cent in step 2, for the published code itself
-too when it runs on another CPU. So the published numbers are asked for to 1e-3 where that means something (steps 0 and
-1), and step 2 is compared in fp64 with the published arithmetic, where rounding has not yet grown.
+The networks have random weights, tiny images and BatchNorm over one image, which makes the steps
+chaotic: a change in the last bit of step 0 is a change of 1e-5 in step 1 and of several per cent in
+step 2, for the published code itself too when it runs on another CPU. So the published numbers are
+asked for to 1e-3 where that means something (steps 0 and 1), and step 2 is compared in fp64 with
+the published arithmetic, where rounding has not yet grown.
 """
 
 from __future__ import annotations
