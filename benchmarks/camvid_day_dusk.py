@@ -1,10 +1,10 @@
-"""What does adaptation gain on real photographs? CamVid by day -> at dusk, four methods, one budget.
+"""What does adaptation gain on real photographs? CamVid by day -> at dusk, one budget for all.
 
     python benchmarks/camvid_day_dusk.py --camvid DIR [--quick] [--json FILE] [--seeds 1 2 3]
 
-DIR is CamVid in SegNet's layout (see shards/README.md). Each method trains as often as there are seeds, on two Ray
-Train workers with DeepSpeed. The best snapshot is chosen on one part of the dusk test images and reported, like the
-last one, on the other.
+DIR is CamVid in SegNet's layout (see shards/README.md). Each method trains as often as there are
+seeds, on two Ray Train workers with DeepSpeed. The best snapshot is chosen on one part of the dusk
+test images and reported, like the last one, on the other.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def gains(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """mIoU and per-class IoU of last and best, mean over the seeds, as Markdown."""
+    """Mean and per-class IoU of last and best, mean over the seeds, as Markdown."""
     classes = list(rows[0]["last"]["per_class"])
     lines = [
         "| method | snapshot | mIoU | " + " | ".join(classes) + " |",

@@ -11,7 +11,13 @@ import ray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-_SHOWN = ("loss/seg", "target_miou", "samples_per_s", "data_wait_fraction")
+_SHOWN = {
+    "loss/seg": "seg {:.2f}",
+    "target_miou": "mIoU {:.1f}",
+    "samples_per_s": "{:.1f}/s",
+    "data_wait_fraction": "wait {:.0%}",
+}
+"""Metric -> how the bar shows it."""
 
 
 @ray.remote(num_cpus=0)
@@ -35,7 +41,7 @@ def progress_bar(board: Any, steps: int, name: str) -> Iterator[None]:
     """Draw `board`'s newest row with the time that remains, until the block ends."""
     progress = Progress(
         TextColumn(name),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=10),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[metrics]}"),
@@ -47,7 +53,7 @@ def progress_bar(board: Any, steps: int, name: str) -> Iterator[None]:
     def draw() -> None:
         row = ray.get(board.row.remote())
         if row:
-            metrics = "  ".join(f"{key} {row[key]:.3g}" for key in _SHOWN if key in row)
+            metrics = " ".join(text.format(row[key]) for key, text in _SHOWN.items() if key in row)
             progress.update(task, completed=row["step"], metrics=metrics)
 
     def follow() -> None:

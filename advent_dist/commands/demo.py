@@ -99,7 +99,7 @@ def _compare(out: Path, chosen: dict[str, Experiment]) -> dict[str, Any]:
         records.append(replace(record, evaluations=evaluations))
     models = {name: load_run(RunFolder.of(one).url, "last", device) for name, one in chosen.items()}
     page = comparison_report(
-        "Streets by day, streets at dusk: source-only against AdvEnt",
+        "Clean streets to streets at dusk: source-only against AdvEnt",
         records,
         BASELINE,
         notes=[f"Scores and pictures are of {HELD_OUT}, which no training and no choice has seen."],
