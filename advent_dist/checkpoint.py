@@ -1,6 +1,6 @@
 """Checkpoints: all that a run needs to go on, to the bit.
 
-    STEP/run.json               rank 0     config, progress, both streams' positions, world size
+    STEP/run.json               rank 0     config, progress, both streams' positions, list of files
     STEP/segmenter.safetensors  rank 0     the segmenter's weights, BatchNorm statistics pooled
     STEP/rank_00000.pt          each rank  its random states and BatchNorm statistics
     STEP/engines/NAME/          each rank  weights and optimiser state of an engine
@@ -59,20 +59,22 @@ def save(
             "random": _random_state(world.device),
             "buffers": {name: _buffers(engine.module) for name, engine in engines.items()},
         },
-        folder / _rank_file(world),
+        folder / _rank_file(world.rank),
     )
     segmenter = engines["segmenter"]
     with pooled_batch_norm(segmenter.module, world):
         weights = segmenter.weights()
     if world.is_main:
-        save_file(
-            {name: value.contiguous() for name, value in weights.items()}, folder / WEIGHTS_FILE
-        )
+        tensors = {name: value.contiguous() for name, value in weights.items()}
+        save_file(tensors, folder / WEIGHTS_FILE)
+    files = world.gather(_sizes(folder))
+    if world.is_main:
         run = {
             "experiment": asdict(experiment),
             "progress": progress.to_json(),
             "streams": streams,
             "world_size": world.size,
+            "files": {name: size for sizes in files for name, size in sizes.items()},
         }
         (folder / RUN_FILE).write_text(json.dumps(run, indent=1))
 
@@ -89,10 +91,11 @@ def restore(
         CheckpointError: the checkpoint is incomplete, or of another model, class set or world size.
     """
     run = _read_run(folder)
-    _check_same(run, experiment, world)
+    require_same(run["experiment"], run["world_size"], experiment, world.size)
+    _require_complete(folder, run["files"])
     for name, engine in engines.items():
         engine.load(folder / "engines" / name)
-    state = torch.load(folder / _rank_file(world), map_location="cpu", weights_only=False)
+    state = torch.load(folder / _rank_file(world.rank), map_location="cpu", weights_only=False)
     for name, engine in engines.items():
         with torch.no_grad():
             for key, buffer in engine.module.named_buffers():
@@ -113,16 +116,46 @@ def read_progress(folder: Path) -> Progress:
 def _read_run(folder: Path) -> dict[str, Any]:
     try:
         run: dict[str, Any] = json.loads((folder / RUN_FILE).read_text())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{folder} is no complete checkpoint ({error}); resume from another one"
-        ) from error
+    except FileNotFoundError:
+        raise _incomplete(folder, f"{RUN_FILE} is missing") from None
+    except ValueError as error:
+        raise _incomplete(folder, f"{RUN_FILE} is damaged ({error})") from error
     return run
 
 
-def _check_same(run: dict[str, Any], experiment: Experiment, world: World) -> None:
-    """Refuse what could not go on: other networks, another sharding, another world size."""
-    then, now = run["experiment"], json.loads(json.dumps(asdict(experiment)))
+def _incomplete(folder: Path, what: str) -> CheckpointError:
+    return CheckpointError(
+        f"{folder} is no complete checkpoint: {what}; copy the whole checkpoint there again, or "
+        "start the run anew (--run.overwrite)"
+    )
+
+
+def _require_complete(folder: Path, files: Mapping[str, int]) -> None:
+    """Refuse a checkpoint without all its files: DeepSpeed would go on without some of them."""
+    for name, num_bytes in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise _incomplete(folder, f"{name} is missing")
+        if path.stat().st_size != num_bytes:
+            found = path.stat().st_size
+            raise _incomplete(folder, f"{name} has {found} bytes instead of {num_bytes}")
+
+
+def require_same(
+    then: dict[str, Any], workers_then: int, experiment: Experiment, workers: int
+) -> None:
+    """Refuse what could not go on: other networks, another sharding, another world size.
+
+    Args:
+        then: The config of the run so far, as JSON has it.
+        workers_then: Its number of ranks.
+        experiment: The config to go on with.
+        workers: Its number of ranks.
+
+    Raises:
+        CheckpointError: they differ in something that a checkpoint depends on.
+    """
+    now = json.loads(json.dumps(asdict(experiment)))
     fields = [
         ("data", "classes"),
         ("model", "encoder"),
@@ -140,15 +173,21 @@ def _check_same(run: dict[str, Any], experiment: Experiment, world: World) -> No
                 f"{section}.{name} = {now[section][name]!r}, but the checkpoint was written with "
                 f"{then[section][name]!r}; resume with that, or start a new run (--run.name)"
             )
-    if run["world_size"] != world.size:
+    if workers_then != workers:
         raise CheckpointError(
-            f"cluster.workers = {world.size}, but the checkpoint was written by "
-            f"{run['world_size']}; resume with as many, since optimiser state is sharded"
+            f"cluster.workers = {workers}, but the checkpoint was written by {workers_then}; "
+            "resume with as many, since optimiser state is sharded"
         )
 
 
-def _rank_file(world: World) -> str:
-    return f"rank_{world.rank:05d}.pt"
+def _sizes(folder: Path) -> dict[str, int]:
+    """Relative path -> bytes of every file in a folder."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+
+
+def _rank_file(rank: int) -> str:
+    return f"rank_{rank:05d}.pt"
 
 
 def _buffers(module: nn.Module) -> dict[str, torch.Tensor]:

@@ -22,6 +22,12 @@ def _require(holds: bool, name: str, value: object, fix: str) -> None:
         raise ConfigError(f"{name} = {value!r}: {fix}")
 
 
+def _require_no_secret(name: str, url: str) -> None:
+    host = url.split("://", 1)[1].split("/")[0] if "://" in url else ""
+    hidden = "***@" + host.rsplit("@", 1)[-1]
+    _require("@" not in host, name, hidden, "credentials belong into AWS_* variables, not a URL")
+
+
 def _require_size(name: str, size: Size | None) -> None:
     _require(size is None or min(size) > 0, name, size, "width and height must be positive")
 
@@ -116,6 +122,7 @@ class DataConfig:
             self.workers_per_rank,
             "must be 0 or more",
         )
+        _require_no_secret("data.root", self.root)
         _require(self.timeout_s > 0, "data.timeout_s", self.timeout_s, "must be positive")
 
 
@@ -288,6 +295,15 @@ class OptimizerConfig:
         for name in ("segmenter_lr", "head_lr_multiplier", "discriminator_lr"):
             value = getattr(self, name)
             _require(value > 0, f"optimizer.{name}", value, "must be positive")
+        for name in ("weight_decay", "power"):
+            value = getattr(self, name)
+            _require(value >= 0, f"optimizer.{name}", value, "must be 0 or more")
+        for name, values in (
+            ("momentum", (self.momentum,)),
+            ("discriminator_betas", self.discriminator_betas),
+        ):
+            fits = all(0 <= value < 1 for value in values)
+            _require(fits, f"optimizer.{name}", getattr(self, name), "give 0 <= value < 1")
         _require(self.horizon >= 1, "optimizer.horizon", self.horizon, "must be at least 1 step")
 
 
@@ -331,6 +347,8 @@ class EngineConfig:
             self.gradient_clipping,
             "must be 0 or more",
         )
+        timeout = self.collective_timeout_s
+        _require(timeout > 0, "engine.collective_timeout_s", timeout, "must be positive")
         sharded = self.kind == "local" and (self.zero_stage or self.discriminator_zero_stage)
         _require(
             not sharded, "engine.zero_stage", self.zero_stage, "only engine.kind=deepspeed shards"
@@ -372,6 +390,8 @@ class RunConfig:
         for name in ("steps", "report_every", "evaluate_every", "checkpoint_every"):
             value = getattr(self, name)
             _require(value >= 1, f"run.{name}", value, "must be at least 1 step")
+        _require_no_secret("run.storage", self.storage)
+        _require(self.seed >= 0, "run.seed", self.seed, "must be 0 or more")
         _require(
             not (self.resume and self.overwrite),
             "run.overwrite",
@@ -450,3 +470,14 @@ class Experiment:
 
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     """The workers."""
+
+    def __post_init__(self) -> None:
+        repeats = self.optimizer.published_repeats
+        fits = self.model.encoder == "deeplab_v2" and self.optimizer.segmenter == "sgd"
+        _require(
+            fits or not repeats,
+            "optimizer.published_repeats",
+            repeats,
+            "only the paper's network has them (model.encoder = deeplab_v2 with "
+            "optimizer.segmenter = sgd); set it to False",
+        )

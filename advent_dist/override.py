@@ -98,6 +98,11 @@ def _first_error(error: ValidationError) -> ConfigError:
     own = first.get("ctx", {}).get("error")
     if isinstance(own, ConfigError):
         return own
-    # A union names the class it tried ("AdventConfig"); such parts are no field names.
-    path = ".".join(str(part) for part in first["loc"] if str(part)[:1].islower())
+    if first["type"] == "union_tag_invalid":
+        tag, known = first["ctx"]["tag"], first["ctx"]["expected_tags"]
+        return ConfigError(f"method.name = {tag!r}: choose from {known}")
+    section, *rest = first["loc"]
+    # Below "method" comes the name that chose the config's class; a number is a place in a tuple.
+    names = rest[1:] if section == "method" else rest
+    path = ".".join([str(section), *(name for name in names if isinstance(name, str))])
     return ConfigError(f"{path} = {first['input']!r}: {first['msg']}")

@@ -17,7 +17,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from advent_dist.checkpoint import WEIGHTS_FILE
+from advent_dist.checkpoint import WEIGHTS_FILE, require_same
 from advent_dist.config import Experiment
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import CheckpointError, ConfigError
@@ -75,6 +75,7 @@ class RunFolder:
         Raises:
             ConfigError: a run is there and is neither to be resumed nor overwritten, or none is
                 there to resume.
+            CheckpointError: the run to be resumed is one of other networks or workers.
         """
         exists = self.folder.exists(CONFIG_FILE)
         run = experiment.run
@@ -82,6 +83,10 @@ class RunFolder:
             raise ConfigError(
                 f"run.resume: there is no run at {self.url}; drop --run.resume to start it"
             )
+        if run.resume:
+            # Before the config is replaced: what the checkpoints were made with must stay known.
+            then = json.loads(self.folder.read(CONFIG_FILE))
+            require_same(then, then["cluster"]["workers"], experiment, experiment.cluster.workers)
         if exists and run.overwrite:
             self.folder.delete()
         # A run that failed before its first report left nothing to lose.

@@ -12,6 +12,7 @@ from advent_dist.data.classes import ClassSet, class_set
 from advent_dist.errors import CheckpointError
 from advent_dist.evaluate import Predictor
 from advent_dist.models.segmenter import build_segmenter
+from advent_dist.models.state_dicts import check_fits
 from advent_dist.override import override
 from advent_dist.runfolder import RunFolder
 
@@ -49,13 +50,14 @@ def load_run(url: str, which: str, device: torch.device) -> TrainedRun:
     plain = {"model.weights": None, "model.pretrained": False}
     experiment = override(run.experiment(), plain)
     segmenter = build_segmenter(experiment.model, class_set(experiment.data.classes).num_classes)
+    weights = run.weights(which)
     try:
-        segmenter.load_state_dict(run.weights(which))
-    except RuntimeError as error:
+        check_fits(weights, segmenter.state_dict(), what="the segmenter")
+    except CheckpointError as error:
         raise CheckpointError(
-            f"{url}: the {which} checkpoint does not fit the run's config ({error}); "
-            "was config.json changed?"
-        ) from error
+            f"{url}: the {which} checkpoint does not fit the run's config.json: {error}"
+        ) from None
+    segmenter.load_state_dict(weights)
     segmenter.to(device).eval()
 
     def predict(images: Tensor, size: tuple[int, int]) -> Tensor:

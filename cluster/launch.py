@@ -18,6 +18,7 @@ from advent_dist.config import ClusterConfig, Experiment
 from advent_dist.data.store import Folder
 from advent_dist.errors import ConfigError, UserError
 from advent_dist.override import override, to_json
+from advent_dist.preflight import check
 from advent_dist.progress import Progress
 from advent_dist.runfolder import CHECKPOINTS, RunFolder
 from cluster.board import ProgressBoard, progress_bar
@@ -31,11 +32,12 @@ def launch(experiment: Experiment) -> Progress:
         The run's progress at its end.
 
     Raises:
-        ConfigError: the run folder is taken, or the cluster is too small.
-        UserError: whatever a worker found wrong with the user's data or config.
+        ConfigError: the run folder is taken, the encoder unknown, or the cluster too small.
+        UserError: whatever else is wrong with the user's data or config.
         TrainingFailedError: a worker failed otherwise, more than `cluster.max_failures` times.
     """
     experiment = _absolute(experiment)
+    check(experiment)
     run = RunFolder.of(experiment)
     run.start(experiment)
     with ray_cluster(experiment.cluster):

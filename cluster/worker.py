@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import ray
 import ray.train
 import ray.train.torch
+import torch
 
 from advent_dist.checkpoint import read_progress
 from advent_dist.override import from_json
@@ -39,6 +41,10 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
         # Ray's choice: DeepSpeed's idea of the local rank can differ.
         device=ray.train.torch.get_device(),
     )
+    if world.device.type == "cuda":
+        # DeepSpeed chooses its device by the local rank.
+        torch.cuda.set_device(world.device)
+        os.environ["LOCAL_RANK"] = str(world.device.index)
     run = RunFolder.of(experiment)
     events: EventLog | None = None
 

@@ -20,6 +20,7 @@ from advent_dist.experiments import experiment
 from advent_dist.override import override
 from advent_dist.parallel.world import World
 from advent_dist.types import IGNORE_INDEX, DomainBatch
+from tests.shard_helpers import examples, write_shards
 
 TIMEOUT_S = 120
 
@@ -117,4 +118,34 @@ def random_batch(seed: int, num_classes: int = 19) -> DomainBatch:
         target_image=torch.randint(0, 256, (2, 3, 64, 96), generator=random, dtype=torch.uint8),
         source_keys=(f"s{seed}a", f"s{seed}b"),
         target_keys=(f"t{seed}a", f"t{seed}b"),
+    )
+
+
+def write_tiny_shards(root: str, *, num_samples: int = 10) -> None:
+    """The folders that `tiny_run` reads: noise in CamVid's classes."""
+    for number, (name, labelled) in enumerate(
+        (("source", True), ("target", False), ("evaluation", True))
+    ):
+        samples = examples(num_samples + number, size=(64, 64), prefix=name[0])
+        write_shards(f"{root}/{name}", samples, labelled=labelled)
+
+
+def tiny_run(root: str, storage: str, **changes: Any) -> Experiment:
+    """A run of seconds on `write_tiny_shards(root)`, two workers; `changes` have `__` for dots."""
+    return override(
+        tiny_experiment("camvid_day_dusk_advent"),
+        {
+            "data.root": root,
+            "data.source": "source",
+            "data.target": "target",
+            "data.evaluation": "evaluation",
+            "data.workers_per_rank": 0,
+            "data.target_size": (64, 64),
+            "run.storage": storage,
+            "run.steps": 4,
+            "run.report_every": 1,
+            "run.evaluate_every": 2,
+            "run.checkpoint_every": 2,
+            **{name.replace("__", "."): value for name, value in changes.items()},
+        },
     )

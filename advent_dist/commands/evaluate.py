@@ -36,6 +36,9 @@ class Evaluate:
 def main(arguments: list[str]) -> int:
     """Run the command; see the module's docstring."""
     options = tyro.cli(Evaluate, args=arguments, prog="advent-dist evaluate")
+    if not options.runs:
+        sys.stderr.write("advent-dist evaluate: give at least one run folder; see --help\n")
+        return 2
     result = score(list(options.runs), options.which, options.data)
     if options.json:
         sys.stdout.write(json.dumps(result.to_json(), indent=2) + "\n")

@@ -37,6 +37,9 @@ class Predict:
 def main(arguments: list[str]) -> int:
     """Run the command; see the module's docstring."""
     options = tyro.cli(Predict, args=arguments, prog="advent-dist predict")
+    if not options.runs:
+        sys.stderr.write("advent-dist predict: give at least one run folder; see --help\n")
+        return 2
     device = available_device()
     runs = load_runs(list(options.runs), options.which, device)
 

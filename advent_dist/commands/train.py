@@ -5,7 +5,9 @@ It ends in a run folder with a report.
 
 from __future__ import annotations
 
+import io
 import sys
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import tyro
@@ -55,13 +57,26 @@ def parse(arguments: list[str]) -> Experiment:
         )
     else:
         base = experiment(first)
-    return tyro.cli(
-        Experiment,
-        default=base,
-        args=rest,
-        prog=f"advent-dist train {first}",
-        description=base.name,
-    )
+    return _with_flags(base, rest, f"advent-dist train {first}")
+
+
+def _with_flags(base: Experiment, flags: list[str], program: str) -> Experiment:
+    """`base` with the fields that `flags` name changed; wrong usage and `--help` exit."""
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return tyro.cli(
+                Experiment, default=base, args=flags, prog=program, description=base.name
+            )
+    except SystemExit as exit_:
+        # tyro boxes the message of a config's own check and exits: it is to end as all others do.
+        mistake = exit_.__context__
+        while mistake is not None and not isinstance(mistake, ConfigError):
+            mistake = mistake.__context__
+        if mistake is not None:
+            raise mistake from None
+        sys.stderr.write(said.getvalue())
+        raise
 
 
 def train(chosen: Experiment) -> int:

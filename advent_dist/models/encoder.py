@@ -69,6 +69,18 @@ def build_encoder(config: ModelConfig) -> Encoder:
             get its pretrained weights.
     """
     name = config.encoder
+    check_encoder(name)
+    if is_model_in_modules(name, _PLAIN_TRANSFORMERS):
+        return _plain_transformer(name, config.pretrained)
+    return _pyramid(name, config.pretrained, config.output_stride)
+
+
+def check_encoder(name: str) -> None:
+    """Refuse an encoder that timm does not know; nothing is built.
+
+    Raises:
+        ConfigError: there is no such model (with the nearest names).
+    """
     known = [*timm.list_models(), *timm.list_pretrained()]
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3)
@@ -76,9 +88,6 @@ def build_encoder(config: ModelConfig) -> Encoder:
         raise ConfigError(
             f"model.encoder = {name!r}: neither deeplab_v2 nor a model of timm; {hint}"
         )
-    if is_model_in_modules(name, _PLAIN_TRANSFORMERS):
-        return _plain_transformer(name, config.pretrained)
-    return _pyramid(name, config.pretrained, config.output_stride)
 
 
 def _plain_transformer(name: str, pretrained: bool) -> Encoder:

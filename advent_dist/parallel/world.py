@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +55,14 @@ class World:
 
     def first_message(self, message: str | None) -> str | None:
         """The message of the lowest rank that has one: all ranks can fail alike. Collective."""
-        if self.size == 1:
-            return message
-        messages: list[str | None] = [None] * self.size
-        dist.all_gather_object(messages, message)
-        return next((text for text in messages if text is not None), None)
+        return next((text for text in self.gather(message) if text is not None), None)
+
+    def gather(self, value: T) -> list[T]:
+        """Every rank's `value`, in their order. Collective."""
+        values = [value] * self.size
+        if self.size > 1:
+            dist.all_gather_object(values, value)
+        return values
 
     def barrier(self) -> None:
         """Wait for all ranks. Collective."""

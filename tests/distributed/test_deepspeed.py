@@ -1,0 +1,110 @@
+"""What DeepSpeed does besides training as plain PyTorch: precision, checkpointing, files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from advent_dist.assembly import build_method
+from advent_dist.config import EngineConfig
+from advent_dist.methods.base import Method
+from advent_dist.override import override
+from advent_dist.parallel.deepspeed import deepspeed_config
+from advent_dist.parallel.world import World
+from tests.helpers import random_batch, run_ranks, tiny_experiment
+
+SHARDED = {
+    "engine.zero_stage": 3,
+    "engine.discriminator_zero_stage": 3,
+    "engine.zero3_persistence_threshold": 0,
+}
+
+
+def _method(world: World, changes: dict[str, Any]) -> Method:
+    chosen = override(tiny_experiment("streets_advent"), changes)
+    return build_method(chosen, world, torch.full((19,), 1 / 19))
+
+
+def _weights(method: Method) -> dict[str, Tensor]:
+    return {
+        f"{name}.{key}": value
+        for name, engine in method.engines.items()
+        for key, value in engine.weights().items()
+    }
+
+
+def _after_steps(world: World, changes: dict[str, Any], steps: int = 2) -> dict[str, Tensor]:
+    method = _method(world, changes)
+    for step in range(steps):
+        method.step(random_batch(step * world.size + world.rank))
+    return _weights(method)
+
+
+def _bf16(world: World, changes: dict[str, Any]) -> dict[str, Any]:
+    method = _method(world, {"engine.precision": "bf16", **changes})
+    losses = [method.step(random_batch(2 * step + world.rank)) for step in range(3)]
+    segmenter = method.engines["segmenter"]
+    inside: list[torch.dtype] = []
+    head = segmenter.module.network.main_head  # type: ignore[union-attr]
+    handle = head.register_forward_hook(lambda _m, _i, output: inside.append(output.dtype))
+    output = segmenter(random_batch(0).target_image)
+    handle.remove()
+    return {
+        "inside": inside,
+        "outputs": {output.main.dtype, output.aux.dtype},
+        "losses": {value.dtype for row in losses for value in row.values()},
+        "finite": all(value.isfinite() for row in losses for value in row.values()),
+        "weights": {
+            value.dtype for value in _weights(method).values() if value.is_floating_point()
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"engine.kind": "local"},
+        {"engine.zero_stage": 0},
+        SHARDED,
+    ],
+    ids=["local", "stage 0", "stage 3"],
+)
+def test_bf16_inside_and_fp32_where_entropies_are_taken(changes: dict[str, Any]) -> None:
+    result, *_ = run_ranks(_bf16, 2, changes)
+    assert result["inside"] == [torch.bfloat16]
+    assert result["outputs"] == {torch.float32}
+    assert result["losses"] == {torch.float32}
+    assert result["weights"] == {torch.float32}
+    assert result["finite"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"engine.kind": "local"}, {}, SHARDED], ids=["local", "stage 0", "stage 3"]
+)
+def test_activation_checkpointing_changes_nothing(changes: dict[str, Any]) -> None:
+    plain, *_ = run_ranks(_after_steps, 2, changes)
+    saving = {**changes, "engine.activation_checkpointing": True}
+    checkpointed, *_ = run_ranks(_after_steps, 2, saving)
+    assert plain.keys() == checkpointed.keys()
+    for key, value in plain.items():
+        torch.testing.assert_close(checkpointed[key], value, rtol=1e-5, atol=1e-7, msg=key)
+
+
+def test_the_config_means_what_it_says() -> None:
+    config = deepspeed_config(
+        EngineConfig(precision="bf16", gradient_accumulation_steps=4, gradient_clipping=0.5),
+        stage=2,
+        batch_size_per_rank=3,
+    )
+    assert config["train_micro_batch_size_per_gpu"] == 3
+    assert config["gradient_accumulation_steps"] == 4
+    assert config["gradient_clipping"] == 0.5
+    assert config["zero_optimization"]["stage"] == 2
+    assert config["torch_autocast"]["enabled"]
+    # Left out, DeepSpeed would clip to 1.
+    default = deepspeed_config(EngineConfig(), stage=0, batch_size_per_rank=1)
+    assert default["gradient_clipping"] == 0.0
+    assert not default["torch_autocast"]["enabled"]

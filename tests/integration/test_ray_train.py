@@ -1,0 +1,80 @@
+"""Whole runs on Ray Train with DeepSpeed, from s3:// shards into an s3:// run folder."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from advent_dist import cli
+from advent_dist.commands.evaluate import score
+from advent_dist.data.store import open_folder
+from advent_dist.override import to_json
+from advent_dist.runfolder import RunFolder
+from cluster.launch import launch
+from tests.helpers import tiny_run, write_tiny_shards
+
+pytestmark = pytest.mark.usefixtures("ray_session")
+
+
+@pytest.fixture(scope="module")
+def shards(bucket: str) -> str:
+    write_tiny_shards(f"{bucket}/shards")
+    return f"{bucket}/shards"
+
+
+def test_run_and_resume(shards: str, bucket: str, tmp_path: Path) -> None:
+    storage = f"{bucket}/runs"
+    through = launch(tiny_run(shards, storage, run__name="through"))
+    assert through.step == 4
+    half = tiny_run(shards, storage, run__name="halves", run__steps=2)
+    assert launch(half).step == 2
+
+    # The rest by the command line, from the config that the run left behind.
+    config = tmp_path / "config.json"
+    config.write_text(to_json(RunFolder.of(half).experiment()))
+    assert cli.run(["train", "--config", str(config), "--run.resume", "--run.steps", "4"]) == 0
+
+    runs = [RunFolder.open(f"{storage}/{name}") for name in ("through", "halves")]
+    for run in runs:
+        assert [row["step"] for row in run.rows()] == [1, 2, 3, 4]
+        assert {"target_miou", "loss/seg", "lr/segmenter"} <= set(run.rows()[-1])
+        assert run.summary()["finished"]
+        assert set(run.summary()["checkpoints"]) == {"last", "best"}
+        assert any("tfevents" in name for name in open_folder(f"{run.url}/tensorboard").list())
+    last = [run.weights("last") for run in runs]
+    assert last[0].keys() == last[1].keys()
+    assert all(torch.equal(value, last[1][key]) for key, value in last[0].items())
+    assert "report.html" in runs[1].folder.list()
+
+    urls = [run.url for run in runs]
+    alone = score(urls[:1], "last")
+    assert alone.miou == pytest.approx(runs[0].summary()["last"]["target"]["miou"], abs=1e-3)
+    assert score(urls, "last").miou == pytest.approx(alone.miou)
+
+
+def test_a_killed_worker_is_replaced(shards: str, tmp_path: Path) -> None:
+    run = tiny_run(
+        shards, str(tmp_path), run__name="killed", run__steps=40, cluster__max_failures=1
+    )
+    folder = RunFolder.of(run)
+
+    def kill_one() -> None:
+        while not folder.folder.exists("summary.json"):
+            time.sleep(0.1)
+        # Only descendants of this process: another job's workers have the same name.
+        family = psutil.Process().children(recursive=True)
+        worker = next(one for one in family if one.cmdline()[:1] == ["ray::RayTrainWorker"])
+        worker.send_signal(signal.SIGKILL)
+
+    thread = threading.Thread(target=kill_one)
+    thread.start()
+    progress = launch(run)
+    thread.join()
+    assert progress.step == 40
+    assert [row["step"] for row in folder.rows()] == list(range(1, 41))

@@ -1,0 +1,70 @@
+"""`advent-dist evaluate` on run folders with random networks and real shards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from advent_dist import cli
+from advent_dist.commands.evaluate import score
+from tests.shard_helpers import examples, write_shards
+from tests.unit.test_trained import trained_run
+
+CLASSES = {"data__classes": "camvid11", "data__evaluation": "val", "data__workers_per_rank": 0}
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[str]:
+    """Two runs of other initial weights."""
+    write_shards(str(tmp_path / "val"), examples(4, size=(64, 48)))
+    common = {**CLASSES, "data__root": str(tmp_path)}
+    one, _ = trained_run(tmp_path, "one", **common)
+    other, _ = trained_run(tmp_path, "other", **common, model__encoder="test_resnet")
+    return [one, other]
+
+
+def test_last_and_best_are_other_networks(runs: list[str]) -> None:
+    last, best = score(runs[:1], "last"), score(runs[:1], "best")
+    assert last.mean_entropy != best.mean_entropy
+    assert set(last.per_class) == set(best.per_class)
+    assert len(last.per_class) == 11
+
+
+def test_an_ensemble_of_a_run_with_itself_is_the_run(runs: list[str]) -> None:
+    one, twice = score(runs[:1], "last"), score([runs[0], runs[0]], "last")
+    assert twice.miou == pytest.approx(one.miou)
+    assert twice.mean_entropy == pytest.approx(one.mean_entropy)
+
+
+def test_other_shards_by_their_place(runs: list[str], tmp_path: Path) -> None:
+    write_shards(str(tmp_path / "elsewhere"), examples(3, size=(32, 32)))
+    elsewhere = score(runs[:1], "last", str(tmp_path / "elsewhere"))
+    assert elsewhere.mean_entropy != score(runs[:1], "last").mean_entropy
+
+
+def test_json_and_table(runs: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["evaluate", runs[0], "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown == score(runs[:1], "last").to_json()
+    assert cli.run(["evaluate", runs[0], "--which", "best"]) == 0
+    table = capsys.readouterr().out
+    assert "bicyclist" in table
+    assert "mean over 11 classes" in table
+
+
+def test_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as done:
+        cli.run(["evaluate", "--which", "first"])
+    assert done.value.code == 2
+    assert cli.run(["evaluate"]) == 2
+    assert "at least one run folder" in capsys.readouterr().err
+
+
+def test_shards_of_other_classes(
+    runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_shards(str(tmp_path / "val19"), examples(2), classes="cityscapes19")
+    assert cli.run(["evaluate", runs[0], "--data", str(tmp_path / "val19")]) == 1
+    assert "built with the classes cityscapes19" in capsys.readouterr().err

@@ -1,0 +1,120 @@
+"""What holds for every method, and where two methods must agree."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from advent_dist.methods import METHODS
+from advent_dist.types import IGNORE_INDEX, DomainBatch
+from tests.helpers import random_batch
+from tests.unit.methods.tiny import same, tiny_method, weights_of
+
+NAMES = list(METHODS)
+
+
+def _unlabelled(batch: DomainBatch) -> DomainBatch:
+    return replace(batch, source_label=torch.full_like(batch.source_label, IGNORE_INDEX))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_steps_train_every_parameter_and_log_finite_losses(name: str) -> None:
+    """Two steps, since timm's residual branches start at 0."""
+    method = tiny_method(name)
+    before = weights_of(method)
+    method.step(random_batch(0))
+    metrics = method.step(random_batch(1))
+    after = weights_of(method)
+    assert METHODS[name].adversarial == (len(before) == 3)
+    for network, weights in before.items():
+        unchanged = [key for key, value in weights.items() if value.equal(after[network][key])]
+        assert unchanged == [], network
+    assert {"loss/seg", "loss/seg_aux"} <= set(metrics)
+    for key, value in metrics.items():
+        assert value.dim() == 0, key
+        assert not value.requires_grad, key
+        assert value.isfinite(), key
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_level(name: str) -> None:
+    method = tiny_method(name, model__multi_level=False)
+    metrics = method.step(random_batch(0))
+    assert not [key for key in [*metrics, *method.engines] if "aux" in key]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_steps_are_reproducible(name: str) -> None:
+    one, other = tiny_method(name), tiny_method(name)
+    for step in range(2):
+        one.step(random_batch(step))
+        other.step(random_batch(step))
+    for network, weights in weights_of(one).items():
+        assert same(weights, weights_of(other)[network])
+
+
+def test_methods_start_from_the_same_segmenter() -> None:
+    first, *others = [weights_of(tiny_method(name))["segmenter"] for name in NAMES]
+    assert all(same(first, other) for other in others)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("minent", {"method__lambda_ent": 0.0, "method__lambda_ent_aux": 0.0}),
+        ("advent", {"method__lambda_adv": 0.0, "method__lambda_adv_aux": 0.0}),
+    ],
+)
+def test_without_weight_a_method_learns_what_source_only_does(
+    name: str, weights: dict[str, Any]
+) -> None:
+    """One step: after that BatchNorm has seen the target too."""
+    baseline, adapted = tiny_method("source_only"), tiny_method(name, **weights)
+    baseline.step(random_batch(0))
+    adapted.step(random_batch(0))
+    expected = weights_of(baseline)["segmenter"]
+    for key, value in weights_of(adapted)["segmenter"].items():
+        torch.testing.assert_close(value, expected[key], rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("other", "weights"),
+    [
+        ("advent", {"method__lambda_ent": 0.0, "method__lambda_ent_aux": 0.0}),
+        ("minent", {"method__lambda_adv": 0.0, "method__lambda_adv_aux": 0.0}),
+    ],
+)
+def test_advent_minent_has_both_as_limits(other: str, weights: dict[str, Any]) -> None:
+    kept = "adv" if other == "advent" else "ent"
+    common = {f"method__lambda_{kept}": 0.7, f"method__lambda_{kept}_aux": 0.3}
+    both, one = tiny_method("advent_minent", **weights, **common), tiny_method(other, **common)
+    both.step(random_batch(0))
+    one.step(random_batch(0))
+    expected = weights_of(one)
+    for network, values in expected.items():
+        for key, value in weights_of(both)[network].items():
+            torch.testing.assert_close(value, values[key], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_image_without_labels_gives_no_gradient(name: str) -> None:
+    """But a graph, so that a distributed step does not hang; all is finite."""
+    terms = {"source_only": [], "minent": ["ent"], "advent": ["adv"]}.get(name, ["ent", "adv"])
+    silent = {f"method__lambda_{term}{aux}": 0.0 for term in terms for aux in ("", "_aux")}
+    method = tiny_method(name, **silent, optimizer__weight_decay=0.0)
+    before = weights_of(method)["segmenter"]
+    metrics = method.step(_unlabelled(random_batch(0)))
+    assert metrics["loss/seg"] == 0
+    assert all(value.isfinite() for value in metrics.values())
+    assert same(before, weights_of(method)["segmenter"])
+
+
+def test_the_target_moves_the_segmenter_of_unlabelled_images() -> None:
+    """Or the test above would pass with a broken graph."""
+    method = tiny_method("minent", method__lambda_ent=1.0, optimizer__weight_decay=0.0)
+    before = weights_of(method)["segmenter"]
+    method.step(_unlabelled(random_batch(0)))
+    assert not same(before, weights_of(method)["segmenter"])

@@ -1,0 +1,155 @@
+"""The command line in one process: exit statuses, and messages of one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from advent_dist import cli
+from advent_dist.experiments import EXPERIMENTS, experiment
+from advent_dist.override import override, to_json
+
+
+@pytest.fixture(autouse=True)
+def _nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing that a test starts may write into the repository."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ADVENT_DIST_TRACEBACK", raising=False)
+    yield
+    assert not list(tmp_path.glob("runs")), "a mistake on the command line must start nothing"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"]])
+def test_help_lists_the_commands(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(arguments) == 0
+    shown = capsys.readouterr().out
+    for command in ("demo", "train", "evaluate", "predict", "shards"):
+        assert f"\n  {command} " in shown
+
+
+def test_nothing_and_an_unknown_command_are_wrong_usage(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.run([]) == 2
+    assert cli.run(["trian"]) == 2
+    assert "there is no command 'trian'" in capsys.readouterr().err
+
+
+def test_list_names_every_experiment_with_its_promise(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["train", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(EXPERIMENTS)
+    assert all(len(line.split()) > 4 for line in lines)
+
+
+@pytest.mark.parametrize("command", ["demo", "evaluate", "predict"])
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as done:
+        cli.run([command, "--help"])
+    assert done.value.code == 0
+    assert f"advent-dist {command}" in capsys.readouterr().out
+
+
+def test_help_of_an_experiment_explains_every_section(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as done:
+        cli.run(["train", "streets_advent", "--help"])
+    assert done.value.code == 0
+    shown = capsys.readouterr().out
+    for flag in (
+        "--method.lambda-adv",
+        "--run.steps",
+        "--data.augment.flip",
+        "--engine.zero-stage",
+    ):
+        assert flag in shown
+    assert "Optimiser steps at which the run ends" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("train streets_advnt", "there is no experiment 'streets_advnt'; did you mean streets_adv"),
+        ("train streets_advent --run.steps 0", "run.steps = 0: must be at least 1 step"),
+        ("train streets_advent --data.augment.flip 2", "data.augment.flip = 2.0: a probability"),
+        ("train streets_advent --method.lambda-adv -1", "method.lambda_adv = -1.0: a loss weight"),
+        ("train --config nowhere.json", "--config nowhere.json: No such file"),
+        ("train --config", "--config: give the path"),
+        ("train --run.steps 3", "the experiment's name comes first, not --run.steps"),
+        ("evaluate nowhere", "nowhere is no run folder"),
+        ("predict nowhere --images . --out out", "nowhere is no run folder"),
+        ("shards info nowhere", "nowhere/manifest.json: there is no such file"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_1(
+    arguments: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(arguments.split()) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    command = arguments.split()[0]
+    assert shown.err.startswith(f"advent-dist {command}: {message}")
+    assert shown.err.count("\n") == 1
+    assert "Traceback" not in shown.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--run.steps many", "invalid literal for int"),
+        ("--run.stepz 3", "Perhaps you meant: --run.steps"),
+        ("--engine.zero-stage 9", "invalid choice '9'"),
+    ],
+)
+def test_wrong_usage_is_explained_and_status_2(
+    arguments: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as done:
+        cli.run(["train", "streets_advent", *arguments.split()])
+    assert done.value.code == 2
+    shown = " ".join(capsys.readouterr().err.replace("\u2502", "").split())
+    assert message in shown
+
+
+def test_a_damaged_config_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.json").write_text(to_json(experiment("streets_advent"))[:-5])
+    assert cli.run(["train", "--config", str(tmp_path / "config.json")]) == 1
+    assert "config.json is not JSON" in capsys.readouterr().err
+
+
+def test_a_traceback_for_those_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVENT_DIST_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="no experiment"):
+        cli.run(["train", "streets_advnt"])
+
+
+def test_main_exits_with_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["advent-dist", "train", "--list"])
+    with pytest.raises(SystemExit) as done:
+        cli.main()
+    assert done.value.code == 0
+
+
+def test_parsing_gives_the_experiment_with_the_flags_fields_changed(tmp_path: Path) -> None:
+    from advent_dist.commands.train import parse
+
+    base = experiment("streets_advent")
+    assert parse(["streets_advent"]) == base
+    flags = "--run.steps 7 --method.lambda-adv 0.5 --data.source-size 64 32 --run.overwrite"
+    expected = override(
+        base,
+        {
+            "run.steps": 7,
+            "method.lambda_adv": 0.5,
+            "data.source_size": (64, 32),
+            "run.overwrite": True,
+        },
+    )
+    assert parse(["streets_advent", *flags.split()]) == expected
+    path = tmp_path / "config.json"
+    path.write_text(to_json(expected))
+    assert parse(["--config", str(path)]) == expected
+    assert parse(["--config", str(path), "--run.steps", "9"]) == override(
+        expected, {"run.steps": 9}
+    )

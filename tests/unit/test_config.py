@@ -1,0 +1,89 @@
+"""Configs are validated where they are built, by messages that name the field, value and fix."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from advent_dist import config
+from advent_dist.config import (
+    AdventConfig,
+    AugmentConfig,
+    ClusterConfig,
+    EngineConfig,
+    MinEntConfig,
+    ModelConfig,
+    OptimizerConfig,
+    RunConfig,
+)
+from advent_dist.errors import ConfigError, UserError
+from tests.shard_helpers import data_config
+
+REFUSED: list[tuple[Any, dict[str, Any], str]] = [
+    (AugmentConfig, {"scale": (1.5, 0.5)}, r"data.augment.scale = \(1.5, 0.5\)"),
+    (AugmentConfig, {"scale": (0.0, 1.0)}, "data.augment.scale"),
+    (AugmentConfig, {"crop": (0, 10)}, "data.augment.crop"),
+    (AugmentConfig, {"flip": 1.01}, r"data.augment.flip = 1.01: a probability is 0 to 1"),
+    (AugmentConfig, {"jitter": 1.0}, "data.augment.jitter"),
+    (data_config, {"root": "r", "source_size": (10, -1)}, r"data.source_size = \(10, -1\)"),
+    (data_config, {"root": "r", "evaluation_size": (0, 1)}, "data.evaluation_size"),
+    (data_config, {"root": "r", "batch_size_per_rank": 0}, "data.batch_size_per_rank = 0"),
+    (data_config, {"root": "r", "workers_per_rank": -1}, "data.workers_per_rank = -1"),
+    (data_config, {"root": "r", "attempts": 0}, "data.attempts = 0"),
+    (data_config, {"root": "r", "timeout_s": 0}, "data.timeout_s = 0"),
+    (ModelConfig, {"discriminator_width": 0}, "model.discriminator_width = 0"),
+    (ModelConfig, {"pretrained": True, "weights": "a.pth"}, "model.weights = 'a.pth'.*not both"),
+    (AdventConfig, {"lambda_adv": -1e-3}, "method.lambda_adv = -0.001"),
+    (AdventConfig, {"lambda_seg_aux": -1.0}, "method.lambda_seg_aux"),
+    (MinEntConfig, {"entropy_range": 0.0}, "method.entropy_range = 0.0"),
+    (MinEntConfig, {"entropy_range": 1.1}, "method.entropy_range"),
+    (MinEntConfig, {"lambda_prior": -1.0}, "method.lambda_prior"),
+    (MinEntConfig, {"prior_mu": 2.0}, "method.prior_mu = 2.0"),
+    (OptimizerConfig, {"segmenter_lr": 0.0}, "optimizer.segmenter_lr = 0.0: must be positive"),
+    (OptimizerConfig, {"head_lr_multiplier": -1.0}, "optimizer.head_lr_multiplier"),
+    (OptimizerConfig, {"discriminator_lr": 0.0}, "optimizer.discriminator_lr"),
+    (OptimizerConfig, {"weight_decay": -1.0}, "optimizer.weight_decay"),
+    (OptimizerConfig, {"momentum": 1.0}, "optimizer.momentum = 1.0"),
+    (OptimizerConfig, {"discriminator_betas": (0.9, 1.0)}, "optimizer.discriminator_betas"),
+    (OptimizerConfig, {"power": -0.9}, "optimizer.power"),
+    (OptimizerConfig, {"horizon": 0}, "optimizer.horizon"),
+    (EngineConfig, {"gradient_accumulation_steps": 0}, "engine.gradient_accumulation_steps"),
+    (EngineConfig, {"gradient_clipping": -1.0}, "engine.gradient_clipping"),
+    (EngineConfig, {"collective_timeout_s": 0.0}, "engine.collective_timeout_s"),
+    (EngineConfig, {"kind": "local", "zero_stage": 1}, "engine.zero_stage = 1: only.*deepspeed"),
+    (EngineConfig, {"kind": "local", "discriminator_zero_stage": 2}, "deepspeed shards"),
+    (RunConfig, {"steps": 0}, "run.steps = 0: must be at least 1 step"),
+    (RunConfig, {"steps": 1, "report_every": 0}, "run.report_every"),
+    (RunConfig, {"steps": 1, "seed": -1}, "run.seed = -1"),
+    (RunConfig, {"steps": 1, "resume": True, "overwrite": True}, "resume or overwrite, not both"),
+    (ClusterConfig, {"workers": 0}, "cluster.workers = 0"),
+    (ClusterConfig, {"cpus_per_worker": 0}, "cluster.cpus_per_worker"),
+    (ClusterConfig, {"gpus_per_worker": -1}, "cluster.gpus_per_worker"),
+    (ClusterConfig, {"max_failures": -2}, "cluster.max_failures"),
+]
+
+
+@pytest.mark.parametrize(("build", "values", "message"), REFUSED)
+def test_values_out_of_range_are_refused(build: Any, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(**values)
+
+
+def _config_classes() -> list[type]:
+    own = [
+        one for one in vars(config).values() if getattr(one, "__module__", "") == config.__name__
+    ]
+    return [one for one in own if dataclasses.is_dataclass(one)]
+
+
+@pytest.mark.parametrize("one", _config_classes(), ids=lambda one: one.__name__)
+def test_configs_are_frozen_and_by_keyword(one: Any) -> None:
+    assert one.__dataclass_params__.frozen
+    assert all(field.kw_only for field in dataclasses.fields(one))
+
+
+def test_a_user_can_catch_every_mistake_as_a_value_error() -> None:
+    assert issubclass(ConfigError, UserError)
+    assert issubclass(UserError, ValueError)

@@ -1,0 +1,136 @@
+"""The experiments of the paper carry its numbers, digit by digit."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from advent_dist.config import Experiment
+from advent_dist.data.classes import class_set
+from advent_dist.errors import ConfigError
+from advent_dist.experiments import EXPERIMENTS, experiment
+from advent_dist.losses import poly_lr
+from advent_dist.methods import METHODS
+from advent_dist.models.deeplab_v2 import BGR_MEAN
+
+PUBLISHED: dict[str, Any] = {
+    "model.encoder": "deeplab_v2",
+    "model.multi_level": True,
+    "model.discriminator_width": 64,
+    "optimizer.segmenter": "sgd",
+    "optimizer.segmenter_lr": 0.00025,
+    "optimizer.head_lr_multiplier": 10,
+    "optimizer.momentum": 0.9,
+    "optimizer.weight_decay": 0.0005,
+    "optimizer.published_repeats": True,
+    "optimizer.discriminator_lr": 0.0001,
+    "optimizer.discriminator_betas": (0.9, 0.99),
+    "optimizer.power": 0.9,
+    "optimizer.horizon": 250_000,
+    "run.steps": 120_000,
+    "run.evaluate_every": 2000,
+    "data.batch_size_per_rank": 1,
+    "data.target_size": (1024, 512),
+    "data.evaluation_size": (1024, 512),
+    "data.augment.scale": (1.0, 1.0),
+    "data.augment.crop": None,
+    "data.augment.flip": 0,
+    "data.augment.jitter": 0,
+    "engine.precision": "fp32",
+    "engine.gradient_accumulation_steps": 1,
+    "engine.gradient_clipping": 0,
+    "cluster.workers": 1,
+    "method.lambda_seg": 1.0,
+    "method.lambda_seg_aux": 0.1,
+}
+"""What all runs of the paper share."""
+
+PUBLISHED_ENTROPY = {
+    "method.lambda_ent": 0.001,
+    "method.lambda_ent_aux": 0.0002,
+    "method.entropy_range": None,
+    "method.lambda_prior": 0,
+    "method.prior_mu": 0.5,
+}
+PUBLISHED_ADVERSARIAL = {"method.lambda_adv": 0.001, "method.lambda_adv_aux": 0.0002}
+
+GTA5 = {
+    "data.source": "gta5/train",
+    "data.target": "cityscapes/train",
+    "data.evaluation": "cityscapes/val",
+    "data.classes": "cityscapes19",
+    "data.source_size": (1280, 720),
+}
+SYNTHIA = {
+    "data.source": "synthia/train",
+    "data.target": "cityscapes16/train",
+    "data.evaluation": "cityscapes16/val",
+    "data.classes": "cityscapes16",
+    "data.source_size": (1280, 760),
+}
+
+PAPER = {
+    "gta5_cityscapes_source_only": GTA5,
+    "gta5_cityscapes_minent": GTA5 | PUBLISHED_ENTROPY,
+    "gta5_cityscapes_advent": GTA5 | PUBLISHED_ADVERSARIAL,
+    "synthia_cityscapes_minent": SYNTHIA | PUBLISHED_ENTROPY,
+    "synthia_cityscapes_advent": SYNTHIA | PUBLISHED_ADVERSARIAL,
+}
+
+
+def _value(chosen: Experiment, path: str) -> Any:
+    value: Any = asdict(chosen)
+    for name in path.split("."):
+        value = value[name]
+    return value
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_published_numbers(name: str) -> None:
+    chosen = experiment(name)
+    expected = PUBLISHED | PAPER[name]
+    assert {path: _value(chosen, path) for path in expected} == expected
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_every_weight_of_a_published_method_is_checked(name: str) -> None:
+    weights = {field for field in asdict(experiment(name).method) if field.startswith("lambda_")}
+    assert {f"method.{weight}" for weight in weights} <= set(PUBLISHED | PAPER[name])
+
+
+def test_all_runs_of_the_paper_are_checked() -> None:
+    assert set(PAPER) == {name for name in EXPERIMENTS if "cityscapes" in name}
+
+
+def test_published_pixels() -> None:
+    assert BGR_MEAN == (104.00698793, 116.66876762, 122.67891434)
+
+
+def test_published_learning_rates() -> None:
+    """The values of the published schedule at a few steps, the stop at 120,000 among them."""
+    optimizer = experiment("gta5_cityscapes_advent").optimizer
+    rates = [
+        poly_lr(optimizer.segmenter_lr, step, optimizer.horizon, optimizer.power)
+        for step in (0, 120_000, 250_000)
+    ]
+    assert rates == pytest.approx([2.5e-4, 2.5e-4 * 0.52**0.9, 0.0])
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_is_complete(name: str) -> None:
+    chosen = experiment(name)
+    assert chosen.name == name
+    assert chosen.method.name in METHODS
+    assert class_set(chosen.data.classes).num_classes >= 11
+    assert chosen.run.steps <= chosen.optimizer.horizon
+    assert len(inspect.getdoc(EXPERIMENTS[name]) or "") > 20
+
+
+def test_an_unknown_experiment_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="no experiment 'gta5_advent'; did you mean gta5_city"):
+        experiment("gta5_advent")
+    with pytest.raises(ConfigError, match="see advent-dist train --list"):
+        experiment("zzz")

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from advent_dist.data.store import open_folder
+from advent_dist.tensorboard import EventLog
+
+
+def _scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    return {
+        name: [(event.step, event.value) for event in events.Scalars(name)]
+        for name in events.Tags()["scalars"]
+    }
+
+
+def test_rows_become_scalars(tmp_path: Path) -> None:
+    log = EventLog(open_folder(str(tmp_path)), purge_step=10)
+    log.append({"step": 10, "loss/seg": 0.5})
+    log.append({"step": 20, "loss/seg": 0.25, "target_miou": 12.5})
+    # Readable before the end: a run may die.
+    assert _scalars(tmp_path) == {
+        "loss/seg": [(10, 0.5), (20, 0.25)],
+        "target_miou": [(20, 12.5)],
+    }
+    log.close()
+
+
+def test_a_resumed_run_replaces_what_it_does_again(tmp_path: Path) -> None:
+    first = EventLog(open_folder(str(tmp_path)), purge_step=1)
+    for step in (1, 2, 3, 4):
+        first.append({"step": step, "loss/seg": 1.0})
+    first.close()
+    second = EventLog(open_folder(str(tmp_path)), purge_step=3)
+    second.append({"step": 3, "loss/seg": 0.5})
+    second.close()
+    assert _scalars(tmp_path)["loss/seg"] == [(1, 1.0), (2, 1.0), (3, 0.5)]
