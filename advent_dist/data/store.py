@@ -138,7 +138,7 @@ class Folder:
         )
         files.retries = 1  # `_attempt` is the only place that tries again
         # s3fs closes its connections when it is collected, in whatever process and event loop that
-        # happens, and a forked child has copies of its parent's. The end of the process closes them.
+        # happens, and a forked child has copies of its parent's. The process's end closes them.
         files.close_session = lambda loop, client: None
         return files
 

@@ -1,4 +1,4 @@
-"""The stored loss curves: a refactoring must leave them as they are. `make golden` rewrites them."""
+"""The stored loss curves, which a refactoring must leave as they are; `make golden` rewrites them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
-import tests.conftest  # noqa: F401  # before PyTorch: the instruction set
-
 import torch
 
+import tests.conftest  # noqa: F401  # before PyTorch computes: the instruction set
 from advent_dist.assembly import build_method
 from advent_dist.config import AdventMinEntConfig
 from advent_dist.losses import poly_lr
