@@ -137,9 +137,10 @@ class Folder:
             },
         )
         files.retries = 1  # `_attempt` is the only place that tries again
-        # s3fs closes its connections when it is collected, in whatever process and event loop that
-        # happens, and a forked child has copies of its parent's. The process's end closes them.
-        files.close_session = lambda loop, client: None
+        # s3fs closes its connections when it is collected. A forked child has copies of its
+        # parent's, whose event loop does not run there: those are not its to close.
+        close, owner = files.close_session, os.getpid()
+        files.close_session = lambda *client: close(*client) if os.getpid() == owner else None
         return files
 
 

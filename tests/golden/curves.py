@@ -1,4 +1,4 @@
-"""The stored loss curves, which a refactoring must leave as they are; `make golden` rewrites them."""
+"""The stored loss curves, which no refactoring may change; `make golden` rewrites them."""
 
 from __future__ import annotations
 
