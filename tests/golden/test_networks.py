@@ -19,20 +19,13 @@ FOLDER = Path(__file__).parent / "reference"
 GOLDEN = np.load(FOLDER / "networks.npz")
 
 
-# A hundred normalisations by the statistics of 117 pixels amplify rounding: the reference's own
-# train-mode maps lie 1.5e-4 (auxiliary) and 3.8e-4 (main) from the same network in fp64, and so do
-# ours. Eval mode, which sees the running statistics of that forward, is exact to 2e-5.
-TOLERANCE = {"aux_train": 1e-3, "main_train": 1e-3}
-
-
 def assert_close(actual, name) -> None:
-    """To 1e-4 of the reference's largest value, but for rounding in train mode."""
+    """To 1e-4 of the reference's largest value."""
     reference = GOLDEN[name]
-    atol = TOLERANCE.get(name, 1e-4) * np.abs(reference).max()
-    np.testing.assert_allclose(actual, reference, rtol=0, atol=atol)
+    np.testing.assert_allclose(actual, reference, rtol=0, atol=1e-4 * np.abs(reference).max())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def outputs():
     """The maps of one forward in train mode and, after it, of one in eval mode."""
     network = DeepLabV2()
