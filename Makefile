@@ -39,8 +39,9 @@ test-distributed: setup
 test-integration: setup
 	$(PYTEST) tests/integration
 
+# CAMVID=DIR: the photographs in SegNet's layout.
 bench: setup
-	$(BIN)/python benchmarks/input_pipeline.py
+	$(BIN)/python benchmarks/camvid_day_dusk.py --camvid $(CAMVID)
 
 # Rewrites the stored loss curves; a change in them needs a line in CHANGELOG.md.
 golden: setup

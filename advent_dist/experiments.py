@@ -45,7 +45,7 @@ def _gta5(name: str, method: MethodConfig) -> Experiment:
 def gta5_cityscapes_source_only() -> Experiment:
     """GTA5 -> Cityscapes without adaptation, the paper's baseline.
 
-    Published: 36.6 mIoU (best snapshot on val). One GPU with 12 GB, batch 1, about 2 days.
+    Published: 36.6 mIoU (best snapshot on val).
     """
     return _gta5("gta5_cityscapes_source_only", SourceOnlyConfig())
 
