@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 import pytest
 import torch
@@ -16,22 +18,23 @@ from advent_dist.data.loader import EvaluationLoader, TrainingLoader
 from advent_dist.data.store import open_folder, read_manifest
 from advent_dist.errors import DataError
 from advent_dist.types import DomainBatch
-from tests.s3_server import S3Server, s3_server
+from shards.local_s3 import local_s3
 from tests.shard_helpers import data_config, examples, write_shards
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    root = tmp_path_factory.mktemp("s3") / "buckets"
-    (root / "shards").mkdir(parents=True)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment by which clients reach a server with two empty buckets."""
+    root = tmp_path_factory.mktemp("buckets")
+    (root / "shards").mkdir()
     (root / "my-bucket").mkdir()
-    with s3_server(root) as running:
-        yield running
+    with local_s3(root) as environment:
+        yield environment
 
 
 @pytest.fixture(autouse=True)
-def environment(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in server.environment.items():
+def environment(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in server.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
 
@@ -81,7 +84,7 @@ def test_wrong_credentials_are_named_but_not_shown(name, server, monkeypatch):
         read_manifest("s3://shards/folder")
     text = "".join(traceback.format_exception(caught.value))
     assert "wrong-value-1a2b3c" not in text
-    assert server.secret not in text
+    assert server["AWS_SECRET_ACCESS_KEY"] not in text
 
 
 def test_no_credentials(monkeypatch, tmp_path):
@@ -113,19 +116,50 @@ def test_a_stalled_server_is_given_up_after_the_timeout(monkeypatch):
             read_manifest("s3://shards/folder", data)
 
 
-def test_reads_go_on_when_the_server_comes_back(tmp_path, monkeypatch):
-    (tmp_path / "buckets" / "shards").mkdir(parents=True)
-    (tmp_path / "buckets" / "shards" / "a.bin").write_bytes(b"here")
+def test_reads_go_on_when_the_server_comes_back(server, monkeypatch):
+    open_folder("s3://shards").write("a.bin", b"here")
+    host, port = server["AWS_ENDPOINT_URL"].removeprefix("http://").split(":")
+    door = socket.create_server((host, 0))
+    address = door.getsockname()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{address[1]}")
     folder = open_folder("s3://shards", data_config("s3://shards", attempts=9))
-    with s3_server(tmp_path / "buckets") as first:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", first.endpoint)
-        assert folder.read("a.bin") == b"here"
     with ThreadPoolExecutor() as threads:
+        with _relay(door, (host, int(port))):
+            assert folder.read("a.bin") == b"here"
         read = threads.submit(folder.read, "a.bin")
         time.sleep(0.2)
         assert not read.done(), "the server is away"
-        with s3_server(tmp_path / "buckets", port=int(first.endpoint.rsplit(":", 1)[1])):
+        with _relay(socket.create_server(address), (host, int(port))):
             assert read.result() == b"here"
+
+
+@contextmanager
+def _relay(door: socket.socket, server: tuple[str, int]) -> Iterator[None]:
+    """Pass what comes in at `door` on to `server`; at the end all its connections break."""
+    ends: list[socket.socket] = []
+
+    def accept() -> None:
+        with suppress(OSError):  # `door` was closed
+            while True:
+                ends.extend((door.accept()[0], socket.create_connection(server)))
+                for one, other in (ends[-2:], ends[:-3:-1]):
+                    threading.Thread(target=copy, args=(one, other), daemon=True).start()
+
+    def copy(one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while data := one.recv(65536):
+                other.sendall(data)
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        for end in (door, *ends):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        thread.join()
 
 
 def test_an_impossible_bucket_name_is_named():

@@ -20,7 +20,9 @@ from tests.helpers import tiny_experiment
 CPU = torch.device("cpu")
 
 
-def trained_run(storage: Path, name: str = "run", **changes: Any) -> tuple[str, list[Segmenter]]:
+def trained_run(
+    storage: Path, name: str = "run", seed: int = 0, **changes: Any
+) -> tuple[str, list[Segmenter]]:
     """URL of a run folder, and the segmenters of its `last` and `best` checkpoint."""
     values = {path.replace("__", "."): value for path, value in changes.items()}
     experiment = override(
@@ -32,7 +34,7 @@ def trained_run(storage: Path, name: str = "run", **changes: Any) -> tuple[str, 
     segmenters = []
     num_classes = 11 if experiment.data.classes == "camvid11" else 19
     for step in (4, 2):
-        torch.manual_seed(step)
+        torch.manual_seed(10 * seed + step)
         segmenters.append(build_segmenter(experiment.model, num_classes).eval())
         folder = Path(run.url, "checkpoints", checkpoint_name(step))
         folder.mkdir(parents=True)

@@ -21,7 +21,7 @@ def runs(tmp_path: Path) -> list[str]:
     write_shards(str(tmp_path / "val"), examples(4, size=(64, 48)))
     common = {**CLASSES, "data__root": str(tmp_path)}
     one, _ = trained_run(tmp_path, "one", **common)
-    other, _ = trained_run(tmp_path, "other", **common, model__encoder="test_resnet")
+    other, _ = trained_run(tmp_path, "other", seed=1, **common)
     return [one, other]
 
 
@@ -36,6 +36,16 @@ def test_an_ensemble_of_a_run_with_itself_is_the_run(runs: list[str]) -> None:
     one, twice = score(runs[:1], "last"), score([runs[0], runs[0]], "last")
     assert twice.miou == pytest.approx(one.miou)
     assert twice.mean_entropy == pytest.approx(one.mean_entropy)
+
+
+def test_an_ensemble_of_two_runs_is_neither(runs: list[str]) -> None:
+    """The mean of their logits, whatever their order."""
+    one, other = score(runs[:1], "last"), score(runs[1:], "last")
+    both, turned = score(runs, "last"), score(runs[::-1], "last")
+    assert both.mean_entropy == pytest.approx(turned.mean_entropy)
+    assert len({one.mean_entropy, other.mean_entropy, both.mean_entropy}) == 3
+    assert both.per_class != one.per_class
+    assert both.per_class != other.per_class
 
 
 def test_other_shards_by_their_place(runs: list[str], tmp_path: Path) -> None:

@@ -168,12 +168,13 @@ def test_a_batch_larger_than_the_data_set_goes_through_several_epochs(root):
 
 
 def test_closing_ends_the_workers(root):
+    others = children()  # such as the S3 server and Ray of other tests
     loader = TrainingLoader(data_config(root, workers_per_rank=2), rank=0, world_size=1, seed=0)
     next(loader)
-    assert len(children()) == 4
+    assert len(children() - others) == 4
     started = time.monotonic()
     loader.close()
-    assert children() == set()
+    assert children() <= others
     assert time.monotonic() - started < 4
 
 

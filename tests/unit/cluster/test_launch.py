@@ -1,0 +1,98 @@
+"""What the launch decides before, and understands after, Ray does the work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray.train
+from ray.train import WorkerGroupError
+
+from advent_dist.config import ClusterConfig
+from advent_dist.data.store import open_folder
+from advent_dist.errors import ConfigError, DataError
+from advent_dist.runfolder import RunFolder
+from cluster import launch as launching
+from tests.helpers import tiny_run
+
+
+def test_local_paths_become_absolute_and_urls_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers do not run where the driver does."""
+    monkeypatch.chdir(tmp_path)
+    here = launching._absolute(tiny_run("data", "runs", model__weights="a.pth"))
+    assert here.data.root == str(tmp_path / "data")
+    assert here.run.storage == str(tmp_path / "runs")
+    assert here.model.weights == str(tmp_path / "a.pth")
+    away = tiny_run("s3://bucket/data", "s3://bucket/runs", model__weights="pip:some_package")
+    assert launching._absolute(away) == away
+    bare = tiny_run("/data", "/runs")
+    assert launching._absolute(bare) == bare
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, {"CPU": 1.0}),
+        ({"cpus_per_worker": 4.0, "gpus_per_worker": 1.0}, {"CPU": 4.0, "GPU": 1.0}),
+    ],
+)
+def test_resources_of_a_worker(changes: dict[str, float], expected: dict[str, float]) -> None:
+    assert launching._resources(ClusterConfig(**changes)) == expected  # type: ignore[arg-type]
+
+
+def test_too_small_a_cluster_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0})
+    launching._check_resources(ClusterConfig(workers=4))
+    with pytest.raises(ConfigError, match=r"cluster.workers = 5 .* need 5 CPU, .* has 4; lower"):
+        launching._check_resources(ClusterConfig(workers=5))
+    with pytest.raises(ConfigError, match=r"need 6 CPU.*lower cluster.workers or cluster.cpus_per"):
+        launching._check_resources(ClusterConfig(workers=2, cpus_per_worker=3.0))
+    with pytest.raises(ConfigError, match=r"1 GPU each need 1 GPU, but the cluster has 0"):
+        launching._check_resources(ClusterConfig(gpus_per_worker=1.0))
+
+
+def test_ray_stores_checkpoints_in_the_run_folder(tmp_path: Path) -> None:
+    path, filesystem = launching._ray_storage(open_folder(str(tmp_path / "run")))
+    assert (path, filesystem) == (str(tmp_path / "run"), None)
+
+
+def test_the_trainer_is_what_the_config_says(tmp_path: Path) -> None:
+    experiment = tiny_run(
+        "s3://bucket/data",
+        str(tmp_path),
+        cluster__workers=3,
+        cluster__max_failures=2,
+        cluster__placement="SPREAD",
+    )
+    trainer = launching.build_trainer(experiment, RunFolder.of(experiment), board=None)
+    scaling, run = trainer.scaling_config, trainer.run_config
+    assert scaling.num_workers == 3
+    assert scaling.placement_strategy == "SPREAD"
+    assert not scaling.use_gpu
+    assert run.failure_config.max_failures == 2
+    assert os.path.join(run.storage_path, run.name) == f"{RunFolder.of(experiment).url}/checkpoints"
+
+
+def _failed(*causes: BaseException) -> WorkerGroupError:
+    return WorkerGroupError("failed", dict(enumerate(causes)))  # type: ignore[arg-type]
+
+
+def _caused_by(cause: BaseException | None) -> RuntimeError:
+    error = RuntimeError("from a worker")
+    error.__cause__ = cause
+    return error
+
+
+def test_the_users_mistake_is_found_behind_a_failure() -> None:
+    mistake: Any = DataError("shard 3 is damaged")
+    assert launching._user_error(_failed(mistake)) is mistake
+    assert launching._user_error(_failed(_caused_by(_caused_by(mistake)))) is mistake
+    assert launching._user_error(_failed(_caused_by(None), _caused_by(mistake))) is mistake
+
+
+def test_other_failures_are_no_mistakes_of_the_user() -> None:
+    assert launching._user_error(_failed(_caused_by(ValueError("a bug")))) is None
