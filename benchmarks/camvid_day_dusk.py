@@ -9,9 +9,7 @@ test images and reported, like the last one, on the other.
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import statistics
 import sys
 from dataclasses import dataclass
@@ -19,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+from record import keep
 
-from advent_dist.commands.evaluate import score
 from advent_dist.experiments import experiment
 from advent_dist.override import override
 from advent_dist.runfolder import RunFolder
+from advent_dist.scoring import score
 from cluster.launch import launch, ray_cluster
 from shards.camvid import CamVid
 from shards.options import BuildOptions
@@ -71,18 +70,9 @@ def main() -> None:
             for method in METHODS:
                 rows.append(train(method, seed, options))
                 sys.stdout.write(f"{method} seed {seed}: {rows[-1]['last']['miou']:.1f}\n")
-    result = {
-        "question": QUESTION,
-        "command": " ".join(["python", *sys.argv]),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
-        "ratios": gains(rows),
-        "rows": rows,
-    }
     sys.stdout.write(table(rows))
     out = options.json or (None if options.quick else RESULTS)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(result, indent=1) + "\n")
+    keep(out, question=QUESTION, ratios=gains(rows), rows=rows)
 
 
 def build_shards(camvid: Path, root: Path) -> None:

@@ -2,7 +2,7 @@
 
 read a data set's layout     camvid.py gta5.py synthia.py cityscapes.py streets/
 into a list of items         dataset.py (what a reader gives), label_map.py (raw ids -> train ids)
-encode them, write tars      write.py, tar.py
-check and describe them      verify.py
-from the command line        command.py, `advent-dist shards {build,verify,info}`
+encode them, write tars      encode.py, write.py, tar.py
+check and describe them      verify.py, info.py, show.py
+from the command line        command.py, `advent-dist shards {build,verify,info,show}`
 """

@@ -1,10 +1,13 @@
-"""`advent-dist shards {build,verify,info}`."""
+"""`advent-dist shards {build,verify,info,show}`."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated, Generic, TypeVar
 
 import tyro
@@ -14,19 +17,24 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from advent_dist.data.store import read_manifest
 from advent_dist.errors import DataError
 from shards.dataset import Reader
+from shards.encode import EncodeAll
 from shards.info import tables
-from shards.options import BuildOptions
+from shards.options import BuildOptions, ClusterOptions
 from shards.readers import READERS
+from shards.show import write_contact_sheet
 from shards.verify import verify
 from shards.write import build
 
 Destination = Annotated[str, Positional, arg(metavar="DST")]
+OnRay = Callable[[str | None], AbstractContextManager[EncodeAll]]
+"""A cluster's address -> while it is connected to, a way to encode there."""
 R = TypeVar("R")
 
 _USAGE = f"""\
 usage: advent-dist shards build {{{",".join(READERS)}}} SRC DST [options]   (streets has no SRC)
        advent-dist shards verify DST [--json]
        advent-dist shards info DST [--json]
+       advent-dist shards show DST --out PAGE.html [--samples N]
        advent-dist shards build NAME --help      every option with its meaning and default
 """
 
@@ -43,6 +51,20 @@ class Inspection:
 
 
 @dataclass(frozen=True)
+class ContactSheet:
+    """Samples of a folder of shards with their labels and class frequencies, on one HTML page."""
+
+    destination: Destination
+    """Local folder or s3:// URL that holds a manifest."""
+
+    out: Path
+    """The page's file; replaced if it is there."""
+
+    samples: int = 24
+    """Samples to show at most, evenly spaced over the data set."""
+
+
+@dataclass(frozen=True)
 class _Output:
     destination: Destination
     """Local folder or s3:// URL that the shards are written to."""
@@ -53,10 +75,15 @@ class _Build(Generic[R]):
     data_set: OmitArgPrefixes[R]
     output: OmitArgPrefixes[_Output]
     writing: OmitArgPrefixes[BuildOptions]
+    cluster: OmitArgPrefixes[ClusterOptions]
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], on_ray: OnRay) -> int:
     """Run one of the commands.
+
+    Args:
+        arguments: The command line.
+        on_ray: What `build --ray` encodes with; this package does not know Ray.
 
     Returns:
         The exit status: 0 done, 1 `verify` found problems, 2 wrong usage.
@@ -68,13 +95,15 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(_USAGE)
         return 0 if arguments else 2
     name, *rest = arguments
+    if name == "build":
+        return _build(rest, on_ray)
     if name not in _COMMANDS:
         sys.stderr.write(f"advent-dist shards: there is no command {name!r}\n\n{_USAGE}")
         return 2
     return _COMMANDS[name](rest)
 
 
-def _build(arguments: list[str]) -> int:
+def _build(arguments: list[str], on_ray: OnRay) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.stdout.write(_USAGE)
         return 0 if arguments else 2
@@ -83,7 +112,13 @@ def _build(arguments: list[str]) -> int:
         raise DataError(f"shards build: no data set {name!r}; choose from {sorted(READERS)}")
     asked = _parse_build(READERS[name], rest)
     destination = asked.output.destination
-    manifest = build(asked.data_set, destination, asked.writing)
+    if asked.cluster.ray:
+        if asked.writing.processes is not None:
+            raise DataError("shards build: --processes is of use without --ray only; leave it out")
+        with on_ray(asked.cluster.address) as encode:
+            manifest = build(asked.data_set, destination, asked.writing, encode)
+    else:
+        manifest = build(asked.data_set, destination, asked.writing)
     size = f"{manifest.num_bytes / 1e6:.1f} MB in {len(manifest.shards)} shards"
     sys.stdout.write(f"{destination}: {manifest.num_samples} samples, {size}\n")
     return 0
@@ -122,4 +157,11 @@ def _info(arguments: list[str]) -> int:
     return 0
 
 
-_COMMANDS = {"build": _build, "verify": _verify, "info": _info}
+def _show(arguments: list[str]) -> int:
+    asked = tyro.cli(ContactSheet, args=arguments, prog="advent-dist shards show")
+    count = write_contact_sheet(asked.destination, asked.out, asked.samples)
+    sys.stdout.write(f"{asked.out}: {count} samples of {asked.destination}\n")
+    return 0
+
+
+_COMMANDS = {"verify": _verify, "info": _info, "show": _show}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,11 +57,23 @@ class Reader(Protocol):
         """
 
 
+R = TypeVar("R", bound=Reader)
+
+
 def describe(reader: Reader) -> str:
     """Name and options of a reader, as manifests record them: without the place of its files."""
     options: Any = reader
     values = {f.name: getattr(options, f.name) for f in fields(options) if f.name != "source"}
     return " ".join([reader.name, *(f"{name}={shown(value)}" for name, value in values.items())])
+
+
+def located(reader: R) -> R:
+    """The reader with its folder as an absolute path, since its items load in other processes."""
+    options: Any = reader
+    if not hasattr(options, "source"):
+        return reader
+    here: R = replace(options, source=Path(os.path.abspath(options.source)))
+    return here
 
 
 def shown(value: object) -> str:

@@ -1,4 +1,7 @@
-"""Items -> encoded samples, in parallel processes, in order."""
+"""Items -> encoded samples, in order, in parallel processes.
+
+`cluster/encode.py` does the same on a Ray cluster.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,10 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -17,6 +20,8 @@ from PIL import Image
 from advent_dist.data.sample import ImageFormat, encode_image, encode_label
 from advent_dist.errors import DataError
 from shards.dataset import Item, Pixels
+
+T = TypeVar("T")
 
 _CHUNK = 8
 """Items of one task: enough to hide its overhead."""
@@ -80,6 +85,10 @@ class Encoder:
         return [self.encode(item) for item in items]
 
 
+EncodeAll: TypeAlias = Callable[[Encoder, Sequence[Item]], Iterator[Encoded]]
+"""Encodes items somewhere, and yields the results in the items' order."""
+
+
 def _resized(pixels: Pixels, size: tuple[int, int], method: Image.Resampling) -> Pixels:
     return np.asarray(Image.fromarray(pixels).resize(size, method))
 
@@ -105,24 +114,43 @@ def encode_all(encoder: Encoder, items: Sequence[Item], processes: int | None) -
         processes: Worker processes, of which 1 works in this process; none takes one for each core,
             but fewer for few items.
     """
-    chunks = [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
     if processes is None:
         processes = min(os.cpu_count() or 1, len(items) // _ITEMS_PER_WORKER)
-    workers = min(processes, len(chunks))
+    workers = min(processes, -(-len(items) // _CHUNK))
     if workers <= 1:
         yield from map(encoder.encode, items)
         return
     # Spawned, since this process may hold threads (of PyTorch, of s3fs) that do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    waiting = iter(chunks)
-    pending: deque[Future[list[Encoded]]] = deque()
     with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
+
+        def submit(chunk: Sequence[Item]) -> Future[list[Encoded]]:
+            return pool.submit(encoder.encode_chunk, chunk)
+
         try:
-            for chunk in waiting:
-                pending.append(pool.submit(encoder.encode_chunk, chunk))
-                if len(pending) >= 3 * workers:
-                    yield from pending.popleft().result()
-            while pending:
-                yield from pending.popleft().result()
+            yield from in_order(items, submit, Future.result, ahead=3 * workers)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def in_order(
+    items: Sequence[Item],
+    submit: Callable[[Sequence[Item]], T],
+    collect: Callable[[T], list[Encoded]],
+    ahead: int,
+) -> Iterator[Encoded]:
+    """Have items encoded elsewhere, chunk by chunk, and yield the results in the items' order.
+
+    Args:
+        items: What to encode.
+        submit: Starts a task that encodes a chunk, and returns a handle of it.
+        collect: Waits for the task of a handle, and returns its result.
+        ahead: Tasks that may be unfinished, or finished and not yet collected, at any time.
+    """
+    pending: deque[T] = deque()
+    for first in range(0, len(items), _CHUNK):
+        if len(pending) == ahead:
+            yield from collect(pending.popleft())
+        pending.append(submit(items[first : first + _CHUNK]))
+    while pending:
+        yield from collect(pending.popleft())

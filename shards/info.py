@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from rich.console import Group
 from rich.table import Table
 
 from advent_dist.data.manifest import Manifest
 
 
-def tables(manifest: Manifest, url: str) -> Group:
-    """What is in a folder of shards, for a rich console."""
-    facts = Table(show_header=False, box=None)
+class ClassShare(NamedTuple):
+    """How often a class occurs."""
+
+    train_id: int
+    name: str
+
+    colour: tuple[int, int, int]
+    """RGB."""
+
+    percent: float
+    """Of all labelled pixels."""
+
+
+def facts(manifest: Manifest, url: str) -> list[tuple[str, str]]:
+    """Name and value of what a manifest says of the folder as a whole."""
     blocks = [block for shard in manifest.shards for block in shard.blocks]
-    for name, value in (
+    return [
         ("folder", url),
         ("built from", manifest.dataset),
         ("classes", manifest.classes),
@@ -20,14 +34,27 @@ def tables(manifest: Manifest, url: str) -> Group:
         ("samples", f"{manifest.num_samples:,}"),
         ("shards", f"{len(manifest.shards):,} ({len(blocks):,} blocks)"),
         ("size", f"{manifest.num_bytes / 1e6:,.1f} MB"),
-    ):
-        facts.add_row(name, value)
+    ]
+
+
+def class_shares(manifest: Manifest) -> list[ClassShare]:
+    """The frequency of each class, in the order of the train ids; none without labels."""
     if not manifest.labelled:
-        return Group(facts)
+        return []
     total = max(1, sum(manifest.class_histogram))
+    described = zip(manifest.class_names, manifest.palette, manifest.class_histogram, strict=True)
+    return [
+        ClassShare(train_id, name, colour, 100 * pixels / total)
+        for train_id, (name, colour, pixels) in enumerate(described)
+    ]
+
+
+def tables(manifest: Manifest, url: str) -> Group:
+    """What is in a folder of shards, for a rich console."""
+    known = Table(show_header=False, box=None)
+    for name, value in facts(manifest, url):
+        known.add_row(name, value)
     shares = Table("class", "name", "share of labelled pixels")
-    for i, (name, pixels) in enumerate(
-        zip(manifest.class_names, manifest.class_histogram, strict=True)
-    ):
-        shares.add_row(str(i), name, f"{100 * pixels / total:.2f} %")
-    return Group(facts, shares)
+    for share in class_shares(manifest):
+        shares.add_row(str(share.train_id), share.name, f"{share.percent:.2f} %")
+    return Group(known, shares) if manifest.labelled else Group(known)

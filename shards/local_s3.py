@@ -1,9 +1,11 @@
-"""A real S3 server on loopback: what the demo, the tests and the benchmarks read from."""
+"""A real S3 server, on loopback or near: what the demo, the tests and the benchmarks read from."""
 
 from __future__ import annotations
 
+import ctypes
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -15,14 +17,16 @@ from pathlib import Path
 from advent_dist.errors import ConfigError
 
 _STARTS_WITHIN_S = 20.0
+_PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
-def local_s3(folder: Path) -> Iterator[dict[str, str]]:
+def local_s3(folder: Path, host: str = "127.0.0.1") -> Iterator[dict[str, str]]:
     """Serve `folder` as S3, each of its subfolders as a bucket, until the block ends.
 
     Args:
         folder: An existing folder.
+        host: Address to serve at.
 
     Yields:
         The environment variables by which clients reach it, with keys made for the occasion.
@@ -33,16 +37,17 @@ def local_s3(folder: Path) -> Iterator[dict[str, str]]:
     key, secret = secrets.token_hex(10), secrets.token_hex(20)
     port = _free_port()
     server = subprocess.Popen(
-        [_rclone(), "serve", "s3", "--addr", f"127.0.0.1:{port}", str(folder)],
+        [_rclone(), "serve", "s3", "--addr", f"{host}:{port}", str(folder)],
         # Not on the command line, which every user of the machine can read.
         env={"RCLONE_AUTH_KEY": f'"{key},{secret}"', "RCLONE_CONFIG": "/dev/null"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        preexec_fn=_end_with_parent,
     )
     try:
-        _wait_for(port, server)
+        _wait_for(host, port, server)
         yield {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
             "AWS_ACCESS_KEY_ID": key,
             "AWS_SECRET_ACCESS_KEY": secret,
             "AWS_DEFAULT_REGION": "us-east-1",
@@ -51,6 +56,12 @@ def local_s3(folder: Path) -> Iterator[dict[str, str]]:
     finally:
         server.terminate()
         server.wait()
+
+
+def _end_with_parent() -> None:
+    """In the server's process: ask Linux to end it when its parent is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _rclone() -> str:
@@ -69,11 +80,11 @@ def _free_port() -> int:
     return port
 
 
-def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+def _wait_for(host: str, port: int, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _STARTS_WITHIN_S
     while True:
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex((host, port)) == 0:
                 return
         if server.poll() is not None or time.monotonic() > deadline:
             raise ConfigError(f"the local S3 server did not start on port {port}")

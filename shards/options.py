@@ -52,3 +52,20 @@ class BuildOptions:
         ):
             if not holds:
                 raise DataError(f"shards build: {name} = {getattr(self, name)}: {fix}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterOptions:
+    """Where shards are encoded."""
+
+    ray: bool = False
+    """Encode on a Ray cluster, one CPU a task. All nodes must see SRC at the same absolute path (a
+    shared file system) and have the same packages as this machine, which alone writes to DST."""
+
+    address: str | None = None
+    """Address of the Ray cluster, `auto` for the one that this machine is part of; none takes
+    RAY_ADDRESS, and without it starts Ray on this machine until the build is done."""
+
+    def __post_init__(self) -> None:
+        if self.address and not self.ray:
+            raise DataError(f"shards build: --address {self.address} is of use with --ray only")

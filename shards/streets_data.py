@@ -73,5 +73,5 @@ def ensure_streets(data: DataConfig) -> list[str]:
     Returns:
         The URLs that were built.
     """
-    folders = {data.source, data.target, data.evaluation, data.source_evaluation}
+    folders = {data.source, data.target, data.evaluation, data.source_evaluation, data.held_out}
     return build_streets_data(data.root, size=data.source_size) if folders & set(PARTS) else []

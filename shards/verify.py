@@ -1,31 +1,28 @@
-"""Check shards against their manifest: structure, checksums, and every image and label."""
+"""Check shards against their manifest: structure, checksums, and every image and label.
+
+Shards are read block by block, so that memory does not grow with their size.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import tarfile
-import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from webdataset.tariterators import group_by_keys, tar_file_expander
+from rich.console import Console
+from rich.progress import track
 
 from advent_dist.data.classes import class_set
 from advent_dist.data.manifest import Block, Manifest, Shard
-from advent_dist.data.sample import (
-    IMAGE_PREFIX,
-    LABEL,
-    check_label,
-    decode_image,
-    decode_label,
-)
+from advent_dist.data.sample import check_label, decode_image, decode_label
 from advent_dist.data.store import Folder, open_folder, read_manifest
 from advent_dist.errors import UserError
+from shards.blocks import Files, files_of, read_block, samples_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,16 +65,28 @@ def verify(url: str) -> Verdict:
         ConfigError: the manifest names an unknown class set.
     """
     folder, manifest = open_folder(url), read_manifest(url)
-    num_classes = class_set(manifest.classes).num_classes
+    classes = class_set(manifest.classes)
+    console = Console(stderr=True)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
+        checked = threads.map(lambda shard: _check_shard(folder, manifest, shard), manifest.shards)
         findings = list(
-            threads.map(lambda shard: _check_shard(folder, manifest, shard), manifest.shards)
+            track(
+                checked,
+                folder.url,
+                total=len(manifest.shards),
+                console=console,
+                disable=not console.is_terminal,
+            )
         )
     problems = [problem for found in findings for problem in found.problems]
+    if manifest.class_names != classes.names:
+        problems.append(f"{folder.url}: the manifest's class_names are not those of {classes.name}")
     problems += _surplus(folder, manifest)
     keys = [key for found in findings for key in found.keys]
     problems += [f"{folder.url}: the key {key} occurs twice" for key in _repeated(keys)]
-    histogram = sum((found.histogram for found in findings), np.zeros(num_classes, np.int64))
+    histogram = sum(
+        (found.histogram for found in findings), np.zeros(classes.num_classes, np.int64)
+    )
     recorded = list(manifest.class_histogram)
     if not problems and manifest.labelled and histogram.tolist() != recorded:
         problems.append(f"{folder.url}: the manifest's class_histogram is not that of the labels")
@@ -104,20 +113,35 @@ def _surplus(folder: Folder, manifest: Manifest) -> Iterator[str]:
 
 def _check_shard(folder: Folder, manifest: Manifest, shard: Shard) -> _Findings:
     where = f"{folder.url}/{shard.name}"
-    found = _Findings(np.zeros(len(manifest.class_names), np.int64))
+    found = _Findings(np.zeros(class_set(manifest.classes).num_classes, np.int64))
+    found.problems += _check_layout(where, shard)
+    if found.problems:
+        return found
+    digest, end = hashlib.sha256(), 0
     try:
-        data = folder.read(shard.name)
+        for block in shard.blocks:
+            data = read_block(folder, shard, block)
+            digest.update(data)
+            end = block.offset + block.num_bytes
+            _check_block(where, data, block, manifest, found)
+        digest.update(folder.read_range(shard.name, end, shard.num_bytes))
     except UserError as error:
         found.problems.append(str(error))
         return found
-    if len(data) != shard.num_bytes:
-        found.problems.append(f"{where}: it has {len(data)} bytes instead of {shard.num_bytes}")
-    elif hashlib.sha256(data).hexdigest() != shard.sha256:
+    if digest.hexdigest() != shard.sha256:
         found.problems.append(f"{where}: its sha256 is not that of the manifest")
-    found.problems += _check_layout(where, shard)
-    for block in shard.blocks:
-        _check_block(where, data, block, manifest, found)
+    if _is_longer(folder, shard):
+        found.problems.append(f"{where}: it has more than the manifest's {shard.num_bytes} bytes")
     return found
+
+
+def _is_longer(folder: Folder, shard: Shard) -> bool:
+    """Whether there is a byte after the last one that the manifest knows of."""
+    try:
+        folder.read_range(shard.name, shard.num_bytes, shard.num_bytes + 1)
+    except UserError:
+        return False
+    return True
 
 
 def _check_layout(where: str, shard: Shard) -> Iterator[str]:
@@ -126,6 +150,9 @@ def _check_layout(where: str, shard: Shard) -> Iterator[str]:
         if block.offset != end or block.num_bytes % tarfile.BLOCKSIZE:
             yield f"{where}: the manifest's block at byte {block.offset} does not follow byte {end}"
         end = block.offset + block.num_bytes
+    # A tar ends with two empty blocks, and is filled up to a whole number of records.
+    if not 2 * tarfile.BLOCKSIZE <= shard.num_bytes - end < 2 * tarfile.RECORDSIZE:
+        yield f"{where}: the manifest's blocks end at byte {end} of {shard.num_bytes}"
     if sum(block.num_samples for block in shard.blocks) != shard.num_samples:
         yield f"{where}: its blocks do not add up to {shard.num_samples} samples"
 
@@ -133,44 +160,27 @@ def _check_layout(where: str, shard: Shard) -> Iterator[str]:
 def _check_block(
     where: str, data: bytes, block: Block, manifest: Manifest, found: _Findings
 ) -> None:
-    part = data[block.offset : block.offset + block.num_bytes]
-    place = f"{where}: bytes {block.offset}-{block.offset + block.num_bytes}"
-    if zlib.crc32(part) != block.crc32:
-        found.problems.append(f"{place}: their checksum is not that of the manifest")
-        return
     try:
-        samples = list(
-            group_by_keys(tar_file_expander([{"url": where, "stream": io.BytesIO(part)}]))
-        )
-    except (tarfile.TarError, ValueError) as error:
-        found.problems.append(f"{place}: they are no tar of samples ({error})")
+        samples = samples_of(data, block, where)
+    except UserError as error:
+        found.problems.append(str(error))
         return
-    if len(samples) != block.num_samples:
-        found.problems.append(f"{place}: {len(samples)} samples instead of {block.num_samples}")
     for sample in samples:
-        found.keys.append(sample["__key__"])
+        key = str(sample["__key__"])
+        found.keys.append(key)
         try:
-            found.histogram += _check_sample(
-                f"{where}: sample {sample['__key__']}", sample, manifest
-            )
+            found.histogram += _check_sample(f"{where}: sample {key}", sample, manifest)
         except UserError as error:
             found.problems.append(str(error))
 
 
-def _check_sample(
-    where: str, sample: dict[str, bytes], manifest: Manifest
-) -> npt.NDArray[np.int64]:
+def _check_sample(where: str, sample: Files, manifest: Manifest) -> npt.NDArray[np.int64]:
     classes = class_set(manifest.classes)
-    images = [name for name in sample if name.startswith(IMAGE_PREFIX)]
-    if len(images) != 1:
-        raise UserError(f"{where}: it has {len(images)} images instead of one")
-    image = decode_image(sample[images[0]], where)
-    if (LABEL in sample) != manifest.labelled:
-        has = "has a label" if LABEL in sample else "has no label"
-        raise UserError(f"{where}: it {has}, but the manifest says labelled={manifest.labelled}")
-    if not manifest.labelled:
+    image_file, label_file = files_of(sample, where, labelled=manifest.labelled)
+    image = decode_image(image_file, where)
+    if label_file is None:
         return np.zeros(classes.num_classes, np.int64)
-    label = decode_label(sample[LABEL], where)
+    label = decode_label(label_file, where)
     check_label(label, image, classes, where)
     counts = np.bincount(label.numpy().ravel(), minlength=256)[: classes.num_classes]
     return counts.astype(np.int64)

@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 
 from rich.console import Console
 from rich.progress import track
@@ -18,20 +19,29 @@ from rich.progress import track
 from advent_dist.data.manifest import FILE_NAME, Manifest
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError
-from shards.dataset import Item, Reader, describe, shown
-from shards.encode import Encoded, Encoder, encode_all
+from shards.dataset import Item, Reader, describe, located, shown
+from shards.encode import EncodeAll, Encoded, Encoder, encode_all
 from shards.options import BuildOptions
 from shards.progress import Finished, finished_shards, record, shard_name
 from shards.tar import ShardTar
 
+_OURS = re.compile(r"\d{6}\.(tar|json)|\.(\d{6}\.(tar|json)|manifest\.json)\.\w{8}")
+"""Shards, their records, and the unfinished files that a killed build leaves in a local folder."""
 
-def build(reader: Reader, destination: str, options: BuildOptions | None = None) -> Manifest:
+
+def build(
+    reader: Reader,
+    destination: str,
+    options: BuildOptions | None = None,
+    encode: EncodeAll | None = None,
+) -> Manifest:
     """Write the shards of a data set, and last of all their manifest.
 
     Args:
         reader: The data set.
         destination: Local folder or s3:// URL.
         options: How; none takes the defaults.
+        encode: Where; none takes `options.processes` processes on this machine.
 
     Returns:
         The manifest that was written.
@@ -40,13 +50,15 @@ def build(reader: Reader, destination: str, options: BuildOptions | None = None)
         DataError: files are missing or damaged, labels do not fit, or there are shards already.
     """
     options = options or BuildOptions()
+    encode = encode or partial(encode_all, processes=options.processes)
+    reader = located(reader)
     folder = open_folder(destination)
     _make_room(folder, options.overwrite)
     items = _ordered(reader.items(not options.unlabelled), options)
     what = _description(reader, options)
     identity = json.dumps([what, repr(reader), options.shard_mb, *_unique_keys(items)])
     build_id = hashlib.sha256(identity.encode()).hexdigest()
-    finished = _write_shards(folder, reader, items, options, build_id)
+    finished = _write_shards(folder, reader, items, options, encode, build_id)
     histograms = zip(*(shard.histogram for shard in finished), strict=True)
     manifest = Manifest(
         dataset=what,
@@ -94,7 +106,7 @@ def _make_room(folder: Folder, overwrite: bool) -> None:
 
 def _tidy(folder: Folder, keep: set[str]) -> None:
     for name in folder.list():
-        if re.fullmatch(r"\d{6}\.(tar|json)", name) and name not in keep:
+        if _OURS.fullmatch(name) and name not in keep:
             folder.remove(name)
 
 
@@ -106,7 +118,12 @@ def _ordered(items: Sequence[Item], options: BuildOptions) -> list[Item]:
 
 
 def _write_shards(
-    folder: Folder, reader: Reader, items: list[Item], options: BuildOptions, build_id: str
+    folder: Folder,
+    reader: Reader,
+    items: list[Item],
+    options: BuildOptions,
+    encode: EncodeAll,
+    build_id: str,
 ) -> list[Finished]:
     finished = list(finished_shards(folder, build_id))
     done = sum(shard.shard.num_samples for shard in finished)
@@ -119,7 +136,7 @@ def _write_shards(
     )
     console = Console(stderr=True)
     samples = track(
-        encode_all(encoder, items[done:], options.processes),
+        encode(encoder, items[done:]),
         description=folder.url,
         total=len(items),
         completed=done,

@@ -1,21 +1,26 @@
-"""Blocks of shards -> the encoded files of their samples, checked against the manifest."""
+"""Blocks of shards -> the encoded files of their samples."""
 
 from __future__ import annotations
 
 import io
 import tarfile
-import zlib
+from bisect import bisect_right
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from webdataset.tariterators import group_by_keys, tar_file_expander
+from webdataset.tariterators import base_plus_ext
 
 from advent_dist.data.assign import Portion
-from advent_dist.data.manifest import Block, Manifest
+from advent_dist.data.fetch import BlockSource
 from advent_dist.data.sample import IMAGE_PREFIX, LABEL
-from advent_dist.data.store import Folder
-from advent_dist.errors import DataError
+from advent_dist.errors import DamageError, DataError
+
+Files = dict[str, memoryview]
+"""Extension -> content of one sample's files."""
+
+_CONNECTIONS = 4
+"""Blocks of a portion that are downloaded at the same time: one alone rarely fills the line."""
 
 
 class EncodedSample(NamedTuple):
@@ -33,87 +38,120 @@ class EncodedSample(NamedTuple):
     where: str
     """Shard URL and key, for messages."""
 
-    image: bytes
+    image: memoryview
     """The image file."""
 
-    label: bytes | None
+    label: memoryview | None
     """The label file; None where labels are not read."""
+
+
+class DamagedSample(NamedTuple):
+    """A sample whose block could not be read."""
+
+    number: int
+    """As in `EncodedSample`."""
+
+    epoch: int
+    """As in `EncodedSample`."""
+
+    error: DamageError
+    """What is wrong with the block."""
+
+
+_Block = list[tuple[str, Files]] | DamageError
 
 
 class BlockReader:
     """Reads samples of one folder of shards.
 
     Args:
-        folder: where the shards are.
-        manifest: what they hold.
+        source: its blocks.
         labelled: whether to read labels; those of an unlabelled domain are skipped unread.
     """
 
-    def __init__(self, folder: Folder, manifest: Manifest, *, labelled: bool) -> None:
-        self._folder = folder
+    def __init__(self, source: BlockSource, *, labelled: bool) -> None:
+        self._source = source
         self._labelled = labelled
-        self._blocks = [(shard.name, block) for shard in manifest.shards for block in shard.blocks]
-        self.sizes = tuple(block.num_samples for _, block in self._blocks)
+        self.sizes = source.sizes
+        self.num_samples = sum(self.sizes)
         self._first = [sum(self.sizes[:place]) for place in range(len(self.sizes))]
+        self._damaged: dict[int, DamageError] = {}
 
-    def samples(self, portions: Iterator[Portion]) -> Iterator[EncodedSample]:
-        """The samples of all portions in order; the next portion is fetched in the background."""
-        with ThreadPoolExecutor(1, "read-ahead") as thread:
-            upcoming: Future[list[EncodedSample]] | None = None
+    def samples(self, portions: Iterator[Portion]) -> Iterator[EncodedSample | DamagedSample]:
+        """The samples of all portions in order; the next portion is fetched in the background.
+
+        Raises:
+            DataError: storage can't be reached, or a sample lacks a file.
+        """
+        with (
+            ThreadPoolExecutor(1, "read-ahead") as ahead,
+            ThreadPoolExecutor(_CONNECTIONS, "connection") as connections,
+        ):
+            upcoming: Future[dict[int, _Block]] | None = None
+            current: Portion | None = None
             for portion in portions:
-                current, upcoming = upcoming, thread.submit(self._read, portion)
-                if current is not None:
-                    yield from current.result()
-            if upcoming is not None:
-                yield from upcoming.result()
+                arrived, upcoming = upcoming, ahead.submit(self._fetch, portion, connections)
+                if arrived is not None and current is not None:
+                    yield from self._chosen(current, arrived.result())
+                current = portion
+            if upcoming is not None and current is not None:
+                yield from self._chosen(current, upcoming.result())
 
-    def _read(self, portion: Portion) -> list[EncodedSample]:
-        blocks = {place: self._parse(place) for place in sorted({p for p, _ in portion.picks})}
-        return [
-            self._encoded(blocks[place][index], place, index, portion.epoch)
-            for place, index in portion.picks
-        ]
+    def sample(self, number: int, epoch: int) -> EncodedSample | DamagedSample:
+        """One sample by its number; the rest of its block is read for it alone."""
+        place = bisect_right(self._first, number) - 1
+        return self._sample(self._block(place), place, number - self._first[place], epoch)
 
-    def _encoded(self, files: dict[str, Any], place: int, index: int, epoch: int) -> EncodedSample:
-        key = files["__key__"]
-        where = f"{self._folder.url}/{self._blocks[place][0]}: sample {key}"
+    def _fetch(self, portion: Portion, connections: ThreadPoolExecutor) -> dict[int, _Block]:
+        places = sorted({place for place, _ in portion.picks})
+        return dict(zip(places, connections.map(self._block, places), strict=True))
+
+    def _chosen(
+        self, portion: Portion, blocks: dict[int, _Block]
+    ) -> Iterator[EncodedSample | DamagedSample]:
+        for place, index in portion.picks:
+            yield self._sample(blocks[place], place, index, portion.epoch)
+
+    def _sample(
+        self, block: _Block, place: int, index: int, epoch: int
+    ) -> EncodedSample | DamagedSample:
+        number = self._first[place] + index
+        if isinstance(block, DamageError):
+            return DamagedSample(number, epoch, block)
+        key, files = block[index]
+        where = f"{self._source.where(place)}: sample {key}"
         image = next((data for name, data in files.items() if name.startswith(IMAGE_PREFIX)), None)
         if image is None:
             raise DataError(f"{where} has no {IMAGE_PREFIX}*; build the shard again")
         if self._labelled and LABEL not in files:
             raise DataError(f"{where} has no {LABEL}; build the shards with labels")
-        number = self._first[place] + index
-        return EncodedSample(key, number, epoch, where, image, files.get(LABEL))
+        label = files[LABEL] if self._labelled else None
+        return EncodedSample(key, number, epoch, where, image, label)
 
-    def _parse(self, place: int) -> list[dict[str, Any]]:
-        """The files of each sample of a block, as webdataset groups them."""
-        name, block = self._blocks[place]
-        # A block is a tar without the end mark, and tar readers take the end of the data for it.
-        tar = {"url": name, "stream": io.BytesIO(self._fetch(name, block))}
+    def _block(self, place: int) -> _Block:
+        """The files of each sample of a block, or what is wrong with it."""
+        if place not in self._damaged:
+            try:
+                return self._parse(place)
+            except DamageError as error:
+                self._damaged[place] = error
+        return self._damaged[place]
+
+    def _parse(self, place: int) -> list[tuple[str, Files]]:
+        data = memoryview(self._source.read(place))
+        samples: list[tuple[str, Files]] = []
         try:
-            samples = list(group_by_keys(tar_file_expander([tar], select_files=self._wanted)))
-        except (tarfile.TarError, ValueError) as error:
-            raise DataError(_damaged(self._folder.url, name, block, str(error))) from error
-        if len(samples) != block.num_samples:
-            found = f"{len(samples)} samples instead of {block.num_samples}"
-            raise DataError(_damaged(self._folder.url, name, block, found))
+            # A block is a tar without the end mark, and tar readers take the data's end for it.
+            with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
+                for member in tar:
+                    key, extension = base_plus_ext(member.name)
+                    if not samples or samples[-1][0] != key:
+                        samples.append((key, {}))
+                    stop = member.offset_data + member.size
+                    samples[-1][1][extension] = data[member.offset_data : stop]
+        except tarfile.TarError as error:
+            raise self._source.damaged(place, str(error)) from error
+        if len(samples) != self.sizes[place]:
+            found = f"{len(samples)} samples instead of {self.sizes[place]}"
+            raise self._source.damaged(place, found)
         return samples
-
-    def _wanted(self, file_name: str) -> bool:
-        return self._labelled or not file_name.endswith(f".{LABEL}")
-
-    def _fetch(self, name: str, block: Block) -> bytes:
-        # Read twice before it is called damaged: the network may have done it.
-        for _ in range(2):
-            data = self._folder.read_range(name, block.offset, block.offset + block.num_bytes)
-            if zlib.crc32(data) == block.crc32:
-                return data
-        raise DataError(_damaged(self._folder.url, name, block, "its checksum is wrong"))
-
-
-def _damaged(url: str, name: str, block: Block, how: str) -> str:
-    stop = block.offset + block.num_bytes
-    return (
-        f"{url}/{name}: bytes {block.offset}-{stop} are damaged ({how}); rebuild or copy the shard "
-        f"again"
-    )

@@ -5,6 +5,7 @@ Messages are made from URLs and error types only: a server's own text may repeat
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 
@@ -12,13 +13,22 @@ import aiohttp
 import botocore.exceptions as boto
 from botocore.parsers import ResponseParserError
 
+from advent_dist.data.connection import s3_error_code
+from advent_dist.errors import DataError, MissingError
+
 _CREDENTIALS = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
     boto.CredentialRetrievalError,
     boto.TokenRetrievalError,
 )
-_CONNECTION = (boto.ConnectionError, boto.HTTPClientError, aiohttp.ClientError)
+_CONNECTION = (
+    boto.ConnectionError,
+    boto.HTTPClientError,
+    aiohttp.ClientError,
+    asyncio.TimeoutError,
+)
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _BROKEN_ANSWER = (boto.IncompleteReadError, ResponseParserError)
 # S3's answers to a malformed or forbidden request (s3fs maps them to these), and a local disk's.
 _FINAL = {
@@ -37,12 +47,21 @@ _FINAL = {
 def is_storage_error(error: Exception) -> bool:
     """Whether the error comes from storage at all, rather than from a mistake in a program."""
     return isinstance(
-        error, (OSError, boto.BotoCoreError, aiohttp.ClientError, ResponseParserError)
+        error,
+        (
+            OSError,
+            boto.BotoCoreError,
+            ResponseParserError,
+            aiohttp.ClientError,
+            asyncio.TimeoutError,
+        ),
     )
 
 
 def is_transient(error: Exception) -> bool:
     """Whether the same request may succeed a moment later."""
+    if is_expired(error):
+        return True
     if isinstance(error, (FileNotFoundError, PermissionError)):
         return False
     if isinstance(error, _CONNECTION + _BROKEN_ANSWER):
@@ -52,12 +71,21 @@ def is_transient(error: Exception) -> bool:
 
 def is_missing_bucket(error: Exception) -> bool:
     """Whether the bucket itself is missing, and not just an object in it."""
-    answer = getattr(error.__cause__, "response", {})
-    return bool(answer.get("Error", {}).get("Code") == "NoSuchBucket")
+    return s3_error_code(error) == "NoSuchBucket"
 
 
-def explain(error: Exception, url: str, attempts: int) -> str:
-    """One message that names the URL, what is wrong with it, and the fix."""
+def is_expired(error: Exception) -> bool:
+    """Whether the credentials were good until a moment ago: they may be renewed by now."""
+    return s3_error_code(error) in _EXPIRED
+
+
+def translate(error: Exception, url: str, attempts: int) -> DataError:
+    """What to raise instead: its message names the URL, what is wrong with it, and the fix."""
+    missing = isinstance(error, FileNotFoundError) and not is_missing_bucket(error)
+    return (MissingError if missing else DataError)(_explain(error, url, attempts))
+
+
+def _explain(error: Exception, url: str, attempts: int) -> str:
     if not url.startswith("s3://"):
         return _explain_local(error, url)
     bucket = url.removeprefix("s3://").split("/")[0]
@@ -71,6 +99,11 @@ def explain(error: Exception, url: str, attempts: int) -> str:
         return (
             f"{url}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or "
             f"AWS_PROFILE), or data.anonymous=True for a public bucket"
+        )
+    if is_expired(error):
+        return (
+            f"{url}: the credentials have expired {at}; renew them (a process that refreshes "
+            f"AWS_SHARED_CREDENTIALS_FILE or an instance profile does so unasked) and resume"
         )
     if isinstance(error, PermissionError):
         return (

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 from advent_dist.config import DataConfig
 from advent_dist.data.assign import part
 from advent_dist.data.blocks import BlockReader
+from advent_dist.data.cache import BlockCache
 from advent_dist.data.classes import class_set
+from advent_dist.data.damage import DamageLimit
+from advent_dist.data.fetch import BlockSource
 from advent_dist.data.manifest import Manifest
-from advent_dist.data.pipeline import Batch, EvaluationPipeline, TrainingPipeline
+from advent_dist.data.pipeline import Decoder, EvaluationPipeline, TrainingPipeline
 from advent_dist.data.progress import Phase
+from advent_dist.data.slots import Batch
 from advent_dist.data.store import folder_url, open_folder, read_manifest
-from advent_dist.data.stream import stream
+from advent_dist.data.stream import Batches, WorkerDiedError, stream
+from advent_dist.data.traffic import SKIPPED, Tally, Traffic, total
 from advent_dist.errors import DataError
 from advent_dist.types import DomainBatch, LabelledBatch
+
+_log = logging.getLogger(__name__)
+
+_RESTARTS = 3
+"""How often a domain's readers are started anew, after one was killed, before the run fails."""
 
 
 class TrainingLoader(Iterator[DomainBatch]):
@@ -37,6 +48,9 @@ class TrainingLoader(Iterator[DomainBatch]):
         DataError: shards are missing, damaged or do not fit the config.
     """
 
+    samples_read: int
+    """Samples of both domains handed out since the loader was made."""
+
     def __init__(
         self,
         data: DataConfig,
@@ -47,20 +61,28 @@ class TrainingLoader(Iterator[DomainBatch]):
         state: dict[str, Any] | None = None,
     ) -> None:
         _require_one_size(data)
-        states = {"source": None, "target": None} if state is None else state
+        states: dict[str, Any] = state or {"seed": seed, "source": None, "target": None}
+        if states["seed"] != seed:
+            raise DataError(
+                f"run.seed = {seed}, but the checkpoint was written with {states['seed']}, whose "
+                "sample order it is in the middle of; resume with that"
+            )
+        self._seed = seed
         # Two seeds out of one, such that no two pairs (seed, domain) share a sequence.
-        self._source = _DomainStream(
+        self._source = DomainStream(
             data, "source", rank, world_size, seed=2 * seed, state=states["source"]
         )
-        self._target = _DomainStream(
+        self._target = DomainStream(
             data, "target", rank, world_size, seed=2 * seed + 1, state=states["target"]
         )
+        self.samples_read = 0
         self.source_manifest = self._source.manifest
         self.target_manifest = self._target.manifest
 
     def __next__(self) -> DomainBatch:
         source, target = next(self._source), next(self._target)
         assert source.label is not None, "the source is read with its labels"
+        self.samples_read += len(source.keys) + len(target.keys)
         return DomainBatch(
             source_image=source.image,
             source_label=source.label,
@@ -74,7 +96,15 @@ class TrainingLoader(Iterator[DomainBatch]):
 
         JSON-able, and equal on all ranks that took equally many batches.
         """
-        return {"source": self._source.phase.to_state(), "target": self._target.phase.to_state()}
+        return {
+            "seed": self._seed,
+            "source": self._source.phase.to_state(),
+            "target": self._target.phase.to_state(),
+        }
+
+    def take_traffic(self) -> Traffic:
+        """What reading the batches took that were handed out since the last call."""
+        return total(stream.tally.take() for stream in (self._source, self._target))
 
     def close(self) -> None:
         """Stop the workers."""
@@ -82,8 +112,17 @@ class TrainingLoader(Iterator[DomainBatch]):
         self._target.close()
 
 
-class _DomainStream(Iterator[Batch]):
-    """One domain's batches, and the count of those handed out (workers are ahead of it)."""
+class DomainStream(Iterator[Batch]):
+    """One domain's batches, and the count of those handed out (workers are ahead of it).
+
+    Args:
+        data: as for `TrainingLoader`.
+        domain: `source`, which is read with its labels, or `target`.
+        rank: this process among those that train.
+        world_size: number of processes that train.
+        seed: 0 or more.
+        state: `phase.to_state()` of an earlier stream, to go on after it.
+    """
 
     def __init__(
         self,
@@ -96,7 +135,10 @@ class _DomainStream(Iterator[Batch]):
         state: dict[str, Any] | None,
     ) -> None:
         folder = getattr(data, domain)
-        self.manifest, reader = _open(data, folder, labelled=domain == "source")
+        labelled = domain == "source"
+        self.manifest, decoder = _open(data, folder, labelled=labelled, training=True)
+        self.tally = Tally()
+        self._workers = data.workers_per_rank
         num_samples = self.manifest.num_samples
         if num_samples < world_size:
             raise DataError(
@@ -112,27 +154,48 @@ class _DomainStream(Iterator[Batch]):
         if state is not None:
             phase = Phase.from_state(state).continued_as(phase)
         pipeline = TrainingPipeline(
-            reader=reader,
-            classes=class_set(data.classes),
+            decoder=decoder,
+            labelled=labelled,
             size=getattr(data, f"{domain}_size"),
             augment=data.augment,
             seed=seed,
             phase=phase,
             rank=rank,
         )
-        # torch takes the first batch from its worker 0: let that do the one whose turn it is.
-        self._batches = stream(
-            lambda worker: pipeline.batches((worker + phase.batches) % phase.workers),
-            data.workers_per_rank,
-        )
+        self._pipeline = pipeline
+        self._restarts = 0
         self.phase = phase
+        self._batches = self._start(phase)
+
+    def _start(self, phase: Phase) -> Batches:
+        """The batches that follow after `phase`."""
+        pipeline = replace(self._pipeline, phase=phase)
+        # torch takes the first batch from its worker 0: let that do the one whose turn it is.
+        return stream(
+            lambda worker, take_buffer: pipeline.batches(
+                (worker + phase.batches) % phase.workers, take_buffer
+            ),
+            self._workers,
+            pipeline.shape,
+        )
 
     def __next__(self) -> Batch:
-        batch = next(self._batches)
+        try:
+            batch = next(self._batches)
+        except WorkerDiedError as error:
+            self._restarts += 1
+            if self._restarts > _RESTARTS:
+                raise
+            _log.warning("%s; its samples are read again", error)
+            self._batches.close()
+            self._batches = self._start(self.phase)
+            return next(self)
         self.phase = self.phase.advanced(1)
+        self.tally.update(batch.traffic)
         return batch
 
     def close(self) -> None:
+        """Stop the workers."""
         self._batches.close()
 
 
@@ -155,15 +218,18 @@ class EvaluationLoader:
     It is the number of samples of the busiest rank: only labels of one size fit into a batch, and
     nobody knows the sizes before reading."""
 
+    skipped: int
+    """Damaged samples left out by the last iteration so far."""
+
     def __init__(self, data: DataConfig, folder: str, *, rank: int, world_size: int) -> None:
-        self.manifest, reader = _open(data, folder, labelled=True)
+        self.manifest, decoder = _open(data, folder, labelled=True, training=False)
+        self.skipped = 0
         num_samples = self.manifest.num_samples
         start, stop = part(num_samples, rank, world_size)
         self.rounds = -(-num_samples // world_size)
         self._workers = data.workers_per_rank
         self._pipeline = EvaluationPipeline(
-            reader=reader,
-            classes=class_set(data.classes),
+            decoder=decoder,
             size=data.evaluation_size,
             batch_size=data.evaluation_batch_size_per_rank,
             start=start,
@@ -171,13 +237,18 @@ class EvaluationLoader:
         )
 
     def __iter__(self) -> Generator[LabelledBatch, None, None]:
-        batches = partial(self._pipeline.batches, workers=max(self._workers, 1))
-        for batch in stream(batches, self._workers):
+        workers = max(self._workers, 1)
+        for batch in stream(
+            lambda worker, _: self._pipeline.batches(worker, workers), self._workers
+        ):
             assert batch.label is not None, "evaluation is read with its labels"
+            self.skipped += batch.traffic[SKIPPED]
             yield LabelledBatch(image=batch.image, label=batch.label, keys=batch.keys)
 
 
-def _open(data: DataConfig, folder: str, *, labelled: bool) -> tuple[Manifest, BlockReader]:
+def _open(
+    data: DataConfig, folder: str, *, labelled: bool, training: bool
+) -> tuple[Manifest, Decoder]:
     """A shard folder that fits the config, or a DataError that says why it does not."""
     url = folder_url(data, folder)
     manifest = read_manifest(url, data)
@@ -188,7 +259,33 @@ def _open(data: DataConfig, folder: str, *, labelled: bool) -> tuple[Manifest, B
         )
     if labelled and not manifest.labelled:
         raise DataError(f"{url}: its shards have no labels; build them again with labels")
-    return manifest, BlockReader(open_folder(url, data), manifest, labelled=labelled)
+    tally = Tally()
+    shards = open_folder(url, data, tally)
+    cache = None if shards.is_local else _cache(data)
+    source = BlockSource(shards, manifest, cache, tally)
+    damage = DamageLimit(
+        name="data.damaged" if training else "data.evaluation_damaged",
+        skip=(data.damaged if training else data.evaluation_damaged) == "skip",
+        num_samples=manifest.num_samples,
+        max_fraction=data.max_damaged_fraction,
+        tally=tally,
+    )
+    reader = BlockReader(source, labelled=labelled)
+    return manifest, Decoder(
+        reader=reader, classes=class_set(data.classes), damage=damage, tally=tally
+    )
+
+
+def _cache(data: DataConfig) -> BlockCache | None:
+    if data.cache_dir is None:
+        return None
+    try:
+        return BlockCache(data.cache_dir, int(data.cache_gb * 1e9))
+    except OSError as error:
+        raise DataError(
+            f"data.cache_dir = {data.cache_dir!r} can't be used ({error.strerror}); give a folder "
+            f"that can be written, or leave it out"
+        ) from error
 
 
 def _require_one_size(data: DataConfig) -> None:

@@ -1,11 +1,12 @@
 """One domain: encoded samples -> decoded, checked, sized and augmented -> batches.
 
-Phase (what) -> Order (which) -> BlockReader (bytes) -> decode, check -> resize, augment -> stack
+Phase (what) -> Order (which) -> BlockReader (bytes) -> decode, check -> resize, augment -> buffer
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,65 +16,156 @@ from torch import Tensor
 
 from advent_dist.config import AugmentConfig, Size
 from advent_dist.data.assign import Order, augmentation_rng, in_file_order, part
-from advent_dist.data.blocks import BlockReader, EncodedSample
+from advent_dist.data.blocks import BlockReader, DamagedSample, EncodedSample
 from advent_dist.data.classes import ClassSet
+from advent_dist.data.damage import DamageLimit
 from advent_dist.data.progress import Phase
 from advent_dist.data.sample import check_label, decode_image, decode_label
+from advent_dist.data.slots import BatchShape, Buffer
+from advent_dist.data.traffic import Tally, Traffic
 from advent_dist.data.transforms import augment, resize_image
+from advent_dist.errors import DamageError
 
 
-class Batch(NamedTuple):
-    """Samples of one domain."""
+class Written(NamedTuple):
+    """A batch in its buffer."""
 
-    image: Tensor
-    """uint8 [n, 3, h, w], RGB."""
-
-    label: Tensor | None
-    """uint8 [n, i, j]; None in a domain without labels."""
-
+    buffer: Buffer
     keys: tuple[str, ...]
-    """n keys."""
+    traffic: Traffic
+
+
+class Decoded(NamedTuple):
+    """A sample's pixels."""
+
+    key: str
+    image: UInt8[Tensor, "3 h w"]
+    label: UInt8[Tensor, "i j"] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoder:
+    """Encoded samples -> checked pixels."""
+
+    reader: BlockReader
+    classes: ClassSet
+    damage: DamageLimit
+    tally: Tally
+
+    def decode(
+        self, sample: EncodedSample | DamagedSample, out: UInt8[Tensor, "h w 3"] | None = None
+    ) -> Decoded:
+        """One sample; its image lies in `out` if it has that size.
+
+        Raises:
+            DamageError: the sample, or the block that held it, is damaged.
+            DataError: the label does not fit the image or the class set.
+        """
+        if isinstance(sample, DamagedSample):
+            raise sample.error
+        image = decode_image(sample.image, sample.where, out)
+        label = None
+        if sample.label is not None:
+            label = decode_label(sample.label, sample.where)
+            check_label(label, image, self.classes, sample.where)
+        return Decoded(sample.key, image, label)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPipeline:
     """The endless batches of one reader of one domain."""
 
-    reader: BlockReader
-    classes: ClassSet
+    decoder: Decoder
+    labelled: bool
     size: Size
     augment: AugmentConfig
     seed: int
     phase: Phase
     rank: int
 
-    def batches(self, worker: int) -> Iterator[Batch]:
-        """Batches of `phase.batch_size` from where the phase stands, shuffled and augmented."""
-        order = Order(block_sizes=self.reader.sizes, seed=self.seed)
+    @property
+    def shape(self) -> BatchShape | None:
+        """What a batch has to hold; None where images vary in size."""
+        low, high = self.augment.scale
+        if self.augment.crop is None and low != high:
+            return None
+        width, height = self.augment.crop or (max(round(side * low), 1) for side in self.size)
+        return BatchShape(self.phase.batch_size, width, height, self.labelled)
+
+    def batches(
+        self, worker: int, take_buffer: Callable[[], Buffer] | None = None
+    ) -> Iterator[Written]:
+        """Batches of `phase.batch_size` from where the phase stands, shuffled and augmented.
+
+        Args:
+            worker: which of the rank's readers this is.
+            take_buffer: gives memory of `shape` for the next batch; none takes new memory.
+        """
+        reader = self.decoder.reader
+        order = Order(block_sizes=reader.sizes, seed=self.seed)
         ranges = self.phase.ranges(self.rank, worker)
         portions = (p for epoch, (a, b) in ranges for p in order.portions(epoch, a, b))
-        samples = map(self._prepare, self.reader.samples(portions))
+        samples = reader.samples(portions)
+        if self.shape is None:
+            take_buffer = _no_buffer
+        elif take_buffer is None:
+            take_buffer = self.shape.allocate
         while True:
-            yield _stack([next(samples) for _ in range(self.phase.batch_size)])
+            buffer = take_buffer()
+            keys = []
+            for row in range(self.phase.batch_size):
+                key, buffer = self._write(next(samples), buffer, row)
+                keys.append(key)
+            yield Written(buffer, tuple(keys), self.decoder.tally.take())
 
-    def _prepare(self, sample: EncodedSample) -> Batch:
-        image, label = _decode(sample, self.classes)
+    def _write(
+        self, sample: EncodedSample | DamagedSample, buffer: Buffer, row: int
+    ) -> tuple[str, Buffer]:
+        """Write a sample, or where it is damaged the next whole one of its folder."""
+        try:
+            return self._write_one(sample, buffer, row)
+        except DamageError as error:
+            self.decoder.damage.skipped(sample.number, error)
+        # The place in the batch is not lost: or positions would depend on the damage.
+        reader = self.decoder.reader
+        for step in range(1, reader.num_samples):
+            number = (sample.number + step) % reader.num_samples
+            with contextlib.suppress(DamageError):
+                return self._write_one(reader.sample(number, sample.epoch), buffer, row)
+        raise DamageError("all samples are damaged; build the shards again")
+
+    def _write_one(
+        self, sample: EncodedSample | DamagedSample, buffer: Buffer, row: int
+    ) -> tuple[str, Buffer]:
+        out = buffer.image[row] if len(buffer.image) else None
+        key, image, label = self.decoder.decode(sample, out)
         rng = augmentation_rng(self.seed, sample.epoch, sample.number)
-        return Batch(*augment(image, label, self.size, self.augment, rng), (sample.key,))
+        image, label = augment(image, label, self.size, self.augment, rng)
+        if out is None:
+            return key, Buffer(image.permute(1, 2, 0)[None], None if label is None else label[None])
+        if image.data_ptr() != out.data_ptr():
+            out.copy_(image.permute(1, 2, 0))
+        if label is not None and buffer.label is not None:
+            buffer.label[row].copy_(label)
+        return key, buffer
+
+
+def _no_buffer() -> Buffer:
+    """For one image of any size."""
+    return Buffer(torch.empty(0), None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationPipeline:
     """A rank's part of a labelled data set, each sample once, unshuffled."""
 
-    reader: BlockReader
-    classes: ClassSet
+    decoder: Decoder
     size: Size
     batch_size: int
     start: int
     stop: int
 
-    def batches(self, worker: int, workers: int) -> Iterator[Batch]:
+    def batches(self, worker: int, workers: int) -> Iterator[Written]:
         """Batches of one of the rank's workers: images at `size`, labels at their own size.
 
         A batch has `batch_size` samples, fewer at the end and where label sizes differ.
@@ -83,40 +175,27 @@ class EvaluationPipeline:
         first, last = part(groups, worker, workers)
         start = self.start + first * self.batch_size
         stop = min(self.start + last * self.batch_size, self.stop)
-        samples = self.reader.samples(in_file_order(self.reader.sizes, start, stop))
-        group: list[Batch] = []
-        for sample in map(self._prepare, samples):
+        reader = self.decoder.reader
+        group: list[Decoded] = []
+        for encoded in reader.samples(in_file_order(reader.sizes, start, stop)):
+            try:
+                key, image, label = self.decoder.decode(encoded)
+            except DamageError as error:
+                self.decoder.damage.skipped(encoded.number, error)
+                continue
+            sample = Decoded(key, resize_image(image, self.size), label)
             if group and (len(group) == self.batch_size or not _same_size(group[0], sample)):
-                yield _stack(group)
+                yield self._written(group)
                 group = []
             group.append(sample)
         if group:
-            yield _stack(group)
+            yield self._written(group)
 
-    def _prepare(self, sample: EncodedSample) -> Batch:
-        image, label = _decode(sample, self.classes)
-        return Batch(resize_image(image, self.size), label, (sample.key,))
-
-
-def _decode(
-    sample: EncodedSample, classes: ClassSet
-) -> tuple[UInt8[Tensor, "3 h w"], UInt8[Tensor, "h w"] | None]:
-    image = decode_image(sample.image, sample.where)
-    if sample.label is None:
-        return image, None
-    label = decode_label(sample.label, sample.where)
-    check_label(label, image, classes, sample.where)
-    return image, label
+    def _written(self, group: list[Decoded]) -> Written:
+        keys, images, labels = zip(*group, strict=True)
+        pixels = torch.stack([image.permute(1, 2, 0) for image in images])
+        return Written(Buffer(pixels, torch.stack(labels)), keys, self.decoder.tally.take())
 
 
-def _same_size(one: Batch, other: Batch) -> bool:
+def _same_size(one: Decoded, other: Decoded) -> bool:
     return one.label is None or other.label is None or one.label.shape == other.label.shape
-
-
-def _stack(samples: Iterable[Batch]) -> Batch:
-    images, labels, keys = zip(*samples, strict=True)
-    return Batch(
-        torch.stack(images),
-        None if labels[0] is None else torch.stack(labels),
-        tuple(key for (key,) in keys),
-    )

@@ -1,30 +1,42 @@
 """One sample inside a shard: `KEY.image.EXT` and, where it is labelled, `KEY.label.png`.
 
-Pillow does both directions. (torchvision decodes equal pixels somewhat faster, but its decoders are
-deprecated.)
+simplejpeg decodes JPEG, faster than Pillow and to the same pixels; Pillow does all else.
+`benchmarks/decode.py` measures both, and others.
 """
 
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import simplejpeg
 import torch
 from jaxtyping import UInt8
 from PIL import Image
+from PIL.PngImagePlugin import putchunk
 from torch import Tensor
 
 from advent_dist.data.classes import ClassSet
-from advent_dist.errors import DataError
+from advent_dist.errors import DamageError, DataError
 from advent_dist.types import IGNORE_INDEX
 
 IMAGE_PREFIX = "image."
 LABEL = "label.png"
 
-ImageFormat = Literal["jpg", "png", "webp"]
-_PILLOW_NAMES: dict[ImageFormat, str] = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
+Encoded = bytes | memoryview
+ImageFormat = Literal["jpg", "jpeg", "png", "webp"]
+_JPEG_SIGNATURE = b"\xff\xd8\xff"
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PILLOW_NAMES: dict[ImageFormat, str] = {
+    "jpg": "JPEG",
+    "jpeg": "JPEG",
+    "png": "PNG",
+    "webp": "WEBP",
+}
 
 
 def encode_image(
@@ -46,32 +58,57 @@ def encode_image(
 def encode_label(label: npt.NDArray[np.uint8]) -> bytes:
     """The bytes of an 8-bit grey PNG that holds train ids.
 
+    Pillow chooses each row's filter by a rule for photographs, and undoing filters is most of what
+    decoding costs. Labels have no need of filters, and zlib's level 3 is the fastest to decode.
+
     Args:
         label: uint8 [h, w], train ids or 255.
     """
+    height, width = label.shape
+    rows = np.zeros((height, 1 + width), np.uint8)  # a row begins with the number of its filter
+    rows[:, 1:] = label
     file = io.BytesIO()
-    Image.fromarray(label).save(file, "PNG")
+    file.write(_PNG_SIGNATURE)
+    putchunk(file, b"IHDR", struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0))
+    putchunk(file, b"IDAT", zlib.compress(rows.tobytes(), 3))
+    putchunk(file, b"IEND", b"")
     return file.getvalue()
 
 
-def decode_image(data: bytes, where: str) -> UInt8[Tensor, "3 h w"]:
+def decode_image(
+    data: Encoded, where: str, out: UInt8[Tensor, "i j 3"] | None = None
+) -> UInt8[Tensor, "3 h w"]:
     """Pixels of a JPEG, PNG or WebP file as uint8 RGB; grey becomes RGB, alpha is dropped.
 
+    Args:
+        data: the file.
+        where: names the sample in messages.
+        out: memory for the pixels, used if the image has just that size.
+
+    Returns:
+        A view with the channels last in memory, which resizing is faster on; of `out` if it fits.
+
     Raises:
-        DataError: not such a file, damaged, or of more than 8 bits; `where` names the sample.
+        DamageError: not such a file, or damaged.
+        DataError: more than 8 bits a channel.
     """
-    image = _open(data, f"{where}: its image")
+    what = f"{where}: its image"
+    if data[: len(_JPEG_SIGNATURE)] == _JPEG_SIGNATURE:
+        pixels = _decode_jpeg(data, what, out)
+        if pixels is not None:
+            return pixels.permute(2, 0, 1)
+    image = _open(data, what)
     if image.mode.startswith(("I", "F")):
         raise DataError(f"{where}: its image has the mode {image.mode}; write 8 bits a channel")
-    # A view with the channels last in memory, which resizing is faster on.
     return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
 
 
-def decode_label(data: bytes, where: str) -> UInt8[Tensor, "h w"]:
+def decode_label(data: Encoded, where: str) -> UInt8[Tensor, "h w"]:
     """Train ids of a label file.
 
     Raises:
-        DataError: not an 8-bit PNG of one channel, or damaged; `where` names the sample.
+        DamageError: not an image, or damaged; `where` names the sample.
+        DataError: not of one 8-bit channel.
     """
     label = _open(data, f"{where}: its label")
     if label.mode not in ("L", "P"):
@@ -81,14 +118,33 @@ def decode_label(data: bytes, where: str) -> UInt8[Tensor, "h w"]:
     return torch.from_numpy(np.array(label))
 
 
-def _open(data: bytes, what: str) -> Image.Image:
+def _decode_jpeg(data: Encoded, what: str, out: Tensor | None) -> Tensor | None:
+    """uint8 [h, w, 3]; None for one in CMYK, whose colours simplejpeg would get wrong."""
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+        if colours in ("CMYK", "YCCK"):
+            return None
+        if out is None or out.shape[:2] != (height, width):
+            return torch.from_numpy(simplejpeg.decode_jpeg(data))
+        # Memory that was written before takes half the time of fresh memory.
+        simplejpeg.decode_jpeg(data, buffer=out.numpy())
+    except ValueError as error:
+        raise _undecodable(what, error) from error
+    return out
+
+
+def _open(data: Encoded, what: str) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data))
         image.load()
     # Pillow raises SyntaxError for a broken PNG.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{what} can't be decoded ({error}); build the shard again") from error
+        raise _undecodable(what, error) from error
     return image
+
+
+def _undecodable(what: str, error: Exception) -> DamageError:
+    return DamageError(f"{what} can't be decoded ({error}); build the shard again")
 
 
 def check_label(
@@ -105,8 +161,9 @@ def check_label(
             f"{where}: its label is {width}x{height}, but its image is {columns}x{rows} (width x "
             f"height); build the shards again from pairs of one size"
         )
-    wrong = label[(label >= classes.num_classes) & (label != IGNORE_INDEX)]
-    if len(wrong):
+    # One more in 8 bits: 255 becomes 0, so that one maximum tells whether there is a wrong value.
+    if int(np.max(label.numpy() + np.uint8(1))) > classes.num_classes:
+        wrong = label[(label >= classes.num_classes) & (label != IGNORE_INDEX)]
         raise DataError(
             f"{where}: its label holds the value {int(wrong[0])}, but {classes.name} has the train "
             f"ids 0..{classes.num_classes - 1} and 255 (ignore); map the raw ids to train ids when "

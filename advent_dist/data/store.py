@@ -7,55 +7,86 @@ AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, AWS_PROFILE, ...), so that no secret ev
 from __future__ import annotations
 
 import contextlib
+import copy
+import itertools
 import os
 import random
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import fsspec
-
 from advent_dist.config import DataConfig
+from advent_dist.data.connection import Connection, scheme_of
+from advent_dist.data.download import download
 from advent_dist.data.manifest import FILE_NAME, Manifest
-from advent_dist.errors import DataError
+from advent_dist.data.traffic import BYTES, REQUESTS, RETRIES, Tally
+from advent_dist.errors import DamageError
 
 T = TypeVar("T")
 
-_FIRST_PAUSE_S = 0.25
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 8.0
 
 
 class Folder:
-    """A folder of files, local or on object storage. Threads and forked processes may share it."""
+    """A folder of files, local or on object storage. Threads and forked processes may share it.
 
-    def __init__(self, url: str, *, timeout_s: float, attempts: int, anonymous: bool) -> None:
-        scheme = url.split("://")[0] if "://" in url else "file"
-        if scheme not in ("file", "s3"):
-            raise DataError(f"{url}: no access to {scheme}://; give a local folder or an s3:// URL")
+    Every read and write is bounded: `attempts` times at most `timeout_s` on S3, with pauses of up
+    to 12 seconds between them.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float,
+        attempts: int,
+        anonymous: bool,
+        tally: Tally | None = None,
+    ) -> None:
+        self._scheme = scheme_of(url)
         self.url = url.rstrip("/")
-        self._scheme = scheme
+        self._connection = Connection(self._scheme, timeout_s, anonymous)
         self._timeout_s = timeout_s
         self._attempts = attempts
-        self._anonymous = anonymous
-        # An open s3fs does not survive a fork: each process opens its own, when it first reads.
-        self._filesystem_of_process: dict[int, Any] = {}
+        self._tally = Tally() if tally is None else tally
+
+    def inside(self, name: str) -> Folder:
+        """The folder `name` in this one, by the same connection."""
+        inner = copy.copy(self)
+        inner.url = f"{self.url}/{name}"
+        return inner
 
     def read(self, name: str) -> bytes:
         """The whole file `name`."""
-        return self._attempt(name, lambda files, path: bytes(files.cat_file(path)))
+        return bytes(self._download(name, 0, None))
 
-    def read_range(self, name: str, start: int, stop: int) -> bytes:
-        """Bytes `start` up to, not including, `stop` of the file `name`."""
-        data = self._attempt(
-            name, lambda files, path: bytes(files.cat_file(path, start=start, end=stop))
-        )
-        if len(data) != stop - start:
-            raise DataError(
-                f"{self.url}/{name}: bytes {start}-{stop} were asked for, but only {len(data)} are "
-                f"there: the file is cut short; copy or build it again"
-            )
-        return data
+    def read_range(self, name: str, start: int, stop: int) -> bytearray:
+        """Bytes `start` up to, not including, `stop` of the file `name`.
+
+        Raises:
+            DamageError: the file ends before `stop`.
+            DataError: it can't be reached.
+        """
+        return self._download(name, start, stop)
+
+    def _download(self, name: str, start: int, stop: int | None) -> bytearray:
+        received = bytearray()
+
+        def more(files: Any, path: str) -> None:
+            before = len(received)
+            try:
+                download(files, path, received, start=start, stop=stop, timeout_s=self._timeout_s)
+            except DamageError as error:
+                raise DamageError(f"{self.url}/{name}: {error}") from error
+            finally:
+                self._tally.add(REQUESTS)
+                self._tally.add(BYTES, len(received) - before)
+
+        self._attempt(name, more)
+        return received
 
     def write(self, name: str, data: bytes) -> None:
         """Write the file `name`; readers see the old file or the whole new one, never a part."""
@@ -72,26 +103,37 @@ class Folder:
         """Whether there is a file `name`."""
         return name in self.list()
 
+    def folders(self) -> list[str]:
+        """Names of the folders in the folder, sorted; none if there is no such folder."""
+        return self._attempt("", partial(_list, kind="directory"))
+
     def list(self) -> list[str]:
         """Names of the files in the folder, sorted; none if there is no such folder."""
-        return self._attempt("", _list)
+        return self._attempt("", partial(_list, kind="file"))
 
-    def _attempt(self, name: str, action: Callable[[Any, str], T], attempt: int = 1) -> T:
+    def _attempt(self, name: str, action: Callable[[Any, str], T]) -> T:
         """Do `action(filesystem, path)`, again after a pause where the error is a transient one."""
         url = f"{self.url}/{name}" if name else self.url
-        try:
-            return action(self.filesystem, url.removeprefix(f"{self._scheme}://"))
-        except Exception as error:
-            # Imported here, since it loads the S3 client that a local folder has no use for.
-            from advent_dist.data import faults
+        for attempt in itertools.count(1):
+            try:
+                files = self.filesystem
+                return action(files, files._strip_protocol(url))
+            except Exception as error:
+                # Imported here, since it loads the S3 client that a local folder has no use for.
+                from advent_dist.data import faults
 
-            if not faults.is_storage_error(error):
-                raise
-            if not faults.is_transient(error) or attempt >= self._attempts:
-                raise DataError(faults.explain(error, url, attempt)) from error
-        # Jitter keeps the many readers of a cluster from coming back all at once.
-        time.sleep(_FIRST_PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
-        return self._attempt(name, action, attempt + 1)
+                if not faults.is_storage_error(error):
+                    raise
+                if not faults.is_transient(error) or attempt >= self._attempts:
+                    raise faults.translate(error, url, attempt) from error
+                if faults.is_expired(error):
+                    # A new connection reads the credentials anew, from wherever they came.
+                    self._connection.renew()
+            self._tally.add(RETRIES)
+            # Jitter keeps the many readers of a cluster from coming back all at once.
+            pause = min(_FIRST_PAUSE_S * 2 ** (attempt - 1), _LONGEST_PAUSE_S)
+            time.sleep(pause * random.uniform(0.5, 1.5))
+        raise AssertionError("unreachable")
 
     def remove(self, name: str) -> None:
         """Delete the file `name`."""
@@ -114,37 +156,10 @@ class Folder:
     @property
     def filesystem(self) -> Any:
         """The fsspec file system that holds the folder, opened for this process."""
-        process = os.getpid()
-        if process not in self._filesystem_of_process:
-            self._filesystem_of_process[process] = self._open()
-        return self._filesystem_of_process[process]
-
-    def _open(self) -> Any:
-        if self._scheme == "file":
-            return fsspec.filesystem("file")
-        files = fsspec.filesystem(
-            "s3",
-            anon=self._anonymous,
-            use_listings_cache=False,
-            skip_instance_cache=True,
-            config_kwargs={
-                "connect_timeout": self._timeout_s,
-                "read_timeout": self._timeout_s,
-                "retries": {"total_max_attempts": 1},
-                # A part of an object can't match the checksum of the whole; the manifest's can.
-                "request_checksum_calculation": "when_required",
-                "response_checksum_validation": "when_required",
-            },
-        )
-        files.retries = 1  # `_attempt` is the only place that tries again
-        # s3fs closes its connections when it is collected. A forked child has copies of its
-        # parent's, whose event loop does not run there: those are not its to close.
-        close, owner = files.close_session, os.getpid()
-        files.close_session = lambda *client: close(*client) if os.getpid() == owner else None
-        return files
+        return self._connection.filesystem
 
 
-def _list(files: Any, path: str) -> list[str]:
+def _list(files: Any, path: str, kind: str) -> list[str]:
     try:
         found = files.ls(path, detail=True)
     except FileNotFoundError as error:
@@ -153,7 +168,7 @@ def _list(files: Any, path: str) -> list[str]:
         if faults.is_missing_bucket(error):
             raise
         return []
-    return sorted(file["name"].rsplit("/", 1)[-1] for file in found if file["type"] == "file")
+    return sorted(one["name"].rsplit("/", 1)[-1] for one in found if one["type"] == kind)
 
 
 def _write_local(path: Path, data: bytes) -> None:
@@ -170,19 +185,24 @@ def _write_local(path: Path, data: bytes) -> None:
         raise
 
 
-def open_folder(url: str, data: DataConfig | None = None) -> Folder:
-    """A folder by path or s3:// URL; nothing is read yet.
+def open_folder(url: str, data: DataConfig | None = None, tally: Tally | None = None) -> Folder:
+    """A folder by path or URL; nothing is read yet.
 
     Args:
-        url: local path, or s3://bucket/prefix.
-        data: its `timeout_s`, `attempts` and `anonymous` are used; None takes their defaults.
+        url: Local path, s3://bucket/prefix, or whatever else fsspec knows.
+        data: Its `timeout_s`, `attempts` and `anonymous` are used; None takes their defaults.
+        tally: Counts what is read.
 
     Raises:
-        DataError: the URL has another scheme.
+        DataError: the URL has an unknown scheme.
     """
     config: Any = DataConfig if data is None else data
     return Folder(
-        url, timeout_s=config.timeout_s, attempts=config.attempts, anonymous=config.anonymous
+        url,
+        timeout_s=config.timeout_s,
+        attempts=config.attempts,
+        anonymous=config.anonymous,
+        tally=tally,
     )
 
 

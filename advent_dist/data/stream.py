@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Generator, Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from advent_dist.data.pipeline import Batch
+from advent_dist.data.pipeline import Written
+from advent_dist.data.slots import Batch, BatchShape, Buffer, Slots
+from advent_dist.data.traffic import Traffic
 from advent_dist.errors import DataError
 
 Batches = Generator[Batch, None, None]
+MakeBatches = Callable[[int, Callable[[], Buffer] | None], Iterator[Written]]
 
 
-def stream(batches: Callable[[int], Iterator[Batch]], workers: int) -> Batches:
-    """Run `batches(worker)` for worker 0..workers-1 and take one batch of each in turn.
+class WorkerDiedError(DataError):
+    """A loader process ended without a farewell."""
+
+
+class _InSlot(NamedTuple):
+    """A batch that waits in shared memory."""
+
+    worker: int
+    slot: int
+    keys: tuple[str, ...]
+    traffic: Traffic
+
+
+_Item = Batch | _InSlot | DataError
+
+
+def stream(batches: MakeBatches, workers: int, shape: BatchShape | None = None) -> Batches:
+    """Run `batches(worker, take_buffer)` for worker 0..workers-1; one batch of each in turn.
 
     Workers start at once and are forked: that takes milliseconds, where `spawn` and `forkserver`
     import torch and the main module anew (3 s and more each). Fork is safe here because a worker
@@ -23,42 +44,81 @@ def stream(batches: Callable[[int], Iterator[Batch]], workers: int) -> Batches:
 
     Args:
         batches: makes a worker's batches; called inside of the worker.
-        workers: number of processes; 0 runs `batches(0)` in this one.
+        workers: number of processes; 0 runs `batches(0, None)` in this one.
+        shape: size of all batches, which then travel in shared memory; None where it varies.
 
     Returns:
         The batches; closing it stops the workers.
 
     Raises:
         DataError: the one that a worker raised, when its turn comes.
+        WorkerDiedError: a worker was killed.
     """
+    slots = [Slots(shape) for _ in range(workers)] if shape is not None else []
     loader = DataLoader(
-        _WorkerDataset(batches),
+        _WorkerDataset(batches, slots),
         batch_size=None,
+        collate_fn=_unchanged,
         num_workers=workers,
         multiprocessing_context="fork" if workers else None,
-        pin_memory=torch.cuda.is_available(),
         # Its own, or the start of workers would draw from the trainer's: nothing here is random.
         generator=torch.Generator(),
     )
-    return _raise_errors(iter(loader))
+    return _received(iter(loader), slots)
 
 
-class _WorkerDataset(IterableDataset[Batch | DataError]):
+class _WorkerDataset(IterableDataset[_Item]):
     """What runs in a worker. A DataError is its last item, since torch would make text of it."""
 
-    def __init__(self, batches: Callable[[int], Iterator[Batch]]) -> None:
+    def __init__(self, batches: MakeBatches, slots: list[Slots]) -> None:
         self._batches = batches
+        self._slots = slots
 
-    def __iter__(self) -> Iterator[Batch | DataError]:
-        worker = get_worker_info()
+    def __iter__(self) -> Iterator[_Item]:
+        info = get_worker_info()
+        worker = 0 if info is None else info.id
+        if info is not None:
+            gc.freeze()  # the garbage of the parent, with its connections, is not ours to collect
+        take_buffer = self._slots[worker].take if self._slots else None
         try:
-            yield from self._batches(0 if worker is None else worker.id)
+            for buffer, keys, traffic in self._batches(worker, take_buffer):
+                if buffer.slot is None:
+                    yield buffer.batch(keys, traffic)
+                else:
+                    yield _InSlot(worker, buffer.slot, keys, traffic)
         except DataError as error:
             yield error
 
 
-def _raise_errors(items: Iterator[Batch | DataError]) -> Batches:
-    for item in items:
+def _unchanged(item: Any) -> Any:
+    """What torch would do instead: copy tuples to lists, and add Counters to themselves."""
+    return item
+
+
+def _received(items: Iterator[_Item], slots: list[Slots]) -> Batches:
+    for item in _watched(items):
         if isinstance(item, DataError):
             raise item
-        yield item._replace(keys=tuple(item.keys))  # torch makes a list of a tuple
+        if isinstance(item, _InSlot):
+            item = slots[item.worker].view(item.slot).batch(item.keys, item.traffic)
+        yield _pinned(item)
+
+
+def _watched(items: Iterator[_Item]) -> Iterator[_Item]:
+    try:
+        yield from items
+    except RuntimeError as error:
+        # torch's own words and type for a worker that ended without a farewell.
+        if "DataLoader worker" not in str(error):
+            raise
+        raise WorkerDiedError(
+            "a loader process was killed, perhaps for want of memory; see data.workers_per_rank"
+        ) from error
+
+
+def _pinned(batch: Batch) -> Batch:
+    """The batch in memory from which it reaches the GPU while the GPU computes."""
+    if not torch.cuda.is_available():
+        return batch
+    label = None if batch.label is None else batch.label.pin_memory()
+    return batch._replace(image=batch.image.pin_memory(), label=label)

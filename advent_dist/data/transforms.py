@@ -1,4 +1,9 @@
-"""Resizing, and random changes that move an image and its label together."""
+"""Resizing, and random changes that move an image and its label together.
+
+Tolerance: no value of a resized image differs by more than 2 of 255 from that of Pillow's bicubic
+filter (which antialiases), and by less than 0.5 on average, even where all pixels are black or
+white at random (tests/unit/data/test_transforms.py). Labels are resized by Pillow itself.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,7 @@ from advent_dist.types import IGNORE_INDEX
 
 
 def resize_image(image: UInt8[Tensor, "3 h w"], size: Size) -> UInt8[Tensor, "3 i j"]:
-    """Bicubic with antialiasing: within 2 of 255 of what Pillow does in five times the time.
+    """Bicubic with antialiasing: within 2 of 255 of Pillow's, in a fifth of its time.
 
     Args:
         image: uint8 [3, h, w].

@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from advent_dist.data.assign import Order, in_file_order
-from advent_dist.data.blocks import BlockReader
+from advent_dist.data.blocks import BlockReader, DamagedSample, EncodedSample
+from advent_dist.data.fetch import BlockSource
 from advent_dist.data.sample import decode_image, decode_label
 from advent_dist.data.store import open_folder
+from advent_dist.data.traffic import Tally
 from advent_dist.errors import DataError
 from tests.shard_helpers import examples, write_shards
 
 SAMPLES = examples(9)
 
 
+def open_reader(folder, manifest, *, labelled: bool = True) -> BlockReader:
+    source = BlockSource(open_folder(str(folder)), manifest, None, Tally())
+    return BlockReader(source, labelled=labelled)
+
+
+def whole(samples: Iterator[EncodedSample | DamagedSample]) -> list[EncodedSample]:
+    """The samples; raises what is wrong with the first damaged one."""
+    read = []
+    for sample in samples:
+        if isinstance(sample, DamagedSample):
+            raise sample.error
+        read.append(sample)
+    return read
+
+
 def reader(folder, *, labelled: bool = True, **options) -> BlockReader:
     manifest = write_shards(str(folder), SAMPLES, per_shard=4, per_block=3, **options)
-    return BlockReader(open_folder(str(folder)), manifest, labelled=labelled)
+    return open_reader(folder, manifest, labelled=labelled)
 
 
 def test_file_order_gives_all_samples_as_written(tmp_path):
     blocks = reader(tmp_path)
     assert blocks.sizes == (3, 1, 3, 1, 1)
-    read = list(blocks.samples(in_file_order(blocks.sizes, 0, 9)))
+    read = whole(blocks.samples(in_file_order(blocks.sizes, 0, 9)))
     assert [sample.key for sample in read] == [sample.key for sample in SAMPLES]
     assert [sample.number for sample in read] == list(range(9))
     for sample, written in zip(read, SAMPLES, strict=True):
@@ -37,7 +55,7 @@ def test_file_order_gives_all_samples_as_written(tmp_path):
 def test_shuffled_samples_are_those_that_the_order_names(tmp_path):
     blocks = reader(tmp_path)
     order = Order(block_sizes=blocks.sizes, seed=5, window=2)
-    read = list(blocks.samples(order.portions(3, 2, 8)))
+    read = whole(blocks.samples(order.portions(3, 2, 8)))
     first = [0, 3, 4, 7, 8]
     picks = [pick for portion in order.portions(3, 2, 8) for pick in portion.picks]
     numbers = [first[block] + index for block, index in picks]
@@ -48,15 +66,17 @@ def test_shuffled_samples_are_those_that_the_order_names(tmp_path):
 
 def test_labels_of_an_unlabelled_domain_are_not_read(tmp_path):
     blocks = reader(tmp_path, labelled=False)
-    assert all(sample.label is None for sample in blocks.samples(in_file_order(blocks.sizes, 0, 9)))
+    assert all(
+        sample.label is None for sample in whole(blocks.samples(in_file_order(blocks.sizes, 0, 9)))
+    )
 
 
 def test_missing_labels_are_named(tmp_path):
     blocks = reader(tmp_path)
     manifest = write_shards(str(tmp_path), SAMPLES, labelled=False)
-    blocks = BlockReader(open_folder(str(tmp_path)), manifest, labelled=True)
+    blocks = open_reader(tmp_path, manifest)
     with pytest.raises(DataError, match=r"shard-00000.tar: sample s0000 has no label.png"):
-        list(blocks.samples(in_file_order(blocks.sizes, 0, 1)))
+        whole(blocks.samples(in_file_order(blocks.sizes, 0, 1)))
 
 
 def test_a_flipped_bit_names_the_url_the_shard_and_the_bytes(tmp_path):
@@ -65,19 +85,19 @@ def test_a_flipped_bit_names_the_url_the_shard_and_the_bytes(tmp_path):
     data = bytearray(path.read_bytes())
     data[700] ^= 1
     path.write_bytes(data)
-    assert len(list(blocks.samples(in_file_order(blocks.sizes, 0, 4)))) == 4, "the rest is whole"
+    assert len(whole(blocks.samples(in_file_order(blocks.sizes, 0, 4)))) == 4, "the rest is whole"
     with pytest.raises(
         DataError, match=rf"{tmp_path}/shard-00001.tar: bytes 0-\d+ are damaged .* copy the shard"
     ):
-        list(blocks.samples(in_file_order(blocks.sizes, 0, 9)))
+        whole(blocks.samples(in_file_order(blocks.sizes, 0, 9)))
 
 
 def test_a_shard_cut_short_is_named(tmp_path):
     blocks = reader(tmp_path)
     path = tmp_path / "shard-00002.tar"
     path.write_bytes(path.read_bytes()[:600])
-    with pytest.raises(DataError, match=r"shard-00002.tar: bytes 0-\d+ .* only 600 are there"):
-        list(blocks.samples(in_file_order(blocks.sizes, 8, 9)))
+    with pytest.raises(DataError, match=r"shard-00002.tar: bytes 0-\d+ .* only 600 bytes"):
+        whole(blocks.samples(in_file_order(blocks.sizes, 8, 9)))
 
 
 def test_a_manifest_that_counts_wrong_is_named(tmp_path):
@@ -85,9 +105,9 @@ def test_a_manifest_that_counts_wrong_is_named(tmp_path):
     (shard,) = manifest.shards
     block = replace(shard.blocks[0], num_samples=10)
     wrong = replace(manifest, shards=(replace(shard, blocks=(block,)),))
-    blocks = BlockReader(open_folder(str(tmp_path)), wrong, labelled=True)
+    blocks = open_reader(tmp_path, wrong)
     with pytest.raises(DataError, match="9 samples instead of 10"):
-        list(blocks.samples(in_file_order((10,), 0, 1)))
+        whole(blocks.samples(in_file_order((10,), 0, 1)))
 
 
 def test_one_window_at_most_is_read_ahead(tmp_path):

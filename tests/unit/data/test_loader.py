@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from advent_dist.config import AugmentConfig, DataConfig
-from advent_dist.data.loader import EvaluationLoader, TrainingLoader
+from advent_dist.data.loader import DomainStream, EvaluationLoader, TrainingLoader
+from advent_dist.data.progress import Phase
+from advent_dist.data.traffic import BYTES
 from advent_dist.errors import DataError
 from advent_dist.types import DomainBatch, LabelledBatch
 from tests.shard_helpers import Example, data_config, examples, write_shards
@@ -297,3 +299,24 @@ def test_a_label_of_another_size_than_its_image_is_refused(tmp_path):
     loader = EvaluationLoader(data_config(tmp_path), "evaluation", rank=0, world_size=1)
     with pytest.raises(DataError, match="sample odd: its label is 24x15, but its image is 24x16"):
         list(loader)
+
+
+def test_another_seed_can_not_go_on(root):
+    loader = TrainingLoader(data_config(root), rank=0, world_size=1, seed=5)
+    with pytest.raises(DataError, match=r"run.seed = 6, but the checkpoint was written with 5"):
+        TrainingLoader(data_config(root), rank=0, world_size=1, seed=6, state=loader.state())
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_going_on_reads_what_remains_and_at_most_a_shard_more_a_worker(workers, tmp_path):
+    shards = write_shards(f"{tmp_path}/source", examples(96), per_shard=24)
+    write_shards(f"{tmp_path}/target", examples(96), per_shard=24)
+    data = data_config(tmp_path, workers_per_rank=workers)
+    phase = Phase(num_samples=96, ranks=1, workers=max(workers, 1), batch_size=2).advanced(40)
+    stream = DomainStream(data, "source", 0, 1, seed=3, state=phase.to_state())
+    keys = {key for _ in range(8) for key in next(stream).keys}
+    read = stream.tally.take()[BYTES]
+    stream.close()
+    assert len(keys) == 16, "the rest of the epoch, each sample once"
+    one_shard = shards.num_bytes / len(shards.shards)
+    assert 0 < read <= shards.num_bytes * 16 / 96 + max(workers, 1) * one_shard

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def test_png_keeps_every_pixel():
     assert np.array_equal(image.permute(1, 2, 0).numpy(), NOISE)
 
 
-@pytest.mark.parametrize("image_format", ["jpg", "webp"])
+@pytest.mark.parametrize("image_format", ["jpg", "jpeg", "webp"])
 def test_lossy_formats_keep_smooth_images_and_the_order_of_channels(image_format):
     image = decode_image(encode_image(RAMP, image_format), "here").permute(1, 2, 0).numpy()
     assert np.abs(image.astype(int) - RAMP).max() <= 8
@@ -40,6 +41,38 @@ def test_lossy_formats_keep_smooth_images_and_the_order_of_channels(image_format
 def test_labels_keep_every_value():
     label = np.arange(256, dtype=np.uint8).reshape(8, 32)
     assert np.array_equal(decode_label(encode_label(label), "here").numpy(), label)
+
+
+def jpeg(mode: str = "RGB", **options: object) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(RAMP).convert(mode).save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        jpeg(quality=95),
+        jpeg(subsampling=0),
+        jpeg(subsampling=1, progressive=True),
+        jpeg("L"),
+        jpeg("CMYK"),
+    ],
+    ids=["420", "444", "422 progressive", "grey", "cmyk"],
+)
+def test_a_jpeg_has_the_pixels_that_pillow_decodes(data):
+    expected = np.array(Image.open(io.BytesIO(data)).convert("RGB"))
+    assert np.array_equal(decode_image(data, "here").permute(1, 2, 0).numpy(), expected)
+
+
+def test_a_label_is_a_grey_png_whose_rows_have_no_filter():
+    label = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    data = encode_label(label)
+    stored = Image.open(io.BytesIO(data))
+    assert (stored.format, stored.mode) == ("PNG", "L")
+    assert np.array_equal(np.array(stored), label)
+    rows = zlib.decompress(data[data.index(b"IDAT") + 4 : -16])
+    assert rows[::5] == bytes(3)
 
 
 def test_grey_images_become_rgb():
@@ -58,10 +91,31 @@ def test_a_palette_label_gives_indices_not_colours():
     assert decode_label(file.getvalue(), "here").tolist() == [[0, 3], [10, 255]]
 
 
-@pytest.mark.parametrize("damage", [b"", b"no image", encode_image(NOISE, "png")[:-40]])
+def _ends_early() -> bytes:
+    """A JPEG with an end mark in its middle: Pillow decodes the rest as grey without a word."""
+    data = encode_image(NOISE, "jpg")
+    return data[:-60] + b"\xff\xd9" + data[-58:]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"no image",
+        encode_image(NOISE, "png")[:-40],
+        encode_image(NOISE, "jpg")[:-40],
+        encode_image(NOISE, "jpg")[:20],
+        _ends_early(),
+    ],
+    ids=["empty", "no image", "short png", "short jpg", "header alone", "jpg ends early"],
+)
 def test_a_damaged_file_is_named(damage):
     with pytest.raises(DataError, match=r"s3://b/x.tar: sample k: its image can't be decoded"):
         decode_image(damage, "s3://b/x.tar: sample k")
+
+
+@pytest.mark.parametrize("damage", [b"", b"no image", encode_label(NOISE[..., 0])[:-40]])
+def test_a_damaged_label_is_named(damage):
     with pytest.raises(DataError, match="sample k: its label can't be decoded"):
         decode_label(damage, "sample k")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 
-from advent_dist.data.store import folder_url, open_folder, read_manifest
+from advent_dist.data.store import Folder, folder_url, open_folder, read_manifest
 from advent_dist.errors import DataError
 from tests.shard_helpers import data_config, examples, write_shards
 
@@ -22,6 +23,18 @@ def test_write_read_and_list(tmp_path):
     assert folder.read_range("b.bin", 2, 5) == b"234"
     assert folder.exists("a.bin")
     assert not folder.exists("c.bin")
+
+
+def test_folders_inside_are_listed_and_opened(tmp_path):
+    folder = open_folder(str(tmp_path / "outer"))
+    assert folder.folders() == []
+    folder.inside("b/c").write("x.bin", b"1")
+    folder.inside("a").write("y.bin", b"2")
+    folder.write("z.bin", b"3")
+    assert folder.folders() == ["a", "b"]
+    assert folder.list() == ["z.bin"]
+    assert folder.inside("b").inside("c").read("x.bin") == b"1"
+    assert folder.inside("b/c").url == f"{folder.url}/b/c"
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
@@ -47,7 +60,7 @@ def test_a_missing_file_is_named_with_the_fix(tmp_path):
 def test_a_range_beyond_the_end_is_refused(tmp_path):
     folder = open_folder(str(tmp_path))
     folder.write("a.bin", b"0123456789")
-    with pytest.raises(DataError, match=r"bytes 5-20 .* only 5 are there"):
+    with pytest.raises(DataError, match=r"bytes 5-20 .* only 10 bytes"):
         folder.read_range("a.bin", 5, 20)
 
 
@@ -57,8 +70,16 @@ def test_a_program_error_is_not_taken_for_one_of_storage(tmp_path):
 
 
 def test_other_schemes_are_refused():
-    with pytest.raises(DataError, match="gs://bucket/folder: no access to gs://"):
-        open_folder("gs://bucket/folder")
+    with pytest.raises(DataError, match="gopher://bucket/folder: no access to gopher://"):
+        open_folder("gopher://bucket/folder")
+
+
+def test_what_fsspec_knows_can_be_read_and_written():
+    folder = open_folder("memory://bucket/folder")
+    folder.write("a.bin", b"0123456789")
+    assert folder.list() == ["a.bin"]
+    assert folder.read("a.bin") == b"0123456789"
+    assert folder.read_range("a.bin", 2, 5) == b"234"
 
 
 def test_threads_and_forked_processes_may_share_a_folder(tmp_path):
@@ -71,6 +92,18 @@ def test_threads_and_forked_processes_may_share_a_folder(tmp_path):
     if child == 0:
         os._exit(0 if folder.read_range("a.bin", 7, 8) == b"\x07" else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def _read(folder: Folder) -> bytes:
+    return folder.read("a.bin")
+
+
+def test_spawned_processes_may_be_given_a_folder(tmp_path):
+    folder = open_folder(str(tmp_path))
+    folder.write("a.bin", b"0123")
+    assert _read(folder) == b"0123"
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        assert pool.submit(_read, folder).result() == b"0123"
 
 
 def test_folders_are_relative_to_the_root_unless_absolute():

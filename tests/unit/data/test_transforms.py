@@ -20,12 +20,27 @@ def noise(height: int, width: int, channels: int = 3) -> Tensor:
     return torch.randint(0, 256, shape, generator=random, dtype=torch.uint8)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_images_are_resized_as_pillow_does(size):
-    image = noise(96, 128)
-    pillow = Image.fromarray(image.permute(1, 2, 0).numpy()).resize(size, Image.Resampling.BICUBIC)
-    expected = torch.from_numpy(np.array(pillow)).permute(2, 0, 1)
-    assert (resize_image(image, size).int() - expected.int()).abs().max() <= 2
+def pillow_bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
+    pixels = Image.fromarray(image.permute(1, 2, 0).contiguous().numpy())
+    resized = np.array(pixels.resize(size, Image.Resampling.BICUBIC))
+    return torch.from_numpy(resized).permute(2, 0, 1)
+
+
+# Black or white pixels at random are the hardest case: the filter overshoots the most on them.
+@pytest.mark.parametrize("values", [256, 2], ids=["noise", "black and white"])
+@pytest.mark.parametrize(
+    ("before", "size"),
+    [*(((128, 96), size) for size in SIZES), ((1914, 1052), (1280, 720)), ((480, 360), (640, 480))],
+)
+def test_images_are_resized_as_pillow_does_within_2_of_255(before, size, values):
+    width, height = before
+    image = (noise(height, width).int() % values * (255 // (values - 1))).to(torch.uint8)
+    as_decoded = image.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+    expected = pillow_bicubic(image, size).int()
+    for same in (image, as_decoded):
+        difference = (resize_image(same, size).int() - expected).abs()
+        assert difference.max() <= 2
+        assert difference.float().mean() < 0.5
 
 
 def test_labels_take_the_pixel_at_the_centre():

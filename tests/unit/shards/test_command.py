@@ -6,10 +6,10 @@ from pathlib import Path
 import layouts
 import pytest
 
+from advent_dist.commands.shards import main
 from advent_dist.config import DataConfig
 from advent_dist.data.store import read_manifest
 from advent_dist.errors import DataError
-from shards.command import main
 from shards.streets_data import PARTS, build_streets_data, ensure_streets
 from shards.verify import verify
 
@@ -47,6 +47,11 @@ def test_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     with pytest.raises(DataError, match="no data set 'kitti'; choose from"):
         main(["build", "kitti", "a", "b"])
+    with pytest.raises(SystemExit):
+        main(["build", "streets", "a", "--address", "auto"])
+    assert "--address auto is of use with --ray only" in capsys.readouterr().err
+    with pytest.raises(DataError, match="--processes is of use without --ray only"):
+        main(["build", "streets", "a", "--ray", "--processes", "2"])
 
 
 def test_streets_data_is_built_once_and_only_where_missing(tmp_path: Path) -> None:

@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from advent_dist.commands.shards import main
 from advent_dist.errors import DataError
-from shards.command import main
 from shards.dataset import Pixels
 from shards.options import BuildOptions
 from shards.streets.reader import StreetItem, Streets
 from shards.verify import verify
 from shards.write import build
+from tests.shard_helpers import examples, write_shards
 
 STREETS = Streets(count=12, size=(48, 24))
 OPTIONS = BuildOptions(shard_mb=0.02, processes=1)
@@ -54,9 +56,28 @@ def test_missing_short_and_surplus_shards_are_found(folder: Path) -> None:
     (folder / "000000.tar").write_bytes(first[:1000])
     (folder / "000001.tar").rename(folder / "000077.tar")
     problems = verify(str(folder)).problems
-    assert any("000000.tar: it has 1000 bytes" in problem for problem in problems)
+    assert any("000000.tar: bytes" in problem and "1000" in problem for problem in problems)
     assert any("000001.tar" in problem and "no such file" in problem for problem in problems)
     assert any("000077.tar: it is not in the manifest" in problem for problem in problems)
+
+
+def test_bytes_after_the_end_are_found(folder: Path) -> None:
+    with (folder / "000000.tar").open("ab") as tar:
+        tar.write(b"more")
+    (problem,) = verify(str(folder)).problems
+    assert "000000.tar: it has more than the manifest's" in problem
+
+
+def test_memory_does_not_grow_with_the_size_of_a_shard(tmp_path: Path) -> None:
+    write_shards(str(tmp_path), examples(40, size=(500, 500)), per_shard=40, per_block=2)
+    assert (tmp_path / "shard-00000.tar").stat().st_size > 30e6
+    tracemalloc.start()
+    try:
+        assert verify(str(tmp_path)).problems == ()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10e6
 
 
 def test_a_label_out_of_range_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,6 +101,12 @@ def test_a_wrong_histogram_and_wrong_counts_are_found(folder: Path) -> None:
     assert "class_histogram" in verify(str(folder)).problems[0]
     edit_manifest(folder, lambda raw: raw["shards"][0].update(num_samples=1))
     assert any("do not add up" in problem for problem in verify(str(folder)).problems)
+
+
+def test_class_names_of_another_set_are_found(folder: Path) -> None:
+    edit_manifest(folder, lambda raw: raw["class_names"].reverse())
+    (problem,) = verify(str(folder)).problems
+    assert "class_names are not those of cityscapes19" in problem
 
 
 def test_labels_that_should_not_be_there_are_found(folder: Path) -> None:

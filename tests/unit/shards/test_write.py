@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import layouts
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import shards.write
 from advent_dist.data.store import Folder, read_manifest
 from advent_dist.errors import DataError
+from shards.camvid import CamVid
+from shards.dataset import Item
+from shards.encode import Encoded, Encoder, encode_all, in_order
 from shards.gta5 import GTA5
 from shards.options import BuildOptions
 from shards.streets.reader import Streets
@@ -113,23 +116,73 @@ def test_an_interrupted_build_goes_on(
 
 def test_the_rest_of_another_build_is_not_taken_over(tmp_path: Path) -> None:
     other = Streets(count=40, size=(48, 24), seed=3)
-    items = shards.write.encode_all
     build(STREETS, str(tmp_path / "whole"), SMALL)
     half = tmp_path / "half"
 
-    def stops(*args: object) -> object:
-        samples = items(*args)  # type: ignore[arg-type]
-        for _ in range(20):
-            yield next(samples)
+    def stops(encoder: Encoder, items: Sequence[Item]) -> Iterator[Encoded]:
+        yield from encode_all(encoder, items[:20], processes=1)
         raise KeyboardInterrupt
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shards.write, "encode_all", stops)
-        with pytest.raises(KeyboardInterrupt):
-            build(other, str(half), SMALL)
+    with pytest.raises(KeyboardInterrupt):
+        build(other, str(half), SMALL, stops)
     assert (half / "000000.tar").exists()
     build(STREETS, str(half), SMALL)
     assert contents(half) == contents(tmp_path / "whole")
+
+
+def test_unfinished_files_of_a_killed_build_are_removed(tmp_path: Path) -> None:
+    build(STREETS, str(tmp_path / "whole"), SMALL)
+    half = tmp_path / "half"
+    half.mkdir()
+    mine = {".notes": b"mine", "000001.tar.bak": b"mine"}
+    left_over = {".000001.tar.k3_xq81z": b"", ".000000.json.abcdefgh": b"{"}
+    for name, data in (mine | left_over).items():
+        (half / name).write_bytes(data)
+    build(STREETS, str(half), SMALL)
+    assert contents(half) == contents(tmp_path / "whole") | mine
+
+
+def test_a_build_goes_on_from_another_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layouts.camvid(tmp_path / "camvid")
+    options = BuildOptions(shard_mb=0.0001, processes=1)
+    build(CamVid(tmp_path / "camvid"), str(tmp_path / "whole"), options)
+
+    def stops(encoder: Encoder, items: Sequence[Item]) -> Iterator[Encoded]:
+        yield from encode_all(encoder, items[:2], processes=1)
+        raise KeyboardInterrupt
+
+    def counts(encoder: Encoder, items: Sequence[Item]) -> Iterator[Encoded]:
+        assert len(items) == 1, "two of the three were done"
+        return encode_all(encoder, items, processes=1)
+
+    half = str(tmp_path / "half")
+    with pytest.raises(KeyboardInterrupt):
+        build(CamVid(tmp_path / "camvid"), half, options, stops)
+    monkeypatch.chdir(tmp_path)
+    build(CamVid(Path("camvid")), half, options, counts)
+    assert contents(tmp_path / "half") == contents(tmp_path / "whole")
+
+
+def test_tasks_are_collected_in_order_and_few_are_unfinished() -> None:
+    items = list(STREETS.items(labelled=False)) * 5
+    unfinished: list[Sequence[Item]] = []
+    most = 0
+
+    def submit(chunk: Sequence[Item]) -> Sequence[Item]:
+        nonlocal most
+        unfinished.append(chunk)
+        most = max(most, len(unfinished))
+        return chunk
+
+    def collect(task: Sequence[Item]) -> list[Encoded]:
+        unfinished.remove(task)
+        return [Encoded(item.key, b"", None, ()) for item in task]
+
+    keys = [sample.key for sample in in_order(items, submit, collect, ahead=4)]
+    assert keys == [item.key for item in items]
+    assert most == 4
 
 
 def test_shards_are_only_replaced_when_asked(tmp_path: Path) -> None:

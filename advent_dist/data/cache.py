@@ -1,0 +1,134 @@
+"""Blocks of shards on the local disk, shared by all processes of a node and by several jobs.
+
+DIR/ab/ab12..-4194304   a block: the sha256 of its shard, and its first byte. The name is that of
+                        the content, so equally named shards of two buckets do not collide.
+DIR/incoming/           blocks being written; each is locked as long as its writer lives
+DIR/size                bytes of all blocks; whoever changes the cache locks this file
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import uuid
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from advent_dist.data.manifest import Block, Shard
+
+_FILL_AGAIN_TO = 0.9
+"""Share of the limit that is left in the cache when room is made, lest each block makes some."""
+
+
+class BlockCache:
+    """A folder of blocks that together never exceed a size; the least recently used give way.
+
+    Args:
+        folder: Local folder; made if it is not there.
+        limit_bytes: Size that the blocks may have together.
+    """
+
+    def __init__(self, folder: str, limit_bytes: int) -> None:
+        self._folder = Path(folder)
+        self._incoming = self._folder / "incoming"
+        self._limit = limit_bytes
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        with self._ledger() as ledger:
+            self._remove_unfinished()
+            ledger.num_bytes = self._count()
+
+    def get(self, shard: Shard, block: Block) -> bytes | None:
+        """The block's bytes, or None. One that is damaged on the disk is thrown away."""
+        path = self._path(shard, block)
+        with contextlib.suppress(FileNotFoundError):
+            data = path.read_bytes()
+            if len(data) == block.num_bytes and zlib.crc32(data) == block.crc32:
+                os.utime(path)  # used just now
+                return data
+            with self._ledger() as ledger:
+                path.unlink()
+                ledger.num_bytes = self._count()
+        return None
+
+    def put(self, shard: Shard, block: Block, data: bytes | bytearray) -> None:
+        """Keep a block: all of it or nothing, whenever the process is killed.
+
+        Raises:
+            OSError: the disk is full, or the folder can't be written.
+        """
+        path = self._path(shard, block)
+        if len(data) > self._limit or path.exists():
+            return
+        path.parent.mkdir(exist_ok=True)
+        with self._written(data) as temporary, self._ledger() as ledger:
+            if not path.exists():  # another process may have been faster
+                if ledger.num_bytes + len(data) > self._limit:
+                    ledger.num_bytes = self._make_room(len(data))
+                os.replace(temporary, path)
+                ledger.num_bytes += len(data)
+
+    def _path(self, shard: Shard, block: Block) -> Path:
+        return self._folder / shard.sha256[:2] / f"{shard.sha256}-{block.offset}"
+
+    def _make_room(self, num_bytes: int) -> int:
+        """Delete the blocks unused for longest, for `num_bytes` more; the bytes that stay."""
+        blocks = sorted(
+            (entry.stat().st_mtime_ns, entry.stat().st_size, entry.path) for entry in self._blocks()
+        )
+        size = sum(block_bytes for _, block_bytes, _ in blocks)
+        for _, block_bytes, path in blocks:
+            if size <= self._limit * _FILL_AGAIN_TO - num_bytes:
+                break
+            os.unlink(path)
+            size -= block_bytes
+        return size
+
+    def _count(self) -> int:
+        return sum(entry.stat().st_size for entry in self._blocks())
+
+    def _blocks(self) -> Iterator[os.DirEntry[str]]:
+        for folder in os.scandir(self._folder):
+            if folder.is_dir() and folder.name != self._incoming.name:
+                yield from os.scandir(folder)
+
+    @contextlib.contextmanager
+    def _written(self, data: bytes | bytearray) -> Iterator[Path]:
+        """A new file with `data`, locked; deleted afterwards, unless it was moved away."""
+        path = self._incoming / uuid.uuid4().hex
+        with contextlib.ExitStack() as closing:
+            with self._ledger():  # whoever looks for unfinished files finds this one locked
+                file = closing.enter_context(open(path, "xb"))
+                fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                file.write(data)
+                file.flush()
+                yield path
+            finally:
+                path.unlink(missing_ok=True)
+
+    def _remove_unfinished(self) -> None:
+        """Delete what killed processes left: nobody holds a lock on it."""
+        for path in self._incoming.iterdir():
+            with contextlib.suppress(OSError), open(path, "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+
+    @contextlib.contextmanager
+    def _ledger(self) -> Iterator[_Ledger]:
+        with open(self._folder / "size", "a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            ledger = _Ledger(int(file.read() or 0))
+            yield ledger
+            file.truncate(0)
+            file.write(str(ledger.num_bytes))
+
+
+@dataclass
+class _Ledger:
+    """What the file `size` says, while it is locked."""
+
+    num_bytes: int

@@ -1,0 +1,77 @@
+"""Blocks of finished shards -> the files of their samples, for tools that look at shards.
+
+Only one block is held at a time: blocks have a few MiB, whatever the size of a shard.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zlib
+
+from webdataset.tariterators import group_by_keys, tar_file_expander
+
+from advent_dist.data.manifest import Block, Shard
+from advent_dist.data.sample import IMAGE_PREFIX, LABEL
+from advent_dist.data.store import Folder
+from advent_dist.errors import DataError
+
+_MEND = "; copy the shard again, or build it again"
+
+Files = dict[str, bytes]
+"""The files of a sample by their names after the key, and the key itself as `__key__`."""
+
+
+def read_block(folder: Folder, shard: Shard, block: Block) -> bytes:
+    """The bytes of a block, by one ranged read.
+
+    Raises:
+        DataError: they can't be read, or there are fewer.
+    """
+    return bytes(folder.read_range(shard.name, block.offset, block.offset + block.num_bytes))
+
+
+def samples_of(data: bytes, block: Block, where: str) -> list[Files]:
+    """The samples of a block.
+
+    Args:
+        data: Its bytes.
+        block: What the manifest says of it.
+        where: URL of its shard, for messages.
+
+    Raises:
+        DataError: it is damaged, or holds another number of samples.
+    """
+    place = f"{where}: bytes {block.offset}-{block.offset + block.num_bytes}"
+    if zlib.crc32(data) != block.crc32:
+        raise DataError(f"{place}: their checksum is not that of the manifest{_MEND}")
+    try:
+        # A block is a tar without the end mark, and tar readers take the end of the data for it.
+        samples = list(
+            group_by_keys(tar_file_expander([{"url": where, "stream": io.BytesIO(data)}]))
+        )
+    except (tarfile.TarError, ValueError) as error:
+        raise DataError(f"{place}: they are no tar of samples ({error}){_MEND}") from error
+    if len(samples) != block.num_samples:
+        raise DataError(f"{place}: {len(samples)} samples instead of {block.num_samples}{_MEND}")
+    return samples
+
+
+def files_of(sample: Files, where: str, *, labelled: bool) -> tuple[bytes, bytes | None]:
+    """Image and label of a sample, still encoded.
+
+    Args:
+        sample: Its files.
+        where: What messages call it.
+        labelled: Whether the manifest says that there is a label.
+
+    Raises:
+        DataError: it has not one image, or a label against what the manifest says.
+    """
+    images = [name for name in sample if name.startswith(IMAGE_PREFIX)]
+    if len(images) != 1:
+        raise DataError(f"{where}: it has {len(images)} images instead of one")
+    if (LABEL in sample) != labelled:
+        has = "has a label" if LABEL in sample else "has no label"
+        raise DataError(f"{where}: it {has}, but the manifest says labelled={labelled}")
+    return sample[images[0]], sample.get(LABEL)

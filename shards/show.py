@@ -1,0 +1,142 @@
+"""A contact sheet: one HTML page with samples from all over a folder of shards.
+
+The page needs neither network nor other files. Only the blocks that hold its samples are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
+
+from advent_dist.data.manifest import Block, Manifest, Shard
+from advent_dist.data.sample import decode_image, decode_label, encode_image
+from advent_dist.data.store import Folder, open_folder, read_manifest
+from advent_dist.errors import DataError
+from advent_dist.pictures import colourise, to_data_uri
+from shards.blocks import Files, files_of, read_block, samples_of
+from shards.info import class_shares, facts
+
+_LONGEST_SIDE = 480
+"""Pixels of a picture on the page; larger ones are made smaller."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One sample on the page."""
+
+    key: str
+    """Its name in the shard."""
+
+    shard: str
+    """The shard's file name."""
+
+    size: str
+    """Width x height of the image, in pixels."""
+
+    image: str
+    """The image as a `data:` URI."""
+
+    label: str | None
+    """The label in the classes' colours as a `data:` URI; none in an unlabelled folder."""
+
+
+def write_contact_sheet(url: str, out: Path, num_samples: int) -> int:
+    """Write the page.
+
+    Args:
+        url: Local folder or s3:// URL of shards.
+        out: The page's file; its folder is made if it is missing.
+        num_samples: Samples to show at most, evenly spaced over the data set.
+
+    Returns:
+        The number of samples shown.
+
+    Raises:
+        DataError: shards are missing or damaged, or the page can't be written.
+    """
+    if num_samples < 1:
+        raise DataError(f"--samples {num_samples}: must be at least 1")
+    folder, manifest = open_folder(url), read_manifest(url)
+    chosen = tiles(folder, manifest, evenly_spaced(manifest.num_samples, num_samples))
+    environment = Environment(
+        loader=PackageLoader("shards", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    shown = list(chosen)
+    page = environment.get_template("contact_sheet.html").render(
+        url=url, facts=facts(manifest, url), shares=class_shares(manifest), tiles=shown
+    )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"--out {out}: it can't be written ({error.strerror})") from error
+    return len(shown)
+
+
+def evenly_spaced(total: int, count: int) -> list[int]:
+    """At most `count` different numbers out of 0..total-1, one in the middle of each equal part."""
+    count = min(total, count)
+    return [(2 * i + 1) * total // (2 * count) for i in range(count)]
+
+
+def tiles(folder: Folder, manifest: Manifest, numbers: list[int]) -> Iterator[Tile]:
+    """The samples of these numbers, which ascend.
+
+    Raises:
+        DataError: a block or a sample is damaged; the message names it.
+    """
+    for shard, block, places in _by_block(manifest, numbers):
+        where = f"{folder.url}/{shard.name}"
+        samples = samples_of(read_block(folder, shard, block), block, where)
+        for place in places:
+            yield _tile(samples[place], shard.name, where, manifest)
+
+
+def _by_block(manifest: Manifest, numbers: list[int]) -> Iterator[tuple[Shard, Block, list[int]]]:
+    """The blocks that hold samples of these numbers, and which samples of each."""
+    first = 0
+    for shard in manifest.shards:
+        for block in shard.blocks:
+            end = first + block.num_samples
+            places = [number - first for number in numbers if first <= number < end]
+            if places:
+                yield shard, block, places
+            first = end
+
+
+def _tile(sample: Files, shard: str, where: str, manifest: Manifest) -> Tile:
+    key = str(sample["__key__"])
+    where = f"{where}: sample {key}"
+    image_file, label_file = files_of(sample, where, labelled=manifest.labelled)
+    image = decode_image(image_file, where).permute(1, 2, 0).numpy()
+    height, width = image.shape[:2]
+    return Tile(
+        key=key,
+        shard=shard,
+        size=f"{width} x {height}",
+        image=_photograph(image),
+        label=None if label_file is None else _painted(label_file, where, manifest),
+    )
+
+
+def _photograph(image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> str:
+    picture = Image.fromarray(image)
+    picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.BICUBIC)
+    return to_data_uri(encode_image(np.asarray(picture), "jpg", quality=85), "image/jpeg")
+
+
+def _painted(label_file: bytes, where: str, manifest: Manifest) -> str:
+    label = decode_label(label_file, where).numpy()
+    picture = Image.fromarray(colourise(label, manifest.palette))
+    # Nearest: the mean of two classes' colours would be the colour of a third.
+    picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.NEAREST)
+    return to_data_uri(picture)

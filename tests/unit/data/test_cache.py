@@ -1,0 +1,194 @@
+"""The disk cache: size, order of eviction, damage, kills, several processes."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from advent_dist.data.cache import BlockCache
+from advent_dist.data.fetch import BlockSource
+from advent_dist.data.manifest import Block, Shard
+from advent_dist.data.store import open_folder
+from advent_dist.data.traffic import CACHE_ERRORS, CACHE_HITS, CACHE_MISSES, Tally
+from tests.shard_helpers import examples, write_shards
+
+BYTES = 10_000
+
+
+def block(number: int) -> tuple[Shard, Block, bytes]:
+    """A shard of one block."""
+    data = bytes([number]) * BYTES
+    made = Block(offset=0, num_bytes=BYTES, num_samples=1, crc32=zlib.crc32(data))
+    digest = hashlib.sha256(data).hexdigest()
+    return (
+        Shard(name="0", num_bytes=BYTES, num_samples=1, sha256=digest, blocks=(made,)),
+        made,
+        data,
+    )
+
+
+def put(cache: BlockCache, *numbers: int) -> None:
+    for number in numbers:
+        cache.put(*block(number))
+
+
+def kept(cache: BlockCache, numbers: range) -> list[int]:
+    return [number for number in numbers if cache.get(*block(number)[:2]) is not None]
+
+
+def size_on_disk(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*-*"))
+
+
+def test_what_was_put_comes_back(tmp_path):
+    cache = BlockCache(str(tmp_path), 10 * BYTES)
+    assert kept(cache, range(3)) == []
+    put(cache, 0, 1)
+    shard, one, data = block(1)
+    assert cache.get(shard, one) == data
+    assert kept(BlockCache(str(tmp_path), 10 * BYTES), range(3)) == [0, 1]
+
+
+def test_the_least_recently_used_gives_way(tmp_path):
+    cache = BlockCache(str(tmp_path), 4 * BYTES)
+    for number in range(4):
+        put(cache, number)
+        time.sleep(0.01)
+    assert kept(cache, range(1)) == [0]  # used just now
+    put(cache, 4)
+    assert size_on_disk(tmp_path) <= 4 * BYTES
+    left = kept(cache, range(5))
+    assert {0, 4} <= set(left)
+    assert 1 not in left
+
+
+def test_the_size_is_never_exceeded(tmp_path):
+    cache = BlockCache(str(tmp_path), 3 * BYTES + 1)
+    for number in range(20):
+        put(cache, number)
+        assert size_on_disk(tmp_path) <= 3 * BYTES + 1
+    assert kept(BlockCache(str(tmp_path / "small"), BYTES - 1), range(20)) == []
+
+
+def test_a_block_larger_than_the_cache_is_not_kept(tmp_path):
+    cache = BlockCache(str(tmp_path), BYTES - 1)
+    put(cache, 0)
+    assert kept(cache, range(1)) == []
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: b"x" + data[1:]])
+def test_a_block_damaged_on_the_disk_is_read_anew(damage, tmp_path):
+    cache = BlockCache(str(tmp_path), 2 * BYTES)
+    put(cache, 0)
+    (path,) = tmp_path.rglob("*-*")
+    path.write_bytes(damage(path.read_bytes()))
+    assert kept(cache, range(1)) == []
+    assert not path.exists()
+    put(cache, 0, 1)
+    assert kept(cache, range(2)) == [0, 1]
+
+
+def test_equal_names_in_two_buckets_are_two_blocks(tmp_path):
+    cache = BlockCache(str(tmp_path), 10 * BYTES)
+    (first, one, data), (second, other, more) = block(0), block(1)
+    assert first.name == second.name
+    cache.put(first, one, data)
+    assert cache.get(second, other) is None
+    cache.put(second, other, more)
+    assert cache.get(first, one) == data
+
+
+def _fill(folder: str, start: int) -> None:
+    cache = BlockCache(folder, 12 * BYTES)
+    for number in range(start, start + 40):
+        put(cache, number)
+        cache.get(*block(number - 3)[:2])
+
+
+def test_two_jobs_share_one_cache(tmp_path):
+    context = multiprocessing.get_context("fork")
+    jobs = [context.Process(target=_fill, args=(str(tmp_path), start)) for start in (10, 30)]
+    BlockCache(str(tmp_path), 12 * BYTES)
+    for job in jobs:
+        job.start()
+    while any(job.is_alive() for job in jobs):
+        with open(tmp_path / "size", "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            assert size_on_disk(tmp_path) <= 12 * BYTES
+    for job in jobs:
+        job.join()
+        assert job.exitcode == 0
+    cache = BlockCache(str(tmp_path), 12 * BYTES)
+    for number in kept(cache, range(70)):
+        assert cache.get(*block(number)[:2]) == block(number)[2]
+    assert int((tmp_path / "size").read_text()) == size_on_disk(tmp_path) > 0
+
+
+def _write_for_ever(folder: str) -> None:
+    cache = BlockCache(folder, 5 * BYTES)
+    while True:
+        put(cache, *range(30))
+
+
+def test_a_kill_leaves_nothing_behind(tmp_path):
+    for _ in range(5):
+        job = multiprocessing.get_context("fork").Process(
+            target=_write_for_ever, args=(str(tmp_path),)
+        )
+        job.start()
+        time.sleep(0.15)
+        assert job.pid is not None
+        os.kill(job.pid, signal.SIGKILL)
+        job.join()
+        cache = BlockCache(str(tmp_path), 5 * BYTES)
+        assert list((tmp_path / "incoming").iterdir()) == []
+        assert int((tmp_path / "size").read_text()) == size_on_disk(tmp_path) <= 5 * BYTES
+        for number in kept(cache, range(30)):
+            assert cache.get(*block(number)[:2]) == block(number)[2]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_counted_and_reading_goes_on(small_disk, tmp_path, caplog):
+    manifest = write_shards(f"{tmp_path}/shards", examples(12, size=(64, 64)), per_block=1)
+    tally = Tally()
+    cache = BlockCache(str(small_disk), 10**9)
+    source = BlockSource(open_folder(f"{tmp_path}/shards"), manifest, cache, tally)
+    plain = BlockSource(open_folder(f"{tmp_path}/shards"), manifest, None, Tally())
+    for _ in range(2):
+        for place in range(len(source.sizes)):
+            assert bytes(source.read(place)) == bytes(plain.read(place))
+    counts = tally.take()
+    assert counts[CACHE_HITS] > 0
+    assert counts[CACHE_ERRORS] == counts[CACHE_MISSES] - counts[CACHE_HITS] > 0
+    assert caplog.text.count("data.cache_dir: ") == 1
+    assert list((small_disk / "incoming").iterdir()) == []
+
+
+def test_a_shard_that_changed_is_another_block(tmp_path):
+    shards, folder = tmp_path / "shards", open_folder(f"{tmp_path}/shards")
+    cache = BlockCache(str(tmp_path / "cache"), 10**9)
+    read = []
+    for prefix in ("a", "b"):
+        manifest = write_shards(str(shards), examples(2, prefix=prefix))
+        read.append(bytes(BlockSource(folder, manifest, cache, Tally()).read(0)))
+    assert read[0] != read[1]
