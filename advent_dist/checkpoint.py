@@ -1,9 +1,9 @@
-"""Checkpoints: all that a run needs to go on, to the bit.
+"""Checkpoints: all that a run needs to go on, to the bit, on as many ranks as before or others.
 
     STEP/run.json               rank 0     config, progress, both streams' positions, list of files
     STEP/segmenter.safetensors  rank 0     the segmenter's weights, BatchNorm statistics pooled
     STEP/rank_00000.pt          each rank  its random states and BatchNorm statistics
-    STEP/engines/NAME/          each rank  weights and optimiser state of an engine
+    STEP/engines/NAME/          each rank  its part of an engine's weights and optimiser state
 
 Each rank writes its part into a folder of its own; whoever stores them lays them together.
 """
@@ -24,7 +24,7 @@ from torch import nn
 
 from advent_dist.config import Experiment
 from advent_dist.errors import CheckpointError
-from advent_dist.parallel.buffers import pooled_batch_norm
+from advent_dist.parallel.buffers import Buffers, pooled, pooled_batch_norm
 from advent_dist.parallel.engine import Engine
 from advent_dist.parallel.world import World
 from advent_dist.progress import Progress
@@ -84,24 +84,35 @@ def restore(
 ) -> tuple[Progress, dict[str, Any]]:
     """Put engines and random states back as they were. Collective.
 
+    With as many ranks as wrote the checkpoint, each goes on with its own BatchNorm statistics and
+    random states. With another number, all of them start with the statistics pooled over the ranks
+    that wrote (so that an evaluation finds the same network), and with random states drawn from
+    the seed, the step and the rank.
+
     Returns:
         The run's progress and the position of the loader.
 
     Raises:
-        CheckpointError: the checkpoint is incomplete, or of another model, class set or world size.
+        CheckpointError: the checkpoint is incomplete, or of another model, class set or optimiser.
     """
     run = _read_run(folder)
-    require_same(run["experiment"], run["world_size"], experiment, world.size)
+    require_same(run["experiment"], experiment)
     _require_complete(folder, run["files"])
+    progress = Progress.from_json(run["progress"])
     for name, engine in engines.items():
         engine.load(folder / "engines" / name)
-    state = torch.load(folder / _rank_file(world.rank), map_location="cpu", weights_only=False)
-    for name, engine in engines.items():
-        with torch.no_grad():
-            for key, buffer in engine.module.named_buffers():
-                buffer.copy_(state["buffers"][name][key])
-    _set_random_state(state["random"], world.device)
-    return Progress.from_json(run["progress"]), run["streams"]
+    if run["world_size"] == world.size:
+        state = _read_rank(folder, world.rank)
+        for name, engine in engines.items():
+            _set_buffers(engine.module, state["buffers"][name])
+        _set_random_state(state["random"], world.device)
+    else:
+        ranks = [_read_rank(folder, rank)["buffers"] for rank in range(run["world_size"])]
+        for name, engine in engines.items():
+            buffers = [rank[name] for rank in ranks]
+            _set_buffers(engine.module, pooled(engine.module, buffers))
+        _draw_random_state(experiment.run.seed, progress.step, world.rank)
+    return progress, run["streams"]
 
 
 def read_progress(folder: Path) -> Progress:
@@ -141,16 +152,12 @@ def _require_complete(folder: Path, files: Mapping[str, int]) -> None:
             raise _incomplete(folder, f"{name} has {found} bytes instead of {num_bytes}")
 
 
-def require_same(
-    then: dict[str, Any], workers_then: int, experiment: Experiment, workers: int
-) -> None:
-    """Refuse what could not go on: other networks, another sharding, another world size.
+def require_same(then: dict[str, Any], experiment: Experiment) -> None:
+    """Refuse what could not go on: other networks, another optimiser.
 
     Args:
         then: The config of the run so far, as JSON has it.
-        workers_then: Its number of ranks.
         experiment: The config to go on with.
-        workers: Its number of ranks.
 
     Raises:
         CheckpointError: they differ in something that a checkpoint depends on.
@@ -162,9 +169,6 @@ def require_same(
         ("model", "multi_level"),
         ("model", "discriminator_width"),
         ("method", "name"),
-        ("engine", "kind"),
-        ("engine", "zero_stage"),
-        ("engine", "discriminator_zero_stage"),
         ("optimizer", "segmenter"),
     ]
     for section, name in fields:
@@ -173,11 +177,6 @@ def require_same(
                 f"{section}.{name} = {now[section][name]!r}, but the checkpoint was written with "
                 f"{then[section][name]!r}; resume with that, or start a new run (--run.name)"
             )
-    if workers_then != workers:
-        raise CheckpointError(
-            f"cluster.workers = {workers}, but the checkpoint was written by {workers_then}; "
-            "resume with as many, since optimiser state is sharded"
-        )
 
 
 def _sizes(folder: Path) -> dict[str, int]:
@@ -190,8 +189,21 @@ def _rank_file(rank: int) -> str:
     return f"rank_{rank:05d}.pt"
 
 
+def _read_rank(folder: Path, rank: int) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(
+        folder / _rank_file(rank), map_location="cpu", weights_only=False
+    )
+    return state
+
+
 def _buffers(module: nn.Module) -> dict[str, torch.Tensor]:
     return {name: buffer.detach().cpu().clone() for name, buffer in module.named_buffers()}
+
+
+@torch.no_grad()
+def _set_buffers(module: nn.Module, buffers: Buffers) -> None:
+    for name, buffer in module.named_buffers():
+        buffer.copy_(buffers[name])
 
 
 def _random_state(device: torch.device) -> dict[str, Any]:
@@ -211,3 +223,11 @@ def _set_random_state(state: dict[str, Any], device: torch.device) -> None:
     random.setstate(state["python"])
     if device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def _draw_random_state(seed: int, step: int, rank: int) -> None:
+    """Random states for a rank that has none to go on with; no two of a run's share one."""
+    drawn = int(np.random.SeedSequence((seed, step, rank)).generate_state(1)[0])
+    torch.manual_seed(drawn)
+    np.random.seed(drawn)
+    random.seed(drawn)

@@ -13,7 +13,9 @@ _COMMANDS = {
     "train": "train an experiment on Ray Train",
     "evaluate": "score trained runs, or the ensemble of several, on labelled shards",
     "predict": "segment a folder of images",
-    "shards": "build, check and describe shards",
+    "shards": "build, check, describe and show shards",
+    "status": "how far the runs in a storage folder are, and how well they do",
+    "doctor": "find what would stop or slow a run, here or on every node of a cluster",
 }
 """Name -> one-line promise; each is `main` of the module of that name in `advent_dist.commands`."""
 

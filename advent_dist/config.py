@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -26,6 +27,23 @@ def _require_no_secret(name: str, url: str) -> None:
     host = url.split("://", 1)[1].split("/")[0] if "://" in url else ""
     hidden = "***@" + host.rsplit("@", 1)[-1]
     _require("@" not in host, name, hidden, "credentials belong into AWS_* variables, not a URL")
+
+
+_VARIABLES = ("NCCL_", "TORCH_NCCL_", "GLOO_", "TP_", "FI_", "UCX_", "OMP_", "MKL_", "CUDA_DEVICE_")
+"""What the names of `cluster.environment` begin with."""
+
+
+def _require_variable(variable: str) -> None:
+    name, equals, value = variable.partition("=")
+    # Without its value, which may be a secret that got here by mistake.
+    _require(bool(name and equals and value), "cluster.environment", name, "give NAME=VALUE")
+    _require(
+        name.startswith(_VARIABLES),
+        "cluster.environment",
+        name,
+        f"only names that begin with {', '.join(_VARIABLES)}; everything else, credentials above "
+        "all, belongs into the environment of the nodes",
+    )
 
 
 def _require_size(name: str, size: Size | None) -> None:
@@ -76,6 +94,10 @@ class DataConfig:
     source_evaluation: str | None = None
     """Shard folder of labelled source images for `source_miou`; none leaves it out."""
 
+    held_out: str | None = None
+    """Shard folder of labelled target images that a sweep's results are reported on: others than
+    those of `evaluation`, which choose."""
+
     classes: str
     """Class set of the labels: cityscapes19, cityscapes16 or camvid11."""
 
@@ -105,10 +127,29 @@ class DataConfig:
     """Read s3:// without credentials (public buckets)."""
 
     timeout_s: float = 60.0
-    """Seconds after which a stalled read from object storage is tried again."""
+    """Seconds after which a read from object storage is tried again, from the byte it reached."""
 
-    attempts: int = 5
-    """How often a read from object storage is tried before the run fails."""
+    attempts: int = 8
+    """How often a read from object storage is tried, in about half a minute of pauses, before the
+    run fails."""
+
+    cache_dir: str | None = None
+    """Local folder that keeps what was read from object storage, shared by the ranks of a node and
+    by several runs; none keeps nothing."""
+
+    cache_gb: float = 100.0
+    """Size in 10^9 bytes that the cache may have; what was unused for longest gives way."""
+
+    damaged: Literal["skip", "fail"] = "skip"
+    """What a damaged training sample does: its neighbour takes its place, counted and named in the
+    log, or the run fails."""
+
+    evaluation_damaged: Literal["skip", "fail"] = "fail"
+    """What a damaged evaluation sample does: it is left out, counted and named in the log, or the
+    run fails."""
+
+    max_damaged_fraction: float = 1e-3
+    """Share of a folder's samples above which damage fails the run in any case."""
 
     def __post_init__(self) -> None:
         for name in ("source_size", "target_size", "evaluation_size"):
@@ -122,7 +163,16 @@ class DataConfig:
             self.workers_per_rank,
             "must be 0 or more",
         )
+        if self.held_out is not None:
+            same = os.path.normpath(self.held_out) == os.path.normpath(self.evaluation)
+            fix = "the images that report must be others than those of data.evaluation"
+            _require(not same, "data.held_out", self.held_out, fix)
         _require_no_secret("data.root", self.root)
+        local = self.cache_dir is None or "://" not in self.cache_dir
+        _require(local, "data.cache_dir", self.cache_dir, "give a folder on the node's own disk")
+        _require(self.cache_gb > 0, "data.cache_gb", self.cache_gb, "must be positive")
+        share = self.max_damaged_fraction
+        _require(0 <= share <= 1, "data.max_damaged_fraction", share, "a share is 0 to 1")
         _require(self.timeout_s > 0, "data.timeout_s", self.timeout_s, "must be positive")
 
 
@@ -368,6 +418,11 @@ class RunConfig:
     steps: int
     """Optimiser steps at which the run ends."""
 
+    global_batch_size: int | None = None
+    """Images of each domain in one optimiser step of all ranks together, whatever their number: the
+    accumulation follows from it. None leaves both to data.batch_size_per_rank, cluster.workers and
+    engine.gradient_accumulation_steps."""
+
     seed: int = 1234
     """Seed of the initial weights, the sample order and the augmentations."""
 
@@ -390,6 +445,8 @@ class RunConfig:
         for name in ("steps", "report_every", "evaluate_every", "checkpoint_every"):
             value = getattr(self, name)
             _require(value >= 1, f"run.{name}", value, "must be at least 1 step")
+        batch = self.global_batch_size
+        _require(batch is None or batch >= 1, "run.global_batch_size", batch, "at least 1 image")
         _require_no_secret("run.storage", self.storage)
         _require(self.seed >= 0, "run.seed", self.seed, "must be 0 or more")
         _require(
@@ -407,6 +464,10 @@ class ClusterConfig:
     workers: int = 1
     """Ranks, each a process of its own."""
 
+    min_workers: int | None = None
+    """Ranks that a run goes on with at least while the cluster has no room for `workers`; none
+    waits for all of them."""
+
     cpus_per_worker: float = 1.0
     """CPU cores that Ray reserves for each worker."""
 
@@ -416,9 +477,16 @@ class ClusterConfig:
     placement: Literal["PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"] = "PACK"
     """Ray's strategy for placing the workers on the nodes."""
 
+    head_trains: bool = False
+    """Place workers on Ray's head node too. A cluster of one node trains there in any case."""
+
+    environment: tuple[str, ...] = ()
+    """Variables of the workers, NAME=VALUE, for the networks and libraries below PyTorch, such as
+    NCCL_SOCKET_IFNAME=eth0 or GLOO_SOCKET_IFNAME=eth0."""
+
     max_failures: int = 0
-    """How often a run may restart from its latest checkpoint after a worker or node died; -1 =
-    always."""
+    """How often a run may restart from its latest checkpoint after a worker failed or a node died
+    without notice; -1 = always. Notices of preemption don't count."""
 
     address: str | None = None
     """Address of a running Ray cluster, such as `auto`; none starts Ray on this machine unless
@@ -441,6 +509,11 @@ class ClusterConfig:
         _require(
             self.max_failures >= -1, "cluster.max_failures", self.max_failures, "-1, 0 or more"
         )
+        fewest = self.min_workers
+        fits = fewest is None or 1 <= fewest <= self.workers
+        _require(fits, "cluster.min_workers", fewest, f"1 to cluster.workers = {self.workers}")
+        for variable in self.environment:
+            _require_variable(variable)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -472,6 +545,13 @@ class Experiment:
     """The workers."""
 
     def __post_init__(self) -> None:
+        accumulation = self.engine.gradient_accumulation_steps
+        _require(
+            self.run.global_batch_size is None or accumulation == 1,
+            "engine.gradient_accumulation_steps",
+            accumulation,
+            "follows from run.global_batch_size; give one of the two",
+        )
         repeats = self.optimizer.published_repeats
         fits = self.model.encoder == "deeplab_v2" and self.optimizer.segmenter == "sgd"
         _require(

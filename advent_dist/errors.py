@@ -13,6 +13,14 @@ class DataError(UserError):
     """A shard, a manifest, an image or a label is missing, damaged or does not fit."""
 
 
+class DamageError(DataError):
+    """Bytes of a shard are not those that were built: a run may go on without their samples."""
+
+
+class MissingError(DataError):
+    """There is no such file."""
+
+
 class CheckpointError(UserError):
     """A checkpoint is missing, incomplete, or belongs to another model or world size."""
 

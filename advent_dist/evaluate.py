@@ -18,6 +18,7 @@ from jaxtyping import Float32, Float64, Int64, Integer, Shaped
 from torch import Tensor
 
 from advent_dist.config import Size
+from advent_dist.criteria import diversity, image_density, information_maximisation
 from advent_dist.data.classes import ClassSet
 from advent_dist.losses import self_information
 from advent_dist.metrics import auroc, boundary_mask, confusion_matrix, iou, mean_iou
@@ -68,21 +69,33 @@ class Counts:
     interior_pixels: Int64[Tensor, ""]
     """How many those are."""
 
+    probability: Float64[Tensor, " c"]
+    """Sum of the predicted class distributions over all pixels, ignored ones too."""
+
+    density: Float64[Tensor, ""]
+    """Sum of the images' soft neighbourhood densities, in nats."""
+
+    images: Int64[Tensor, ""]
+    """How many images there are."""
+
     @classmethod
     def zeros(cls, num_classes: int, device: torch.device) -> Counts:
         """The counts of no pixel at all."""
         integers = partial(torch.zeros, dtype=torch.int64, device=device)
-        real = partial(torch.zeros, (), dtype=torch.float64, device=device)
+        real = partial(torch.zeros, dtype=torch.float64, device=device)
         return cls(
             confusion=integers((num_classes, num_classes)),
             predicted=integers(num_classes),
             correct=integers(ENTROPY_BINS),
             wrong=integers(ENTROPY_BINS),
-            entropy=real(),
-            boundary_entropy=real(),
+            entropy=real(()),
+            boundary_entropy=real(()),
             boundary_pixels=integers(()),
-            interior_entropy=real(),
+            interior_entropy=real(()),
             interior_pixels=integers(()),
+            probability=real(num_classes),
+            density=real(()),
+            images=integers(()),
         )
 
     def _tensors(self) -> dict[str, Tensor]:
@@ -111,7 +124,11 @@ class Counts:
 
 def pixel_entropy(logits: Float32[Tensor, "n c h w"]) -> Float32[Tensor, "n h w"]:
     """Normalised entropy of each pixel's class distribution, in 0..1 (ADVENT, eq. 1)."""
-    return self_information(logits.softmax(1)).sum(1).clamp(0, 1)
+    return _entropy_map(logits.softmax(1))
+
+
+def _entropy_map(probabilities: Float32[Tensor, "n c h w"]) -> Float32[Tensor, "n h w"]:
+    return self_information(probabilities).sum(1).clamp(0, 1)
 
 
 def count(logits: Float32[Tensor, "n c h w"], label: Integer[Tensor, "n h w"]) -> Counts:
@@ -125,7 +142,8 @@ def count(logits: Float32[Tensor, "n c h w"], label: Integer[Tensor, "n h w"]) -
         Counts on that device.
     """
     num_classes = logits.shape[1]
-    prediction, entropy = logits.argmax(1), pixel_entropy(logits)
+    probabilities = logits.softmax(1)
+    prediction, entropy = logits.argmax(1), _entropy_map(probabilities)
     labelled = label != IGNORE_INDEX
     boundary = boundary_mask(label, BOUNDARY_RADIUS)
     interior = labelled & ~boundary
@@ -143,6 +161,9 @@ def count(logits: Float32[Tensor, "n c h w"], label: Integer[Tensor, "n h w"]) -
         boundary_pixels=boundary.sum(),
         interior_entropy=(entropy * interior).sum(dtype=torch.float64),
         interior_pixels=interior.sum(),
+        probability=probabilities.sum((0, 2, 3), dtype=torch.float64),
+        density=image_density(probabilities).sum(),
+        images=torch.tensor(len(logits), device=logits.device),
     )
 
 
@@ -233,6 +254,16 @@ class Evaluation:
     error_auroc: float
     """Area under the ROC curve of the entropy as a detector of wrong pixels, in 0..1."""
 
+    information_maximisation: float
+    """Entropy of the mean prediction less `mean_entropy`, in 0..1; needs no label, as the next two.
+    """
+
+    snd: float
+    """Mean soft neighbourhood density of the images, in nats."""
+
+    diversity: float
+    """Normalised entropy of the mean prediction, in 0..1."""
+
     live_classes: int
     """Classes predicted at more than 0.01 % of all pixels; few of them = a collapse."""
 
@@ -258,6 +289,8 @@ def summarise(counts: Counts, classes: ClassSet) -> Evaluation:
         The evaluation.
     """
     confusion, predicted = counts.confusion, counts.predicted
+    mean_prediction = counts.probability / predicted.sum()
+    mean_entropy = counts.entropy / predicted.sum()
     per_class = iou(confusion).tolist()
     return Evaluation(
         miou=mean_iou(confusion).item(),
@@ -266,9 +299,12 @@ def summarise(counts: Counts, classes: ClassSet) -> Evaluation:
             name: mean_iou(confusion, subset).item() for name, subset in classes.subsets.items()
         },
         pixel_accuracy=(100 * confusion.trace() / confusion.sum()).item(),
-        mean_entropy=(counts.entropy / predicted.sum()).item(),
+        mean_entropy=mean_entropy.item(),
         boundary_entropy=(counts.boundary_entropy / counts.boundary_pixels).item(),
         interior_entropy=(counts.interior_entropy / counts.interior_pixels).item(),
         error_auroc=auroc(counts.wrong, counts.correct).item(),
+        information_maximisation=information_maximisation(mean_prediction, mean_entropy).item(),
+        snd=(counts.density / counts.images).item(),
+        diversity=diversity(mean_prediction).item(),
         live_classes=int((predicted > LIVE_SHARE * predicted.sum()).sum()),
     )

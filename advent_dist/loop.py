@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from advent_dist.config import Experiment
+from advent_dist.global_batch import global_batch_size
 from advent_dist.losses import poly_lr
 from advent_dist.meter import Meter
 from advent_dist.methods.base import Method
@@ -18,8 +19,12 @@ from advent_dist.types import DomainBatch
 class Report(Protocol):
     """Where rows of metrics and checkpoints go: Ray Train's `report`, or a test's list."""
 
-    def __call__(self, row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> None:
-        """Take one row, the same on all ranks, and this rank's part of a checkpoint. Collective."""
+    def __call__(self, row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
+        """Take one row, the same on all ranks, and this rank's part of a checkpoint. Collective.
+
+        Returns:
+            Whether the run is to end here, before its last step; the same on all ranks.
+        """
 
 
 def train(
@@ -32,8 +37,9 @@ def train(
     evaluate: Callable[[], Scores],
     save: Callable[[Progress], Path],
     report: Report,
+    intake: Callable[[], dict[str, float]] = dict,
 ) -> None:
-    """Train from `progress` to `experiment.run.steps`. Collective.
+    """Train from `progress` to `experiment.run.steps`, or until `report` ends it. Collective.
 
     Args:
         experiment: The whole config.
@@ -44,9 +50,11 @@ def train(
         evaluate: Scores the segmenter as it is. Collective.
         save: Writes this rank's part of a checkpoint to a new folder. Collective.
         report: Takes rows and checkpoints. Collective.
+        intake: Metrics of reading since the last call. Collective.
 
     Raises:
         DivergedError: a loss is not finite.
+        DamageError: too many samples are damaged.
     """
     run, optimizer = experiment.run, experiment.optimizer
     meter = Meter(world)
@@ -66,11 +74,14 @@ def train(
         saves = ends or progress.step % run.checkpoint_every == 0
         if not (evaluates or saves or progress.step % run.report_every == 0):
             continue
-        row: dict[str, Any] = {"step": progress.step, **meter.read()}
+        row: dict[str, Any] = {"step": progress.step, **meter.read(), **intake()}
+        row["ranks"] = world.size
+        row["global_batch_size"] = global_batch_size(experiment, world.size)
         for name, engine in method.engines.items():
             row[f"lr/{name}"] = engine.learning_rates[0]
         if evaluates:
             scores = evaluate()
             saves |= progress.score(scores)
             row |= scores.row()
-        report(row, save(progress) if saves else None, progress)
+        if report(row, save(progress) if saves else None, progress):
+            return

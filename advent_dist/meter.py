@@ -27,6 +27,7 @@ class Meter:
     _values: list[Tensor] = field(default_factory=list)
     _steps: list[tuple[int, str]] = field(default_factory=list)
     _samples: int = 0
+    _optimizer_steps: int = 0
     _busy_s: float = 0.0
     _waiting_s: float = 0.0
 
@@ -39,10 +40,11 @@ class Meter:
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """Time spent training, the waiting included."""
+        """Time spent on one optimiser step, the waiting included."""
         start = time.perf_counter()
         yield
         self._busy_s += time.perf_counter() - start
+        self._optimizer_steps += 1
 
     def add(self, step: int, batch: DomainBatch, metrics: Metrics) -> None:
         """Note one micro-batch of optimiser step `step`; does not wait for the device."""
@@ -56,7 +58,7 @@ class Meter:
 
         Returns:
             The metrics of the steps; `samples_per_s`, source images a second over all ranks;
-            `data_wait_fraction`, 0..1.
+            `step_time_s`, seconds of an optimiser step; `data_wait_fraction`, 0..1.
 
         Raises:
             DivergedError: on every rank, if a loss of any rank was not finite.
@@ -70,12 +72,14 @@ class Meter:
             {
                 **dict(zip(self._names, values.double().mean(0).tolist(), strict=True)),
                 "samples_per_s": self._samples / busy_s,
+                "step_time_s": self._busy_s / max(self._optimizer_steps, 1),
                 "data_wait_fraction": self._waiting_s / busy_s,
             }
         )
         means["samples_per_s"] *= self.world.size
         self._values, self._steps = [], []
-        self._samples, self._busy_s, self._waiting_s = 0, 0.0, 0.0
+        self._samples, self._optimizer_steps = 0, 0
+        self._busy_s, self._waiting_s = 0.0, 0.0
         return means
 
     def _not_finite(self, values: Tensor) -> str | None:

@@ -129,7 +129,7 @@ def to_png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def to_data_uri(image: Image.Image | bytes) -> str:
-    """The image, or the bytes of a PNG file, as a `data:` URI that an HTML page can hold."""
-    png = image if isinstance(image, bytes) else to_png(image)
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+def to_data_uri(image: Image.Image | bytes, media_type: str = "image/png") -> str:
+    """The image, or the bytes of a file of that type, as a `data:` URI for an HTML page."""
+    data = image if isinstance(image, bytes) else to_png(image)
+    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"

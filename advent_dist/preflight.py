@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from advent_dist.config import Experiment
 from advent_dist.data.loader import EvaluationLoader, TrainingLoader
+from advent_dist.global_batch import allowed_ranks
 from advent_dist.models.encoder import check_encoder
 
 
@@ -13,14 +14,15 @@ def check(experiment: Experiment) -> None:
     """Look at the manifests of all shards and at the encoder's name; read no sample, build nothing.
 
     Raises:
-        ConfigError: the encoder is unknown.
+        ConfigError: the encoder is unknown, or the global batch is no multiple of the workers.
         DataError: shards can't be reached, are too few for the workers, unlabelled where labels
             are read, or of other classes.
     """
+    allowed_ranks(experiment)
     if experiment.model.encoder != "deeplab_v2":
         check_encoder(experiment.model.encoder)
     data = replace(experiment.data, workers_per_rank=0)
     TrainingLoader(data, rank=0, world_size=experiment.cluster.workers, seed=0).close()
-    for folder in (data.evaluation, data.source_evaluation):
+    for folder in (data.evaluation, data.source_evaluation, data.held_out):
         if folder is not None:
             EvaluationLoader(data, folder, rank=0, world_size=1)

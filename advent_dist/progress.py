@@ -30,7 +30,12 @@ class Scores:
             "target_miou": self.target_miou,
             "target_entropy": float(self.target["mean_entropy"]),
             "target_live_classes": float(self.target["live_classes"]),
+            "criterion/entropy": float(self.target["mean_entropy"]),
         }
+        for name in ("information_maximisation", "snd", "diversity"):
+            row[f"criterion/{name}"] = float(self.target[name])
+        if self.target.get("skipped_samples"):
+            row["evaluation_skipped_samples"] = float(self.target["skipped_samples"])
         if self.source is not None:
             row["source_miou"] = float(self.source["miou"])
         return row

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,24 @@ from advent_dist.data.classes import class_set
 from advent_dist.data.loader import EvaluationLoader, TrainingLoader
 from advent_dist.data.store import folder_url, read_manifest
 from advent_dist.evaluate import evaluate, summarise
+from advent_dist.global_batch import for_ranks, global_batch_size
+from advent_dist.intake import Intake
 from advent_dist.loop import Report, train
 from advent_dist.methods.base import Method
 from advent_dist.parallel.buffers import pooled_batch_norm
 from advent_dist.parallel.world import World
 from advent_dist.progress import Progress, Scores
+from advent_dist.types import DomainBatch
+
+_log = logging.getLogger(__name__)
 
 
 def train_rank(
-    experiment: Experiment, world: World, report: Report, latest: Path | None = None
+    experiment: Experiment,
+    world: World,
+    report: Report,
+    latest: Path | None = None,
+    on_first_step: Callable[[], None] | None = None,
 ) -> Progress:
     """Train one rank of `experiment`, from scratch or from a checkpoint. Collective.
 
@@ -34,11 +44,21 @@ def train_rank(
         world: This rank.
         report: Takes rows and this rank's parts of checkpoints.
         latest: Folder of the checkpoint to go on from.
+        on_first_step: Called once, when the first micro-batch has been trained on.
 
     Returns:
         The run's progress at its end.
     """
-    data = experiment.data
+    data, original = experiment.data, experiment
+    experiment = for_ranks(experiment, world.size)
+    batch = global_batch_size(experiment, world.size)
+    _log.info(
+        "global batch of %d = %d images x %d ranks x %d micro-batches",
+        batch,
+        data.batch_size_per_rank,
+        world.size,
+        experiment.engine.gradient_accumulation_steps,
+    )
     method = build_method(experiment, world, _source_prior(experiment))
     progress, streams = Progress(), None
     if latest is not None:
@@ -49,11 +69,18 @@ def train_rank(
         data, rank=world.rank, world_size=world.size, seed=experiment.run.seed, state=streams
     )
 
+    intake = Intake(
+        world=world,
+        take_traffic=loader.take_traffic,
+        num_samples=loader.source_manifest.num_samples + loader.target_manifest.num_samples,
+        max_damaged_fraction=data.max_damaged_fraction,
+    )
+
     def save(progress: Progress) -> Path:
         folder = Path(tempfile.mkdtemp(prefix="advent-dist-checkpoint-"))
         checkpoint.save(
             folder,
-            experiment=experiment,
+            experiment=original,
             world=world,
             engines=method.engines,
             progress=progress,
@@ -66,15 +93,25 @@ def train_rank(
             experiment,
             world=world,
             method=method,
-            batches=iter(loader),
+            batches=iter(loader) if on_first_step is None else _noting(loader, on_first_step),
             progress=progress,
             evaluate=_evaluator(experiment, world, method, progress),
             save=save,
             report=report,
+            intake=lambda: intake.read(loader.samples_read),
         )
     finally:
         loader.close()
     return progress
+
+
+def _noting(
+    batches: Iterator[DomainBatch], on_first_step: Callable[[], None]
+) -> Iterator[DomainBatch]:
+    """The same batches; whoever asks for the second one is done with the first."""
+    yield next(batches)
+    on_first_step()
+    yield from batches
 
 
 def _source_prior(experiment: Experiment) -> Tensor:
@@ -105,7 +142,9 @@ def _evaluator(
             rounds=loader.rounds if in_step else None,
             size=data.evaluation_size,
         )
-        return summarise(counts.all_reduce(), classes).to_json()
+        skipped = world.sum(torch.tensor(loader.skipped, device=world.device))
+        evaluation = summarise(counts.all_reduce(), classes).to_json()
+        return {**evaluation, "skipped_samples": int(skipped)}
 
     def scores() -> Scores:
         segmenter.module.eval()

@@ -25,15 +25,15 @@ class RepeatedSGD(torch.optim.SGD):
         """Make one step: `repeats` updates of each group with its gradients as they are."""
         loss = closure() if closure else None
         groups = self.param_groups
-        is_first = not self.state
+        # ZeRO steps one group after the other, so that each of them has a first step of its own.
+        new = {p for group in groups for p in group["params"] if not self.state.get(p)}
         try:
             for repeat in range(max(group["repeats"] for group in groups)):
                 self.param_groups = [group for group in groups if group["repeats"] > repeat]
-                if is_first:
-                    # A repeated parameter has no momentum yet at any of its first updates.
-                    for group in self.param_groups:
-                        for parameter in group["params"]:
-                            self.state.pop(parameter, None)
+                # A repeated parameter has no momentum yet at any of its first updates.
+                for group in self.param_groups:
+                    for parameter in new.intersection(group["params"]):
+                        self.state.pop(parameter, None)
                 super().step()
         finally:
             self.param_groups = groups

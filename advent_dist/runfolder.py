@@ -75,7 +75,7 @@ class RunFolder:
         Raises:
             ConfigError: a run is there and is neither to be resumed nor overwritten, or none is
                 there to resume.
-            CheckpointError: the run to be resumed is one of other networks or workers.
+            CheckpointError: the run to be resumed is one of other networks or another optimiser.
         """
         exists = self.folder.exists(CONFIG_FILE)
         run = experiment.run
@@ -85,8 +85,7 @@ class RunFolder:
             )
         if run.resume:
             # Before the config is replaced: what the checkpoints were made with must stay known.
-            then = json.loads(self.folder.read(CONFIG_FILE))
-            require_same(then, then["cluster"]["workers"], experiment, experiment.cluster.workers)
+            require_same(json.loads(self.folder.read(CONFIG_FILE)), experiment)
         if exists and run.overwrite:
             self.folder.delete()
         # A run that failed before its first report left nothing to lose.
@@ -101,11 +100,15 @@ class RunFolder:
         """The config of the run."""
         return from_json(self.folder.read(CONFIG_FILE), f"{self.url}/{CONFIG_FILE}")
 
-    def rewind(self, step: int) -> None:
-        """Forget the metrics after `step`, from where the run goes on."""
-        if self.folder.exists(METRICS_FILE):
-            lines = self.folder.read(METRICS_FILE).decode().splitlines()
-            self._lines = [line for line in lines if json.loads(line)["step"] <= step]
+    def rewind(self, step: int) -> list[dict[str, Any]]:
+        """Forget the metrics after `step`, from where the run goes on.
+
+        Returns:
+            Those that remain.
+        """
+        kept = [row for row in self.rows() if row["step"] <= step]
+        self._lines = [json.dumps(row) for row in kept]
+        return kept
 
     def append(self, row: dict[str, Any]) -> None:
         """Add a row of metrics. The whole file is replaced: objects in a bucket can't grow."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
 
 from advent_dist.data.store import Folder
 
 _FOLDER = "tensorboard"
+_COMPARED = ("target_miou", "score")
+"""Metrics that TensorBoard's table of runs shows beside the hyperparameters."""
 
 
 class EventLog:
@@ -20,6 +24,18 @@ class EventLog:
         self._folder = None if folder.is_local else folder
         self._path = Path(folder.path, _FOLDER) if folder.is_local else Path(tempfile.mkdtemp())
         self._writer = SummaryWriter(str(self._path), purge_step=purge_step or None)
+
+    def describe(self, values: Mapping[str, Any]) -> None:
+        """Name the run's hyperparameters, for TensorBoard's table of runs.
+
+        Args:
+            values: Dotted config path -> number, text or truth value.
+        """
+        metrics = dict.fromkeys(_COMPARED, 0.0)  # the values come with the rows
+        experiment, start, _ = hparams(dict(values), metrics)  # type: ignore[no-untyped-call]
+        for summary in (experiment, start):
+            writer = self._writer._get_file_writer()  # type: ignore[no-untyped-call]
+            writer.add_summary(summary)
 
     def append(self, row: dict[str, Any]) -> None:
         """Add a row; `step` is the x axis."""

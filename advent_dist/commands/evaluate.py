@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
-from advent_dist.data.loader import EvaluationLoader
-from advent_dist.evaluate import Evaluation, evaluate, summarise
-from advent_dist.trained import available_device, load_runs
+from advent_dist.evaluate import Evaluation
+from advent_dist.scoring import score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,25 +44,6 @@ def main(arguments: list[str]) -> int:
     else:
         Console().print(_table(result, f"{' + '.join(options.runs)} ({options.which})"))
     return 0
-
-
-def score(urls: list[str], which: str, folder: str | None = None) -> Evaluation:
-    """Evaluate one run or the ensemble of several.
-
-    Args:
-        urls: Run folders.
-        which: `last` or `best` checkpoint.
-        folder: Shards; none takes the first run's `data.evaluation`.
-    """
-    device = available_device()
-    runs = load_runs(urls, which, device)
-    data = runs[0].experiment.data
-    if folder is not None:
-        # Relative to where the command runs, as every path on a command line.
-        data = replace(data, root=folder, evaluation="")
-    loader = EvaluationLoader(data, data.evaluation, rank=0, world_size=1)
-    counts = evaluate([run.predictor for run in runs], loader, runs[0].classes.num_classes, device)
-    return summarise(counts, runs[0].classes)
 
 
 def _table(result: Evaluation, title: str) -> Table:

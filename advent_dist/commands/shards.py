@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from shards.command import main
+from contextlib import AbstractContextManager
 
-__all__ = ["main"]
+from shards import command
+from shards.encode import EncodeAll
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line; see `shards.command.main`."""
+    return command.main(arguments, _on_ray)
+
+
+def _on_ray(address: str | None) -> AbstractContextManager[EncodeAll]:
+    from cluster.encode import on_ray  # here, since importing Ray takes seconds
+
+    return on_ray(address)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -42,3 +42,28 @@ def pooled_batch_norm(module: nn.Module, world: World) -> Iterator[None]:
         for layer, buffers in zip(layers, own, strict=True):
             for name, buffer in layer.named_buffers():
                 buffer.copy_(buffers[name])
+
+
+Buffers = Mapping[str, Tensor]
+"""A module's buffers by name."""
+
+
+def pooled(module: nn.Module, ranks: Sequence[Buffers]) -> dict[str, Tensor]:
+    """What `pooled_batch_norm` makes of all ranks' buffers, from those that a checkpoint holds.
+
+    Args:
+        module: Whose buffers they are.
+        ranks: The buffers of each rank.
+
+    Returns:
+        BatchNorm's statistics over all ranks' samples; of other buffers those of rank 0.
+    """
+    together = dict(ranks[0])
+    for name, layer in module.named_modules():
+        mean_name, var_name = f"{name}.running_mean", f"{name}.running_var"
+        if isinstance(layer, _BatchNorm) and layer.track_running_stats:
+            means = torch.stack([buffers[mean_name] for buffers in ranks])
+            squares = torch.stack([buffers[var_name] for buffers in ranks]) + means**2
+            together[mean_name] = means.mean(0)
+            together[var_name] = squares.mean(0) - together[mean_name] ** 2
+    return together

@@ -15,16 +15,14 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from advent_dist.config import EngineConfig
-from advent_dist.errors import CheckpointError
-from advent_dist.parallel.engine import autocast, constant
+from advent_dist.parallel import pieces
+from advent_dist.parallel.engine import autocast, constant, file_of
 from advent_dist.parallel.world import World
 
 if not torch.cuda.is_available():
     os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read at import
 
 import deepspeed
-
-_TAG = "engine"
 
 logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
 # A shared-memory collective for CPU ranks, compiled for minutes at first use; gloo serves.
@@ -122,14 +120,58 @@ class DeepSpeedEngine:
         return groups
 
     def save(self, folder: Path) -> None:
-        self._engine.save_checkpoint(str(folder), tag=_TAG, save_latest=False)
+        if self._stage > 0 or self._world.is_main:
+            path = folder / file_of(self._world.rank)
+            pieces.save(path, self._optimizer, self._updated())
 
     def load(self, folder: Path) -> None:
-        path, _ = self._engine.load_checkpoint(str(folder), tag=_TAG)
-        if path is None:
-            raise CheckpointError(
-                f"{folder} holds no DeepSpeed checkpoint; take another checkpoint"
-            )
+        zero = self._engine.optimizer
+        if self._stage == 3:
+            zero.checkpoint_event_prologue()
+        pieces.load(folder, self._optimizer, self._updated())
+        if self._stage in (1, 2):
+            zero.update_lp_params()
+        elif self._stage == 3:
+            for group in range(len(zero.fp16_groups)):
+                zero._reassign_or_swap_out_partitioned_parameters(group)
+            zero.checkpoint_event_epilogue()
+
+    @property
+    def _optimizer(self) -> torch.optim.Optimizer:
+        """The optimiser inside of DeepSpeed's."""
+        optimizer: torch.optim.Optimizer = self._engine.basic_optimizer
+        return optimizer
+
+    def _updated(self) -> list[pieces.Updated]:
+        """What this rank's optimiser updates, read off ZeRO's own bookkeeping."""
+        named = list(self.module.named_parameters())
+        if self._stage == 0:
+            return pieces.whole(named)
+        names = {parameter: name for name, parameter in named}
+        zero = self._engine.optimizer
+        if self._stage == 3:
+            flats, groups = zero.fp32_partitioned_groups_flat, zero.fp16_groups
+            cut = self._stage_3_pieces
+        else:
+            flats, groups = zero.single_partition_of_fp32_groups, zero.bit16_groups
+            cut = _stage_1_2_pieces
+        return [
+            pieces.Updated(tensor=flat, pieces=list(cut(group, names)))
+            for flat, group in zip(flats, groups, strict=True)
+        ]
+
+    def _stage_3_pieces(
+        self, group: list[nn.Parameter], names: dict[nn.Parameter, str]
+    ) -> Iterator[pieces.Piece]:
+        offset = 0
+        for parameter in group:
+            part = parameter.ds_tensor.ds_numel  # type: ignore[attr-defined]
+            start = self._world.rank * part
+            # What doesn't divide by the world is padded at its end.
+            size = min(part, parameter.ds_numel - start)  # type: ignore[attr-defined]
+            if size > 0:
+                yield pieces.Piece(name=names[parameter], start=start, offset=offset, size=size)
+            offset += part
 
     def weights(self) -> dict[str, Tensor]:
         module = self.module
@@ -141,3 +183,23 @@ class DeepSpeedEngine:
                     full[name] = value.detach().cpu().clone()
         kept = set(module.state_dict().keys())
         return {name: value for name, value in full.items() if name in kept}
+
+
+def _stage_1_2_pieces(
+    group: list[nn.Parameter], names: dict[nn.Parameter, str]
+) -> Iterator[pieces.Piece]:
+    for parameter in group:
+        mapping = parameter._hp_mapping  # type: ignore[attr-defined]
+        if mapping is not None:  # part of it is this rank's
+            here, there = mapping.lp_fragment_address, mapping.hp_fragment_address
+            yield pieces.Piece(
+                name=names[parameter], start=here.start, offset=there.start, size=here.numel
+            )
+
+
+def destroy_process_group() -> None:
+    """End the process group and DeepSpeed's own account of it, or the next one is refused."""
+    if deepspeed.comm.is_initialized():
+        deepspeed.comm.destroy_process_group()
+    elif dist.is_initialized():
+        dist.destroy_process_group()

@@ -45,13 +45,21 @@ class Engine(Protocol):
         """The learning rate of each parameter group."""
 
     def save(self, folder: Path) -> None:
-        """Write weights and optimiser state into `folder`. Collective."""
+        """Write this rank's part of weights and optimiser state into `folder`. Collective.
+
+        Buffers are each rank's own and not in it.
+        """
 
     def load(self, folder: Path) -> None:
-        """Read what `save` wrote, at the same world size. Collective."""
+        """Read what all ranks' `save` wrote: any number, at any ZeRO stage or none. Collective."""
 
     def weights(self) -> dict[str, Tensor]:
         """The whole state dict in fp32 on the CPU of rank 0; empty on other ranks. Collective."""
+
+
+def file_of(rank: int) -> str:
+    """Name of the file that a rank's part of an engine is written to."""
+    return f"{rank:05d}.safetensors"
 
 
 @contextmanager

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from advent_dist.config import EngineConfig
-from advent_dist.parallel.engine import autocast, constant
+from advent_dist.parallel import pieces
+from advent_dist.parallel.engine import autocast, constant, file_of
 from advent_dist.parallel.world import World
-
-_FILE = "engine.pt"
 
 
 class LocalEngine:
@@ -69,17 +68,13 @@ class LocalEngine:
 
     def save(self, folder: Path) -> None:
         if self._world.is_main:
-            folder.mkdir(parents=True, exist_ok=True)
-            state = {
-                "module": self.module.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
-            }
-            torch.save(state, folder / _FILE)
+            pieces.save(folder / file_of(0), self._optimizer, self._updated())
 
     def load(self, folder: Path) -> None:
-        state = torch.load(folder / _FILE, map_location=self._world.device, weights_only=True)
-        self.module.load_state_dict(state["module"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        pieces.load(folder, self._optimizer, self._updated())
+
+    def _updated(self) -> list[pieces.Updated]:
+        return pieces.whole(list(self.module.named_parameters()))
 
     def weights(self) -> dict[str, Tensor]:
         if not self._world.is_main:

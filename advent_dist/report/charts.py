@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from itertools import cycle
-from typing import Any
 
 import plotly.graph_objects as go
-from markupsafe import Markup
 
+from advent_dist.report.drawing import COLOURS, Chart, draw
 from advent_dist.report.record import RunRecord
-
-_COLOURS = ("#2f7fd1", "#e07b1a", "#2c9f5e", "#d0406a", "#8a63d2", "#a08a14", "#2aa5b5")
-"""Readable on white and on black alike."""
-
-_CONFIG = {"responsive": True, "displayModeBar": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,21 +40,10 @@ SPEED = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Chart:
-    """One chart, ready for the page."""
-
-    title: str
-    """Heading."""
-
-    html: Markup
-    """A div and the script that draws into it; plotly.js must have been loaded before."""
-
-
 def charts_of_run(run: RunRecord) -> list[Chart]:
     """One chart a family, with a line for each of its metrics."""
     charts = [
-        _chart(f.title, f.unit, {name: _curve(run, name) for name in _matching(f, [run])})
+        _chart(f.title, f.unit, {name: run.curve(name) for name in _matching(f, [run])})
         for f in (*QUALITY, *SPEED)
     ]
     return [chart for chart in charts if chart is not None]
@@ -70,7 +52,7 @@ def charts_of_run(run: RunRecord) -> list[Chart]:
 def charts_of_runs(runs: Sequence[RunRecord]) -> list[Chart]:
     """One chart a metric of quality, with a line for each run."""
     charts = [
-        _chart(name, family.unit, {run.name: _curve(run, name) for run in runs})
+        _chart(name, family.unit, {run.name: run.curve(name) for run in runs})
         for family in QUALITY
         for name in _matching(family, runs)
     ]
@@ -81,15 +63,6 @@ def _matching(family: Family, runs: Iterable[RunRecord]) -> list[str]:
     """Names of metrics that a family holds, in the order in which they first appear."""
     names = dict.fromkeys(name for run in runs for row in run.metrics for name in row)
     return [name for p in family.patterns for name in names if fnmatch(name, p)]
-
-
-def _curve(run: RunRecord, name: str) -> dict[int, float]:
-    """Step -> value, at the steps where the metric was reported and is finite."""
-    return {row["step"]: row[name] for row in run.metrics if _is_number(row.get(name))}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _chart(title: str, unit: str, curves: Mapping[str, Mapping[int, float]]) -> Chart | None:
@@ -103,25 +76,13 @@ def _chart(title: str, unit: str, curves: Mapping[str, Mapping[int, float]]) -> 
             mode="lines+markers" if len(curve) < 40 else "lines",
             line={"color": colour},
         )
-        for (name, curve), colour in zip(curves.items(), cycle(_COLOURS), strict=False)
+        for (name, curve), colour in zip(curves.items(), cycle(COLOURS), strict=False)
         if curve
     ]
     if not lines:
         return None
     figure = go.Figure(lines)
-    # Text and grid take their colours from the page's style sheet, which knows light from dark.
-    figure.update_layout(
-        template="none",
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        height=340,
-        margin={"l": 56, "r": 8, "t": 8, "b": 40},
-        showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
-        hovermode="closest",
-    )
-    grid = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False, "automargin": True}
-    figure.update_xaxes(title="optimiser step", **grid)
-    figure.update_yaxes(title=unit, rangemode="tozero", exponentformat="e", **grid)
-    drawn = figure.to_html(full_html=False, include_plotlyjs=False, config=_CONFIG)
-    return Chart(title=title, html=Markup(drawn))
+    figure.update_layout(showlegend=True)
+    figure.update_xaxes(title="optimiser step")
+    figure.update_yaxes(title=unit, rangemode="tozero")
+    return draw(title, figure)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from advent_dist.errors import ConfigError
 from advent_dist.report.charts import charts_of_runs
-from advent_dist.report.page import Page, render
+from advent_dist.report.page import Page, Section, curves, pictures, render
 from advent_dist.report.record import SNAPSHOTS, Panel, RunRecord
 from advent_dist.report.run import READING
 from advent_dist.report.tables import config_table, overview, palette_of, per_class
@@ -54,12 +54,17 @@ def comparison_report(
         Page(
             title=title,
             notes=[*notes, READING],
-            tables=[overview(runs, by_name[baseline]), *by_snapshot],
-            panels=panels,
-            charts=charts_of_runs(runs),
-            folded=[
-                config_table(runs, "Configs, where they differ", differing=True),
-                config_table(runs, "Configs, complete"),
+            sections=[
+                Section(title="", tables=[overview(runs, by_name[baseline]), *by_snapshot]),
+                pictures(panels),
+                curves(charts_of_runs(runs)),
+                Section(
+                    title="",
+                    folded=[
+                        config_table(runs, "Configs, where they differ", differing=True),
+                        config_table(runs, "Configs, complete"),
+                    ],
+                ),
             ],
         )
     )

@@ -3,16 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from advent_dist.pictures import to_data_uri
-from advent_dist.report.charts import Chart
+from advent_dist.report.drawing import Chart
 from advent_dist.report.record import Panel
 from advent_dist.report.tables import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A part of a page under one heading; what is empty is left out."""
+
+    title: str
+    """Heading; an empty one is left out."""
+
+    notes: Sequence[str] = ()
+    """Paragraphs."""
+
+    command: str = ""
+    """Shell command to copy."""
+
+    figures: Sequence[tuple[str, str]] = ()
+    """Numbers that matter most, each with what it is."""
+
+    tables: Sequence[Table] = ()
+    """Shown at once."""
+
+    panels: Sequence[Panel] = ()
+    """Pictures of predictions."""
+
+    charts: Sequence[Chart] = ()
+    """Interactive plots."""
+
+    folded: Sequence[Table] = ()
+    """Tables that open on a click."""
+
+    @property
+    def anchor(self) -> str:
+        """Its name in the page's addresses."""
+        words = "".join(letter if letter.isalnum() else " " for letter in self.title.lower())
+        return "-".join(words.split())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,17 +60,26 @@ class Page:
     notes: Sequence[str] = ()
     """Paragraphs below the heading."""
 
-    tables: Sequence[Table] = ()
-    """Shown at once."""
+    sections: Sequence[Section] = ()
+    """The parts."""
 
-    panels: Sequence[Panel] = ()
-    """Pictures of predictions."""
+    contents: bool = False
+    """Whether a line of links to the sections stands on top."""
 
-    charts: Sequence[Chart] = ()
-    """Curves."""
 
-    folded: Sequence[Table] = field(default=())
-    """Tables that open on a click."""
+def pictures(panels: Sequence[Panel], note: str = "") -> Section:
+    """The section that shows panels, under a note on where they come from; empty without any."""
+    legend = (
+        "Entropy runs from black (0, certain) through red to pale yellow (1, every class alike). "
+        "In a label, black has no class."
+    )
+    notes = [f"{note} {legend}".strip()] if panels else []
+    return Section(title="Predictions" if panels else "", notes=notes, panels=panels)
+
+
+def curves(charts: Sequence[Chart]) -> Section:
+    """The section that shows curves over the steps; empty without any."""
+    return Section(title="Curves" if charts else "", charts=charts)
 
 
 def render(page: Page) -> str:

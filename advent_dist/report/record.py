@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +54,14 @@ class RunRecord:
         """The numbers of a snapshot; empty where there are none."""
         return self.evaluations.get(snapshot, {})
 
+    def curve(self, name: str) -> dict[int, float]:
+        """Step -> value of a metric, at the steps where it was reported and is finite."""
+        return {row["step"]: row[name] for row in self.metrics if _is_number(row.get(name))}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
 
 def read_run(url: str) -> RunRecord:
     """Read a run folder: config.json, metrics.jsonl, summary.json and panels/*.png.
@@ -71,11 +80,11 @@ def read_run(url: str) -> RunRecord:
     if "config.json" not in names:
         raise DataError(f"{folder.url} is no run folder: it has no config.json")
     pictures = open_folder(f"{folder.url}/panels")
-    summary = _read_json(folder, "summary.json") if "summary.json" in names else {}
+    summary = read_json(folder, "summary.json") if "summary.json" in names else {}
     return RunRecord(
         name=folder.url.rsplit("/", 1)[-1],
-        config=_read_json(folder, "config.json"),
-        metrics=_read_metrics(folder) if "metrics.jsonl" in names else [],
+        config=read_json(folder, "config.json"),
+        metrics=read_rows(folder) if "metrics.jsonl" in names else [],
         evaluations={
             snapshot: {"step": summary[snapshot]["step"], **summary[snapshot]["target"]}
             for snapshot in SNAPSHOTS
@@ -89,11 +98,21 @@ def read_run(url: str) -> RunRecord:
     )
 
 
-def _read_json(folder: Folder, name: str) -> dict[str, Any]:
+def read_json(folder: Folder, name: str) -> dict[str, Any]:
+    """The object that a JSON file of a folder holds.
+
+    Raises:
+        DataError: it is missing, no JSON, or no object.
+    """
     return _parse(folder.read(name).decode(), f"{folder.url}/{name}")
 
 
-def _read_metrics(folder: Folder) -> list[dict[str, Any]]:
+def read_rows(folder: Folder) -> list[dict[str, Any]]:
+    """The lines of a folder's metrics.jsonl.
+
+    Raises:
+        DataError: it is missing, or a line is no JSON object; the message names the line.
+    """
     lines = folder.read("metrics.jsonl").decode().splitlines()
     return [
         _parse(line, f"{folder.url}/metrics.jsonl, line {number}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advent_dist.report.charts import charts_of_run
-from advent_dist.report.page import Page, render
+from advent_dist.report.page import Page, Section, curves, pictures, render
 from advent_dist.report.record import SNAPSHOTS, RunRecord
 from advent_dist.report.tables import config_table, overview, palette_of, per_class
 
@@ -28,13 +28,18 @@ def run_report(run: RunRecord) -> str:
         Page(
             title=run.name,
             notes=[_in_short(run), READING],
-            tables=[
-                overview([run]),
-                per_class("IoU of each class", columns, palette_of(run)),
+            sections=[
+                Section(
+                    title="",
+                    tables=[
+                        overview([run]),
+                        per_class("IoU of each class", columns, palette_of(run)),
+                    ],
+                ),
+                pictures(run.panels),
+                curves(charts_of_run(run)),
+                Section(title="", folded=[config_table([run], "Config")]),
             ],
-            panels=run.panels,
-            charts=charts_of_run(run),
-            folded=[config_table([run], "Config")],
         )
     )
 

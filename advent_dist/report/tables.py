@@ -29,7 +29,7 @@ class Cell:
     """What is shown."""
 
     kind: str = ""
-    """`gain`, `loss` or nothing: how it is coloured."""
+    """`gain` and `loss` have a colour, `prose` has several lines; or nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +62,24 @@ class Table:
     rows: list[Row]
     """The lines."""
 
+    @property
+    def wide(self) -> bool:
+        """Whether it needs too much room to stand beside another."""
+        return len(self.header) > 6 or any(
+            cell.kind == "prose" for row in self.rows for cell in row.cells
+        )
 
-def _number(value: int | float | None, decimals: int = 1) -> Cell:
-    return Cell(ABSENT if value is None else f"{value:.{decimals}f}")
+
+def number(value: int | float | None, decimals: int = 1, spread: float | None = None) -> Cell:
+    """A value, with its spread where it has one; a dash for none."""
+    if value is None:
+        return Cell(ABSENT)
+    text = f"{value:.{decimals}f}"
+    return Cell(text if spread is None else f"{text} \N{PLUS-MINUS SIGN} {spread:.{decimals}f}")
 
 
-def _difference(value: int | float | None, reference: int | float | None) -> Cell:
+def difference(value: int | float | None, reference: int | float | None) -> Cell:
+    """How much more than a reference a value is, coloured as a gain or a loss."""
     if value is None or reference is None:
         return Cell(ABSENT)
     text = f"{value - reference:+.1f}"
@@ -84,13 +96,13 @@ def overview(runs: Sequence[RunRecord], baseline: RunRecord | None = None) -> Ta
     for run in runs:
         for snapshot in SNAPSHOTS:
             numbers = run.evaluation(snapshot)
-            cells = [Cell(snapshot), _number(numbers.get("step"), 0), _number(numbers.get("miou"))]
+            cells = [Cell(snapshot), number(numbers.get("step"), 0), number(numbers.get("miou"))]
             if baseline is not None:
                 reference = baseline.evaluation(snapshot).get("miou")
-                cells.append(_difference(numbers.get("miou"), reference))
-            cells += [_number(numbers.get("subsets", {}).get(name)) for name in subsets]
+                cells.append(difference(numbers.get("miou"), reference))
+            cells += [number(numbers.get("subsets", {}).get(name)) for name in subsets]
             cells += [
-                _number(numbers.get(name), decimals) for name, (_, decimals) in _NUMBERS.items()
+                number(numbers.get(name), decimals) for name, (_, decimals) in _NUMBERS.items()
             ]
             rows.append(Row(name=run.name, cells=cells))
     header = ["Run", "Snapshot", "Step", "mIoU"]
@@ -105,6 +117,7 @@ def per_class(
     columns: Mapping[str, Mapping[str, Any]],
     palette: Mapping[str, tuple[int, int, int]],
     baseline: str | None = None,
+    spreads: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Table:
     """IoU of each class: a column for each evaluation, and after it its difference to a baseline.
 
@@ -113,22 +126,26 @@ def per_class(
         columns: heading -> evaluation; an empty one shows dashes.
         palette: class name -> RGB.
         baseline: heading of the column that the others are compared with.
+        spreads: heading -> an evaluation's numbers as spreads; none shows none.
     """
     ious = {heading: evaluation.get("per_class", {}) for heading, evaluation in columns.items()}
     names = list(dict.fromkeys(name for values in ious.values() for name in values))
+    spreads = spreads or {}
 
-    def cells(value_of: Mapping[str, int | float | None]) -> list[Cell]:
+    def cells(value_of: Mapping[str, int | float | None], name: str | None = None) -> list[Cell]:
         found = []
         for heading in columns:
-            found.append(_number(value_of[heading]))
+            spread = spreads.get(heading, {})
+            one = spread.get("miou") if name is None else spread.get("per_class", {}).get(name)
+            found.append(number(value_of[heading], spread=one))
             if baseline is not None and heading != baseline:
-                found.append(_difference(value_of[heading], value_of[baseline]))
+                found.append(difference(value_of[heading], value_of[baseline]))
         return found
 
     rows = [
         Row(
             name=name,
-            cells=cells({heading: values.get(name) for heading, values in ious.items()}),
+            cells=cells({heading: values.get(name) for heading, values in ious.items()}, name),
             colour=palette.get(name),
         )
         for name in names

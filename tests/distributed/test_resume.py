@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from advent_dist.parallel.world import World
 from advent_dist.progress import Progress
@@ -35,8 +36,10 @@ def _train(
 def _final_state(folder: Path) -> dict[str, Any]:
     """All tensors and plain values of a checkpoint by their file and place in it."""
     found: dict[str, Any] = {}
-    for path in sorted(folder.rglob("*.pt")):
-        _flatten(torch.load(path, weights_only=False), path.name + str(path.parent.name), found)
+    for path in sorted(folder.glob("*.pt")):
+        _flatten(torch.load(path, weights_only=False), path.name, found)
+    for path in sorted(folder.rglob("*.safetensors")):
+        _flatten(load_file(path), path.relative_to(folder).as_posix(), found)
     return found
 
 
@@ -73,7 +76,7 @@ def test_resume_is_exact(name: str, tmp_path: Path) -> None:
     first, _ = run_ranks(_train, 2, root, str(halves), None, {**changes, "run__steps": 2})
     second, _ = run_ranks(_train, 2, root, str(halves), str(halves / "2"), changes)
 
-    timing = ("samples_per_s", "data_wait_fraction")
+    timing = ("samples_per_s", "data_wait_fraction", "step_time_s", "read_mb_per_s")
     for row in (*rows, *first, *second):
         for key in timing:
             row.pop(key)
@@ -82,8 +85,4 @@ def test_resume_is_exact(name: str, tmp_path: Path) -> None:
     assert expected.keys() == found.keys()
     assert len(expected) > 100
     for key, value in expected.items():
-        # ZeRO-3 pads its flat partitions with whatever the memory held.
-        if not (name == "zero3" and "optim_states" in key):
-            assert torch.equal(value, found[key]), key
-    weights = "segmenter.safetensors"
-    assert (through / "4" / weights).read_bytes() == (halves / "4" / weights).read_bytes()
+        assert torch.equal(value, found[key]), key

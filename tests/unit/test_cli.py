@@ -25,7 +25,7 @@ def _nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_help_lists_the_commands(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(arguments) == 0
     shown = capsys.readouterr().out
-    for command in ("demo", "train", "evaluate", "predict", "shards"):
+    for command in ("demo", "train", "evaluate", "predict", "shards", "doctor"):
         assert f"\n  {command} " in shown
 
 

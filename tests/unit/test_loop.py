@@ -49,17 +49,26 @@ class Recorder:
         self.rows: list[dict[str, Any]] = []
         self.events: list[tuple[str, int]] = []
         self.mious = mious or {}
+        self.ends_at: int | None = None
         self.progress = Progress()
 
-    def report(self, row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> None:
+    def report(self, row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
         self.rows.append(row)
         self.events.append(("report", row["step"]))
         assert progress is self.progress
+        return row["step"] == self.ends_at
 
     def evaluate(self) -> Scores:
         step = self.progress.step
         self.events.append(("evaluate", step))
-        numbers = {"miou": self.mious.get(step, 0.0), "mean_entropy": 0.5, "live_classes": 3}
+        numbers = {
+            "miou": self.mious.get(step, 0.0),
+            "mean_entropy": 0.5,
+            "live_classes": 3,
+            "information_maximisation": 0.1,
+            "snd": 3.0,
+            "diversity": 0.6,
+        }
         return Scores(step=step, target=numbers)
 
     def save(self, progress: Progress) -> Path:
@@ -164,6 +173,16 @@ def test_goes_on_from_where_it_is() -> None:
     )
     assert method.batches == 2
     assert [row["step"] for row in recorder.rows] == [6, 7]
+
+
+def test_the_report_may_end_the_run() -> None:
+    recorder = Recorder()
+    recorder.ends_at = 4
+    method = _train(
+        _experiment(steps=7, report_every=2, evaluate_every=4, checkpoint_every=9), recorder
+    )
+    assert method.batches == recorder.progress.step == 4
+    assert recorder.steps_of("report") == [2, 4]
 
 
 def test_a_finished_run_does_nothing() -> None:

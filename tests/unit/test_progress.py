@@ -7,7 +7,13 @@ from advent_dist.progress import Progress, Scores
 
 
 def _scores(step: int, miou: float, source: float | None = None) -> Scores:
-    numbers: dict[str, Any] = {"mean_entropy": 0.25, "live_classes": 7}
+    numbers: dict[str, Any] = {
+        "mean_entropy": 0.25,
+        "live_classes": 7,
+        "information_maximisation": 0.5,
+        "snd": 3.0,
+        "diversity": 0.75,
+    }
     return Scores(
         step=step,
         target={"miou": miou, **numbers},
@@ -28,7 +34,15 @@ def test_best_is_the_highest_and_of_equal_ones_the_latest() -> None:
 
 
 def test_the_row_of_a_report() -> None:
-    row = {"target_miou": 12.5, "target_entropy": 0.25, "target_live_classes": 7.0}
+    row = {
+        "target_miou": 12.5,
+        "target_entropy": 0.25,
+        "target_live_classes": 7.0,
+        "criterion/entropy": 0.25,
+        "criterion/information_maximisation": 0.5,
+        "criterion/snd": 3.0,
+        "criterion/diversity": 0.75,
+    }
     assert _scores(1, 12.5).row() == row
     assert _scores(1, 12.5, source=40.0).row() == {**row, "source_miou": 40.0}
 

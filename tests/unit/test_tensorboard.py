@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from advent_dist.data.store import open_folder
 from advent_dist.tensorboard import EventLog
@@ -27,6 +28,20 @@ def test_rows_become_scalars(tmp_path: Path) -> None:
         "target_miou": [(20, 12.5)],
     }
     log.close()
+
+
+def test_hyperparameters_stand_beside_the_metrics(tmp_path: Path) -> None:
+    log = EventLog(open_folder(str(tmp_path)), purge_step=1)
+    log.describe({"method.lambda_adv": 0.25, "model.encoder": "test_resnet"})
+    log.append({"step": 1, "target_miou": 12.5})
+    log.close()
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    start = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    said = HParamsPluginData.FromString(start).session_start_info.hparams
+    assert said["method.lambda_adv"].number_value == 0.25
+    assert said["model.encoder"].string_value == "test_resnet"
+    assert "_hparams_/experiment" in events.summary_metadata
 
 
 def test_a_resumed_run_replaces_what_it_does_again(tmp_path: Path) -> None:

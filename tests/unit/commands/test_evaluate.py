@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from advent_dist import cli
-from advent_dist.commands.evaluate import score
+from advent_dist.scoring import score
 from tests.shard_helpers import examples, write_shards
 from tests.unit.test_trained import trained_run
 

@@ -1,0 +1,81 @@
+"""`advent-dist status STORAGE`: the runs there, how far they are, and how well they do."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from advent_dist.errors import ConfigError
+from advent_dist.status import RunStatus, State, find_runs
+
+_WIDTH = 100
+_STYLES: dict[State, str] = {"finished": "green", "going": "cyan", "stale": "yellow"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Tell where the runs below a storage folder stand, the trials of sweeps among them."""
+
+    storage: Annotated[str, tyro.conf.Positional]
+    """Local folder or s3:// URL, as in `run.storage`."""
+
+    stale_after_s: float = 1800.0
+    """Seconds without a report after which an unfinished run counts as stale."""
+
+    json: bool = False
+    """Print JSON instead of a table."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; see the module's docstring."""
+    options = tyro.cli(Status, args=arguments, prog="advent-dist status")
+    runs = find_runs(options.storage, options.stale_after_s)
+    if options.json:
+        sys.stdout.write(json.dumps([asdict(run) for run in runs], indent=2) + "\n")
+        return 0
+    if not runs:
+        raise ConfigError(f"no run below {options.storage}; give what run.storage named")
+    console = Console(width=min(Console().width, _WIDTH))
+    console.print(_table(runs))
+    return 0
+
+
+def _table(runs: list[RunStatus]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("run", overflow="fold")
+    for name in ("state", "step", "last report", "checkpoint", "last mIoU", "best mIoU"):
+        table.add_column(name, justify="right")
+    for run in runs:
+        checkpoint = "-"
+        if run.checkpoint_step is not None:
+            checkpoint = f"step {run.checkpoint_step}, {age(run.checkpoint_age_s)}"
+        table.add_row(
+            run.name,
+            f"[{_STYLES[run.state]}]{run.state}[/]",
+            f"{run.step} / {run.steps}",
+            age(run.silent_s),
+            checkpoint,
+            _percent(run.last_miou),
+            _percent(run.best_miou),
+        )
+    return table
+
+
+def age(seconds: float | None) -> str:
+    """Seconds in the largest unit that leaves at least one, as in `59s ago` and `12m ago`."""
+    if seconds is None:
+        return "-"
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f}{unit} ago"
+    return f"{seconds:.0f}s ago"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"

@@ -1,0 +1,76 @@
+"""What a cluster trains when nobody says so: the experiment that its environment names.
+
+ADVENT_DIST_EXPERIMENT   name of an experiment, or path of a run's config.json
+ADVENT_DIST_DATA         its `data.root`
+ADVENT_DIST_SET          other fields, PATH=VALUE separated by spaces: what the cluster's shape asks
+                         for (cluster.gpus_per_worker=1) and where its runs go (run.storage=s3://...)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from advent_dist.config import Experiment
+from advent_dist.errors import ConfigError
+from advent_dist.experiments import experiment
+from advent_dist.override import from_json, override
+
+EXPERIMENT, DATA, SET = "ADVENT_DIST_EXPERIMENT", "ADVENT_DIST_DATA", "ADVENT_DIST_SET"
+
+
+def settings(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Dotted path -> value, of ADVENT_DIST_SET.
+
+    Raises:
+        ConfigError: it is not made of PATH=VALUE.
+    """
+    return dict(assignment(item, SET) for item in shlex.split(environment.get(SET, "")))
+
+
+def assignment(item: str, where: str) -> tuple[str, Any]:
+    """Path and value of PATH=VALUE, the value as JSON or else as it is; `where` is for messages.
+
+    Raises:
+        ConfigError: there is no `=`.
+    """
+    path, equals, text = item.partition("=")
+    if not equals:
+        raise ConfigError(f"{where} {item}: give PATH=VALUE")
+    try:
+        return path, json.loads(text)
+    except ValueError:
+        return path, text
+
+
+def experiment_of(name: str, where: str) -> Experiment:
+    """The experiment of that name, or of a run's config.json; `where` is for messages.
+
+    Raises:
+        ConfigError: there is no such experiment, or no such file.
+    """
+    if not name.endswith(".json"):
+        return experiment(name)
+    try:
+        return from_json(Path(name).read_bytes(), name)
+    except OSError as error:
+        raise ConfigError(f"{where} {name}: {error.strerror}") from error
+
+
+def named_experiment(environment: Mapping[str, str] = os.environ) -> Experiment | None:
+    """The experiment that the environment names, if it does.
+
+    Raises:
+        ConfigError: a name or a value in it is wrong.
+    """
+    name, root = environment.get(EXPERIMENT), environment.get(DATA)
+    if not name:
+        return None
+    return override(
+        experiment_of(name, EXPERIMENT),
+        {**({"data.root": root} if root else {}), **settings(environment)},
+    )

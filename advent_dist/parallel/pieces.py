@@ -1,0 +1,178 @@
+"""An engine's weights and optimiser state on disk: by parameter, whoever holds which part of it.
+
+A rank writes the pieces of parameters that its optimiser updates: whole ones in plain PyTorch and
+at ZeRO stage 0, slices of flattened ones at the other stages. Any other number of ranks, at any
+stage, cuts what it needs out of all files. Everything is fp32 and copied, so nothing is rounded.
+
+    KEY:START:NAME    KEY (`weight`, `momentum_buffer`, ...) of parameter NAME from element START on
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from advent_dist.errors import CheckpointError
+
+_WEIGHT = "weight"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """Where elements of a flattened parameter lie in a flattened tensor of the optimiser."""
+
+    name: str
+    """The parameter's name in its module."""
+
+    start: int
+    """First element of the parameter."""
+
+    offset: int
+    """The same element's place in the optimiser's tensor."""
+
+    size: int
+    """Number of elements."""
+
+    def of(self, tensor: Tensor) -> Tensor:
+        """The piece's part of `tensor`, as a view [size]."""
+        return tensor.view(-1)[self.offset : self.offset + self.size]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Updated:
+    """A tensor that the optimiser updates, and whose elements it consists of."""
+
+    tensor: Tensor
+    """A parameter, or ZeRO's flat partition of several; a key of the optimiser's state."""
+
+    pieces: Sequence[Piece]
+    """What is in it besides padding."""
+
+
+def whole(parameters: Sequence[tuple[str, Tensor]]) -> list[Updated]:
+    """Parameters that the optimiser updates as they are."""
+    return [
+        Updated(
+            tensor=parameter,
+            pieces=[Piece(name=name, start=0, offset=0, size=parameter.numel())],
+        )
+        for name, parameter in parameters
+    ]
+
+
+@torch.no_grad()
+def save(path: Path, optimizer: torch.optim.Optimizer, updated: Sequence[Updated]) -> None:
+    """Write what this rank updates.
+
+    Args:
+        path: A file in the engine's folder, another one for each rank.
+        optimizer: It, with states of the tensors' own size, or 0-d (`step`).
+        updated: The tensors that it updates.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors: dict[str, Tensor] = {}
+    for item in updated:
+        state = optimizer.state.get(item.tensor, {})
+        for piece in item.pieces:
+            tensors[_key(_WEIGHT, piece)] = piece.of(item.tensor.detach()).cpu().clone()
+            for key, value in state.items():
+                if isinstance(value, Tensor):
+                    part = piece.of(value) if value.dim() else value
+                    tensors[_key(key, piece)] = part.detach().cpu().clone()
+    save_file(tensors, path)
+
+
+@torch.no_grad()
+def load(folder: Path, optimizer: torch.optim.Optimizer, updated: Sequence[Updated]) -> None:
+    """Read into weights and optimiser state what any number of ranks wrote.
+
+    Args:
+        folder: Of the files of all ranks that wrote.
+        optimizer: Its state is replaced.
+        updated: The tensors that it updates.
+
+    Raises:
+        CheckpointError: a part of a parameter is in none of the files.
+    """
+    with _saved(folder) as saved:
+        optimizer.state.clear()
+        for item in updated:
+            for piece in item.pieces:
+                piece.of(item.tensor.detach()).copy_(saved.read(_WEIGHT, piece))
+                for key in saved.states(piece.name):
+                    _read_state(saved, optimizer.state[item.tensor], key, item.tensor, piece)
+
+
+def _read_state(
+    saved: _Saved, state: dict[str, Any], key: str, tensor: Tensor, piece: Piece
+) -> None:
+    scalar = saved.scalar(key, piece.name)
+    if scalar is not None:
+        state[key] = scalar
+        return
+    # Zeros where there was no state yet: no momentum is a momentum of 0.
+    part = piece.of(state.setdefault(key, torch.zeros_like(tensor, requires_grad=False)))
+    part.copy_(saved.read(key, piece))
+
+
+def _key(key: str, piece: Piece) -> str:
+    return f"{key}:{piece.start}:{piece.name}"
+
+
+class _Saved:
+    """All files of an engine, by parameter."""
+
+    def __init__(self, folder: Path, files: Sequence[Any]) -> None:
+        self._folder = folder
+        self._places: dict[tuple[str, str], list[tuple[int, str, Any]]] = defaultdict(list)
+        self._keys: dict[str, set[str]] = defaultdict(set)
+        for file in files:
+            for entry in file.keys():  # noqa: SIM118
+                key, start, name = entry.split(":", 2)
+                self._places[key, name].append((int(start), entry, file))
+                self._keys[name].add(key)
+
+    def states(self, name: str) -> set[str]:
+        """The keys of a parameter's optimiser state."""
+        return self._keys[name] - {_WEIGHT}
+
+    def scalar(self, key: str, name: str) -> Tensor | None:
+        """A 0-d state, which all pieces of a parameter share; none if it is none."""
+        _, entry, file = self._places[key, name][0]
+        return None if file.get_slice(entry).get_shape() else file.get_tensor(entry)
+
+    def read(self, key: str, piece: Piece) -> Tensor:
+        """The values of a piece, put together from those that were written: [piece.size]."""
+        stop = piece.start + piece.size
+        values = torch.empty(piece.size)
+        found = 0
+        for start, entry, file in self._places[key, piece.name]:
+            part = file.get_slice(entry)
+            low, high = max(start, piece.start), min(start + part.get_shape()[0], stop)
+            if low < high:
+                values[low - piece.start : high - piece.start] = part[low - start : high - start]
+                found += high - low
+        if found != piece.size:
+            raise CheckpointError(
+                f"{self._folder} holds {found} of the {piece.size} elements of {key} of "
+                f"{piece.name} from {piece.start} on; take another checkpoint, or start the run "
+                "anew (--run.overwrite)"
+            )
+        return values
+
+
+@contextmanager
+def _saved(folder: Path) -> Iterator[_Saved]:
+    with ExitStack() as files:
+        paths = sorted(folder.glob("*.safetensors"))
+        opened = [files.enter_context(safe_open(path, framework="pt")) for path in paths]
+        yield _Saved(folder, opened)
