@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.unit.tune.helpers import plan, trial
+from tune.finals import finals_of, winner
+from tune.metric import Metric
+from tune.prune import to_prune
+
+MIOU = Metric(name="target_miou", smoothing=3, collapse_share=0.5)
+ENTROPY = Metric(name="criterion/entropy", smoothing=3, collapse_share=0.5)
+
+
+def test_the_winner_ends_best() -> None:
+    trials = [
+        trial(0, 30.0, best_score=40.0),
+        trial(1, 35.0, best_score=36.0),
+        trial(2, 50.0, "stopped"),
+        trial(3, 60.0, "collapsed"),
+        trial(4, None, "failed"),
+    ]
+    best = winner(trials, MIOU)
+    assert best is not None
+    assert best.number == 1
+    least = winner(trials, ENTROPY)
+    assert least is not None
+    assert least.number == 0
+
+
+def test_the_winner_of_a_sweep_that_finished_none() -> None:
+    best = winner([trial(0, 1.0, "stopped"), trial(1, 2.0, "stopped")], MIOU)
+    assert best is not None
+    assert best.number == 1
+    assert winner([trial(0, 1.0, "collapsed"), trial(1, None, "failed")], MIOU) is None
+
+
+def test_final_trainings(tmp_path: Path) -> None:
+    made = plan(tmp_path, seeds_for_best=2)
+    finals = finals_of(made, trial(3, 10.0))
+    first = made.experiment.run.seed
+    assert [(one.which, one.seed) for one in finals] == [
+        (which, seed)
+        for seed in (first, first + 1)
+        for which in ("source_only", "published", "best")
+    ]
+    assert finals[2].values == {"optimizer.segmenter_lr": 1e-3}
+    assert finals[1].values == made.space.point(made.experiment)
+    assert [one.which for one in finals_of(made, None)] == ["source_only", "published"] * 2
+
+
+def test_pruning_keeps_the_best_and_those_that_run() -> None:
+    trials = [
+        trial(0, 10.0),
+        trial(1, 50.0, "stopped"),
+        trial(2, 20.0),
+        trial(3, 99.0, "collapsed"),
+        trial(4, None, "failed"),
+        trial(5, 1.0, "running"),
+        trial(6, None, "pending"),
+        trial(7, 30.0),
+    ]
+    assert {one.number for one in to_prune(trials, MIOU, keep=2)} == {0, 1, 3, 4}
+    assert {one.number for one in to_prune(trials, ENTROPY, keep=1)} == {1, 2, 3, 4, 7}
+    assert to_prune(trials[5:7], MIOU, keep=1) == []

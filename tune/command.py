@@ -1,0 +1,75 @@
+"""The command line of a sweep."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+
+import tyro
+
+from advent_dist.environment import DATA, EXPERIMENT, SET
+from advent_dist.errors import UserError
+from tune.options import Options
+
+
+def main(arguments: list[str], resume_words: list[str] | None = None) -> int:
+    """Search, and say how to go on after Ctrl-C.
+
+    Args:
+        arguments: As in `sys.argv`, the script's own path first.
+        resume_words: What to type to go on; none: the same with --resume.
+
+    Returns:
+        The exit status: 0 done, 1 the user has something to mend, 130 interrupted.
+    """
+    script, *flags = arguments
+    options = tyro.cli(Options, args=flags, prog=f"python {script}")
+    again = shlex.join(resume_words or _resume_words(script, flags, options))
+    try:
+        return _sweep(options, again)
+    except UserError as error:
+        if os.environ.get("ADVENT_DIST_TRACEBACK"):
+            raise
+        sys.stderr.write(f"search: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nstopped; go on where it was with:\n  {again}\n")
+        return 130
+
+
+def _sweep(options: Options, again: str) -> int:
+    # Imported here: Ray and its friends take seconds, and --help should not.
+    from shards.streets_data import ensure_streets
+    from tune.folder import SweepFolder
+    from tune.plan import make_plan
+    from tune.report import write_report
+    from tune.sweep import run_sweep
+
+    plan = make_plan(options)
+    ensure_streets(plan.experiment.data)
+    try:
+        run_sweep(plan, again)
+    finally:
+        # Of an interrupted sweep too, as far as it came.
+        if SweepFolder(plan.url, plan.experiment.data).trials():
+            sys.stdout.write(f"{write_report(plan.url, options.price_per_hour)}\n")
+    return 0
+
+
+def _resume_words(script: str, flags: list[str], options: Options) -> list[str]:
+    """The same command with --resume and with what the environment added to it."""
+    added = ["env", f"{SET}={os.environ[SET]}"] if SET in os.environ else []
+    words = [
+        *added,
+        "python",
+        script,
+        *(flag for flag in flags if flag not in ("--resume", "--overwrite")),
+    ]
+    for flag, value, variable in (
+        ("--experiment", options.experiment, EXPERIMENT),
+        ("--data", options.data, DATA),
+    ):
+        if value is None and variable in os.environ:
+            words += [flag, os.environ[variable]]
+    return [*words, "--resume"]

@@ -1,0 +1,144 @@
+"""The sweep folder: all that a sweep knows, on a disk or on object storage.
+
+STORAGE/NAME/sweep.json         what is searched, how, and how far it is
+             scheduler.json     ASHA's rungs and decisions
+             trials/00000/      a run folder a trial, with trial.json
+             final/best_seed1/  a run folder a retraining, with final.json
+             report.html, ...   see tune.report
+
+Whoever resumes a sweep reads it from here: Ray's own records of it are thrown away.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from advent_dist.config import DataConfig
+from advent_dist.data.store import Folder, open_folder
+from tune.space import Values
+
+SWEEP_FILE = "sweep.json"
+SCHEDULER_FILE = "scheduler.json"
+TRIAL_FILE = "trial.json"
+FINAL_FILE = "final.json"
+TRIALS = "trials"
+FINALS = "final"
+
+State = Literal["pending", "running", "finished", "stopped", "collapsed", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One trial's record, as in trial.json."""
+
+    number: int
+    """0, 1, ... in the order in which they were suggested."""
+
+    values: Values
+    """Dotted config path -> value."""
+
+    published: bool = False
+    """Whether these are the experiment's own values."""
+
+    state: State = "pending"
+    """`stopped` by the scheduler; `collapsed` and `failed` say why in `reason`."""
+
+    reason: str | None = None
+    """Why it ended before its last step."""
+
+    stopped_at_rung: int | None = None
+    """Step of the rung that it was stopped at."""
+
+    steps: int = 0
+    """Optimiser steps, up to the latest evaluation."""
+
+    score: float | None = None
+    """The smoothed metric at that evaluation."""
+
+    best_score: float | None = None
+    """The best smoothed metric of any evaluation."""
+
+    started_at: float | None = None
+    """Unix seconds."""
+
+    ended_at: float | None = None
+    """Unix seconds."""
+
+    seconds: float = 0.0
+    """Wall seconds of training over all sessions."""
+
+    start_seconds: float | None = None
+    """From the latest launch to the end of its first step."""
+
+    @property
+    def id(self) -> str:
+        """The number as the trial's folder has it."""
+        return f"{self.number:05d}"
+
+    @property
+    def path(self) -> str:
+        """The trial's folder, relative to the sweep's."""
+        return f"{TRIALS}/{self.id}"
+
+    @property
+    def name(self) -> str:
+        """Number and values, for people."""
+        values = (f"{path.rsplit('.', 1)[-1]}={value}" for path, value in self.values.items())
+        return f"{self.id}_{','.join(values)}"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state not in ("pending", "running")
+
+    def to_json(self) -> dict[str, Any]:
+        """As in trial.json."""
+        return {"id": self.id, "name": self.name, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, tree: dict[str, Any]) -> Trial:
+        """What `to_json` gave."""
+        return cls(**{name: tree[name] for name in cls.__dataclass_fields__})
+
+
+class SweepFolder:
+    """One sweep's folder."""
+
+    def __init__(self, url: str, data: DataConfig | None = None) -> None:
+        self.url = url
+        self._data = data
+
+    def open(self, path: str = "") -> Folder:
+        """A folder inside of this one; `path` is relative."""
+        return open_folder(posixpath.join(self.url, path) if path else self.url, self._data)
+
+    def read(self, name: str, path: str = "") -> dict[str, Any] | None:
+        """A JSON file in the folder `path`, or None if it is not there."""
+        folder = self.open(path)
+        if not folder.exists(name):
+            return None
+        tree: dict[str, Any] = json.loads(folder.read(name))
+        return tree
+
+    def write(self, name: str, tree: dict[str, Any], path: str = "") -> None:
+        """Write a JSON file; readers see the old one or the new one."""
+        self.open(path).write(name, json.dumps(tree, indent=1).encode())
+
+    def trial(self, number: int) -> Trial | None:
+        """The record of a trial, if there is one of that number."""
+        tree = self.read(TRIAL_FILE, f"{TRIALS}/{number:05d}")
+        return None if tree is None else Trial.from_json(tree)
+
+    def write_trial(self, trial: Trial) -> None:
+        """Write a trial's record."""
+        self.write(TRIAL_FILE, trial.to_json(), trial.path)
+
+    def trials(self) -> list[Trial]:
+        """All trials so far, in order: their numbers have no gap."""
+        trials: list[Trial] = []
+        while (trial := self.trial(len(trials))) is not None:
+            trials.append(trial)
+        return trials

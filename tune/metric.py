@@ -1,0 +1,106 @@
+"""The number that a sweep decides by: smoothed against noise, guarded against collapse."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import statistics
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from advent_dist.config import Experiment
+from advent_dist.errors import ConfigError
+
+METRICS = {
+    "target_miou": "max",
+    "source_miou": "max",
+    "criterion/entropy": "min",
+    "criterion/information_maximisation": "max",
+    "criterion/snd": "max",
+    "criterion/diversity": "max",
+}
+"""Metric of an evaluation -> whether more or less of it is better. All but the first need no target
+label."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """What a trial is worth, and when it is worth nothing."""
+
+    name: str
+    """Key of `METRICS`."""
+
+    smoothing: int
+    """Evaluations, the latest ones, whose median counts."""
+
+    collapse_share: float
+    """A trial whose live classes fall below this share of the most it had has collapsed."""
+
+    def __post_init__(self) -> None:
+        if self.name not in METRICS:
+            near = difflib.get_close_matches(self.name, METRICS, n=2, cutoff=0.4)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {[*METRICS]}"
+            raise ConfigError(f"--metric {self.name}: there is no such metric; {hint}")
+        if self.smoothing < 1:
+            raise ConfigError(f"--smoothing {self.smoothing}: give at least 1 evaluation")
+        if not 0 <= self.collapse_share < 1:
+            raise ConfigError(f"--collapse-share {self.collapse_share}: give 0 <= share < 1")
+
+    @property
+    def mode(self) -> str:
+        """`max` or `min`."""
+        return METRICS[self.name]
+
+    def check(self, experiment: Experiment) -> None:
+        """Refuse a metric that the experiment's evaluations do not have.
+
+        Raises:
+            ConfigError: it needs labelled source images to evaluate on, and there are none.
+        """
+        if self.name == "source_miou" and experiment.data.source_evaluation is None:
+            raise ConfigError(
+                f"--metric source_miou: {experiment.name} does not report it; set "
+                "data.source_evaluation to a folder of labelled source images"
+            )
+
+    def is_better(self, one: float, other: float | None) -> bool:
+        """Whether a score beats another; anything beats none."""
+        if other is None:
+            return True
+        return one > other if self.mode == "max" else one < other
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON-able dict."""
+        return {**asdict(self), "mode": self.mode}
+
+
+@dataclass
+class Judge:
+    """Looks at a trial's evaluations in their order."""
+
+    metric: Metric
+    _values: list[float] = field(default_factory=list)
+    _most_live: float = 0.0
+
+    def sees(self, row: dict[str, Any]) -> None:
+        """Add `score` to a row that has an evaluation; leave others as they are."""
+        if "target_miou" not in row:
+            return
+        value = row[self.metric.name]
+        self._values = [*self._values, value][-self.metric.smoothing :]
+        row["score"] = statistics.median(self._values)
+        self._most_live = max(self._most_live, row["target_live_classes"])
+
+    def collapse(self, row: dict[str, Any]) -> str | None:
+        """Why the trial is worth nothing from `row` on, if it is."""
+        if "target_miou" not in row:
+            return None
+        if not math.isfinite(row["score"]):
+            return f"{self.metric.name} = {row[self.metric.name]} at step {row['step']}"
+        live = row["target_live_classes"]
+        if live < self.metric.collapse_share * self._most_live:
+            return (
+                f"at step {row['step']} only {live:.0f} of {self._most_live:.0f} classes "
+                "are still predicted"
+            )
+        return None

@@ -1,0 +1,51 @@
+"""What a sweep does on rank 0 of a training: score its rows, ask whether to go on."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import ray
+
+from tune.metric import Judge, Metric
+from tune.space import Values
+
+
+class TrialObserver:
+    """Watches a trial for its sweep; see `cluster.recorder.Observer`."""
+
+    def __init__(
+        self, path: str, values: Values, board: Any, metric: Metric, decides: bool = True
+    ) -> None:
+        self.values = values
+        self._path = path
+        self._board = board
+        self._judge = Judge(metric)
+        self._decides = decides
+        self._launched_at = time.time()
+        self._start_seconds: float | None = None
+
+    def begins(self, rows: list[dict[str, Any]]) -> None:
+        """Judge the evaluations before a resumption again: the median needs them."""
+        for row in rows:
+            self._judge.sees(row)
+
+    def steps(self) -> None:
+        """Note how long it took to the first step."""
+        self._start_seconds = time.time() - self._launched_at
+
+    def sees(self, row: dict[str, Any]) -> None:
+        """Add the score."""
+        self._judge.sees(row)
+        self._board.show.remote(self._path, row)
+
+    def stops(self, row: dict[str, Any]) -> bool:
+        """Whether trial has collapsed or the scheduler says so."""
+        if "score" not in row or not self._decides:
+            return False
+        evaluation = {
+            **row,
+            "start_seconds": self._start_seconds,
+            "collapse": self._judge.collapse(row),
+        }
+        return ray.get(self._board.ask.remote(self._path, evaluation)) is not None

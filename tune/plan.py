@@ -1,0 +1,257 @@
+"""A sweep that can be run: options put together with the experiment, and checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
+from typing import Any
+
+from advent_dist.config import Experiment, SourceOnlyConfig
+from advent_dist.environment import DATA, EXPERIMENT, assignment, experiment_of, settings
+from advent_dist.errors import ConfigError
+from advent_dist.override import override
+from cluster.launch import absolute
+from tune.metric import Metric
+from tune.options import Options
+from tune.space import Space, Values, parse, ready_made
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What all trials have in common."""
+
+    options: Options
+    """As given."""
+
+    experiment: Experiment
+    """The base of every trial: the published point at full length, with absolute paths."""
+
+    space: Space
+    """What is searched."""
+
+    metric: Metric
+    """What decides."""
+
+    grace_steps: int
+    """The first rung."""
+
+    time_budget_s: float | None
+    """Seconds for the search."""
+
+    @property
+    def name(self) -> str:
+        """Name of the sweep folder."""
+        return self.options.name or f"sweep-{self.experiment.name}"
+
+    @property
+    def url(self) -> str:
+        """The sweep folder."""
+        return posixpath.join(self.experiment.run.storage, self.name)
+
+    @property
+    def max_steps(self) -> int:
+        """Optimiser steps of a whole trial."""
+        return self.experiment.run.steps
+
+    @property
+    def rungs(self) -> list[int]:
+        """Steps at which trials are compared."""
+        if self.options.scheduler == "none":
+            return []
+        rungs, step = [], self.grace_steps
+        while step < self.max_steps:
+            rungs.append(step)
+            step *= self.options.reduction_factor
+        return rungs
+
+    @property
+    def warm(self) -> bool:
+        """Whether trials share warm processes.
+
+        On GPUs they do not: there trials take hours, to which half a minute of imports is nothing,
+        and a process of its own frees a device's memory for certain.
+        """
+        return not (self.options.fresh_processes or self.experiment.cluster.gpus_per_worker)
+
+    def training(self, path: str, values: Values) -> Experiment:
+        """The experiment of a training in the folder `path` of the sweep."""
+        parent, name = posixpath.split(path)
+        run = {"run.storage": posixpath.join(self.url, parent), "run.name": name}
+        return override(self.experiment, {**values, **run})
+
+    def source_only(self) -> Plan:
+        """The same without adaptation."""
+        method = self.experiment.method
+        weights = {name: getattr(method, name) for name in ("lambda_seg", "lambda_seg_aux")}
+        return replace(
+            self, experiment=replace(self.experiment, method=SourceOnlyConfig(**weights))
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """What two sessions of one sweep have in common, as a JSON-able dict."""
+        tree = {
+            "experiment": asdict(self.experiment),
+            "space": self.space.to_json(),
+            "search": self.options.search,
+            "scheduler": self.options.scheduler,
+            "metric": self.metric.to_json(),
+            "max_steps": self.max_steps,
+            "grace_steps": self.grace_steps,
+            "reduction_factor": self.options.reduction_factor,
+            "warm_processes": self.warm,
+            "seed": self.options.seed,
+        }
+        same: dict[str, Any] = json.loads(json.dumps(tree))
+        return same
+
+
+def make_plan(options: Options) -> Plan:
+    """Put a sweep together.
+
+    Raises:
+        ConfigError: something in the options is wrong or does not fit the experiment.
+    """
+    base = _base(options)
+    base = override(base, _changes(options, base))
+    grace = options.grace_steps or _grace_steps(options, base)
+    base = override(base, {"run.evaluate_every": _evaluate_every(options, base, grace)})
+    space = parse(options.space) if options.space else ready_made(base)
+    metric = Metric(
+        name=options.metric, smoothing=options.smoothing, collapse_share=options.collapse_share
+    )
+    plan = Plan(
+        options=options,
+        experiment=absolute(base),
+        space=space,
+        metric=metric,
+        grace_steps=grace,
+        time_budget_s=_seconds(options.time_budget),
+    )
+    space.check(plan.experiment)
+    metric.check(plan.experiment)
+    _check_steps(plan)
+    _check_counts(options)
+    _check_held_out(plan)
+    if options.mlflow is not None and find_spec("mlflow") is None:
+        raise ConfigError(f"--mlflow {options.mlflow}: MLflow is missing; pip install mlflow")
+    return plan
+
+
+def _base(options: Options) -> Experiment:
+    name = options.experiment or os.environ.get(EXPERIMENT) or "streets_advent"
+    return experiment_of(name, "--experiment")
+
+
+def _changes(options: Options, base: Experiment) -> dict[str, Any]:
+    """The fields of all trials that the options change."""
+    given = dict(assignment(item, "--set") for item in options.set)
+    changes: dict[str, Any] = {**settings(), **given}
+    workers = options.workers_per_trial or changes.get("cluster.workers") or base.cluster.workers
+    chosen = {
+        "data.root": options.data or os.environ.get(DATA),
+        "run.storage": options.storage,
+        "run.steps": options.max_steps,
+        "cluster.workers": workers,
+        "cluster.cpus_per_worker": options.cpus_per_trial and options.cpus_per_trial / workers,
+        "cluster.address": options.address,
+    }
+    cached = changes.get("data.cache_dir") or base.data.cache_dir
+    if "://" in str(chosen["data.root"] or base.data.root) and cached is None:
+        # Every trial reads the same shards.
+        chosen["data.cache_dir"] = os.path.join(tempfile.gettempdir(), "advent-dist-cache")
+    if options.gpus_per_trial is not None:
+        chosen["cluster.gpus_per_worker"] = options.gpus_per_trial / workers
+    changes |= {path: value for path, value in chosen.items() if value is not None}
+    return {
+        **changes,
+        "run.resume": False,
+        "run.overwrite": False,
+        "cluster.max_failures": options.max_failures,
+    }
+
+
+def _grace_steps(options: Options, base: Experiment) -> int:
+    """The default: about max_steps / reduction_factor^2, in whole evaluations."""
+    every = options.evaluate_every or base.run.evaluate_every
+    grace = -(-base.run.steps // options.reduction_factor**2)
+    rounded = -(-grace // every) * every
+    return rounded if rounded < base.run.steps else grace
+
+
+def _evaluate_every(options: Options, base: Experiment, grace: int) -> int:
+    if options.evaluate_every:
+        return options.evaluate_every
+    own = base.run.evaluate_every
+    return own if grace % own == 0 else grace
+
+
+def _check_steps(plan: Plan) -> None:
+    options, every = plan.options, plan.experiment.run.evaluate_every
+    horizon = plan.experiment.optimizer.horizon
+    if options.reduction_factor < 2:
+        raise ConfigError(f"--reduction-factor {options.reduction_factor}: give at least 2")
+    if plan.max_steps > horizon:
+        raise ConfigError(
+            f"--max-steps {plan.max_steps}: the learning rate is 0 from optimizer.horizon = "
+            f"{horizon} on; give fewer steps or --set optimizer.horizon={plan.max_steps}"
+        )
+    if options.scheduler == "none":
+        return
+    if not 0 < plan.grace_steps < plan.max_steps:
+        raise ConfigError(
+            f"--grace-steps {plan.grace_steps}: give 1 to {plan.max_steps - 1}, less than the "
+            f"{plan.max_steps} steps of a whole trial (--max-steps)"
+        )
+    if plan.grace_steps % every:
+        raise ConfigError(
+            f"--evaluate-every {every} does not divide --grace-steps {plan.grace_steps}: trials "
+            "could not be compared at the rungs; give a divisor"
+        )
+
+
+def _check_counts(options: Options) -> None:
+    least = {
+        "num_trials": 1,
+        "grid_points": 2,
+        "workers_per_trial": 1,
+        "max_concurrent": 1,
+        "max_failures": 0,
+        "seeds_for_best": 0,
+        "keep_checkpoints": 1,
+        "seed": 0,
+    }
+    for name, minimum in least.items():
+        value = getattr(options, name)
+        if value is not None and value < minimum:
+            raise ConfigError(f"--{name.replace('_', '-')} {value}: give at least {minimum}")
+    if options.resume and options.overwrite:
+        raise ConfigError("--resume and --overwrite: give one of the two")
+
+
+def _check_held_out(plan: Plan) -> None:
+    data = plan.experiment.data
+    if plan.options.seeds_for_best and data.held_out is None:
+        raise ConfigError(
+            f"data.held_out: {plan.experiment.name} has no images to report on that are none of "
+            f"those that choose (data.evaluation = {data.evaluation!r}); name a folder of others "
+            "with --set data.held_out=FOLDER, or leave the final trainings out with "
+            "--seeds-for-best 0"
+        )
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        seconds = float(text[:-1]) * _UNITS_S[text[-1]]
+    except (ValueError, KeyError, IndexError):
+        seconds = -1.0
+    if seconds <= 0:
+        raise ConfigError(f"--time-budget {text}: give a number and s, m, h or d, such as 90m")
+    return seconds

@@ -1,0 +1,57 @@
+"""A configuration as the command that trains it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from advent_dist.experiments import EXPERIMENTS
+
+_ELSEWHERE = {"run.name", "run.storage", "run.resume", "run.overwrite", "cluster.address"}
+"""Where a run is kept and made is for whoever copies the command to say."""
+
+
+def train_command(experiment: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    """The `advent-dist train` command of a point of the space.
+
+    Args:
+        experiment: resolved config that the sweep varied.
+        values: dotted path -> value: the point; all of them are named.
+
+    Returns:
+        Shell text, a flag a line: the point first, then what else differs from the experiment of
+        that name.
+    """
+    name = str(experiment["name"])
+    plain = json.loads(json.dumps(asdict(EXPERIMENTS[name]()))) if name in EXPERIMENTS else {}
+    default = dict(_leaves(plain or experiment))
+    others = {
+        path: value
+        for path, value in _leaves(experiment)
+        if path in default
+        and value != default[path]
+        and path not in _ELSEWHERE
+        and path not in values
+    }
+    lines = [f"advent-dist train {shlex.quote(name)}"]
+    lines += [_flag(path, value) for path, value in [*values.items(), *others.items()]]
+    return " \\\n    ".join(lines)
+
+
+def _flag(path: str, value: Any) -> str:
+    *parents, name = path.replace("_", "-").split(".")
+    if isinstance(value, bool):
+        return shlex.quote("--" + ".".join([*parents, name if value else f"no-{name}"]))
+    words = value if isinstance(value, list | tuple) else [value]
+    return shlex.join(["--" + ".".join([*parents, name]), *map(str, words)])
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

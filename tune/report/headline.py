@@ -1,0 +1,69 @@
+"""The top of the page: the best configuration, and where the sweep stands."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from advent_dist.report.page import Section
+from advent_dist.report.tables import difference, number
+from tune.report.budget import budget_of
+from tune.report.choice import best_trial, score_label
+from tune.report.command import train_command
+from tune.report.record import Sweep
+from tune.report.results import TITLES
+from tune.report.seeds import evaluations_of, over_seeds
+
+
+def headline(sweep: Sweep) -> Section:
+    """The best configuration as a command to copy."""
+    best = best_trial(sweep)
+    if best is None:
+        return Section(title="Best configuration", notes=["No trial has been evaluated yet."])
+    command = train_command(sweep.experiment, best.values | {"run.steps": sweep.max_steps})
+    where = f"Trial {best.id}{', the published point' if best.published else ''}"
+    scored = "" if best.score is None else f": {score_label(sweep)} = {best.score:.4g}"
+    return Section(
+        title="Best configuration",
+        command=command,
+        figures=_figures(sweep),
+        notes=[f"{where}{scored} after {best.steps} steps, on {sweep.tune_folder}."],
+    )
+
+
+def in_short(sweep: Sweep) -> list[str]:
+    """Sentences on what was searched and how far it is."""
+    states = Counter(trial.state for trial in sweep.trials)
+    counted = ", ".join(f"{number} {state}" for state, number in states.items())
+    how = f"{sweep.search} search"
+    if sweep.scheduler != "none":
+        rungs = " and ".join(map(str, sweep.rungs))
+        how += f" with {sweep.scheduler.upper()}, which decides at steps {rungs}"
+    notes = [
+        f"{sweep.experiment.get('name')}: {how}, up to {sweep.max_steps} steps a trial, by "
+        f"{score_label(sweep)}. {len(sweep.trials)} of {sweep.num_trials} trials"
+        f"{f': {counted}' if counted else ''}."
+    ]
+    if sweep.status != "finished":
+        again = f" Once it is not running, go on with: {sweep.resume_command}"
+        notes.append(
+            f"The sweep is {sweep.status}; this page shows what there is so far."
+            f"{again if sweep.resume_command else ''}"
+        )
+    return notes
+
+
+def _figures(sweep: Sweep) -> list[tuple[str, str]]:
+    """The retrained result, and what it took."""
+    found = {which: over_seeds(evaluations_of(sweep.finals, which, "last")) for which in TITLES}
+    mean, spread = found["best"]
+    figures = []
+    if mean.get("miou") is not None:
+        miou = number(mean["miou"], spread=spread.get("miou")).text
+        figures.append((miou, f"mIoU on {sweep.report_folder}, retrained"))
+        for which in ("source_only", "published"):
+            change = difference(mean["miou"], found[which][0].get("miou")).text
+            figures.append((change, f"against {TITLES[which]}"))
+    share = budget_of(sweep).share
+    if share is not None:
+        figures.append((f"{share:.0%}", "of the steps of running all trials to the end"))
+    return figures

@@ -1,0 +1,75 @@
+"""Pictures of what the best configuration predicts, where its weights and images can be read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from advent_dist.errors import UserError
+from advent_dist.report.page import Section, pictures
+from advent_dist.report.record import Panel
+from tune.report.choice import best_trial
+from tune.report.record import Sweep
+from tune.report.results import TITLES
+
+if TYPE_CHECKING:
+    from advent_dist.trained import TrainedRun
+
+TITLE = "Predictions"
+
+NUMBER = 3
+"""Images shown."""
+
+
+def predictions(sweep: Sweep) -> Section:
+    """Panels of image, label, prediction and entropy, or why there are none."""
+    runs, folder = _runs(sweep)
+    if not runs:
+        return Section(title=TITLE, notes=["No trial has been evaluated yet."])
+    panels, missing = _draw(runs, folder)
+    notes = [f"There are no pictures of {title}: {reason}" for title, reason in missing.items()]
+    if not panels:
+        return Section(title=TITLE, notes=notes)
+    shown = pictures(panels, f"The first images of {folder}, by the last checkpoint.")
+    return replace(shown, notes=[*shown.notes, *notes])
+
+
+def _runs(sweep: Sweep) -> tuple[dict[str, str], str]:
+    """Caption -> run folder, and the folder of the images to show.
+
+    One retraining of source only and one of the best; before those, the best trial.
+    """
+    finished = [final for final in reversed(sweep.finals) if final.state == "finished"]
+    runs = {final.which: final.url for final in finished}  # of several seeds the first
+    if "best" in runs:
+        shown = [which for which in ("source_only", "best") if which in runs]
+        return {
+            TITLES[which]: runs[which] for which in shown
+        }, sweep.report_folder or sweep.tune_folder
+    best = best_trial(sweep)
+    return ({} if best is None else {f"trial {best.id}": best.url}), sweep.tune_folder
+
+
+def _draw(runs: dict[str, str], folder: str) -> tuple[list[Panel], dict[str, str]]:
+    """Panels of those runs that can be read, and why the others can't."""
+    # Imported here: PyTorch takes seconds, and a page may have no pictures.
+    from advent_dist.panels import draw_panels
+    from advent_dist.trained import TrainedRun
+
+    opened = {title: _open(url) for title, url in runs.items()}
+    loaded = {title: one for title, one in opened.items() if isinstance(one, TrainedRun)}
+    missing = {title: one for title, one in opened.items() if isinstance(one, str)}
+    try:
+        return (draw_panels(loaded, folder, NUMBER) if loaded else []), missing
+    except (UserError, OSError) as error:
+        return [], dict.fromkeys(loaded, str(error)) | missing
+
+
+def _open(url: str) -> TrainedRun | str:
+    """The last checkpoint of a run, or why it can't be had."""
+    from advent_dist.trained import available_device, load_run
+
+    try:
+        return load_run(url, "last", available_device())
+    except (UserError, OSError) as error:
+        return str(error)

@@ -1,0 +1,177 @@
+"""A sweep from its plan to its report."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+import ray.tune
+from ray.air.integrations.mlflow import MLflowLoggerCallback
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from advent_dist.data.store import open_folder
+from advent_dist.errors import UserError
+from advent_dist.preflight import check
+from cluster.launch import ray_cluster, ray_storage
+from tune.board import Board
+from tune.candidates import Candidates
+from tune.finals import FinalCandidates, finals_of, run_final, winner
+from tune.live import LiveTable
+from tune.plan import Plan
+from tune.prune import CheckpointPruner
+from tune.record import SweepRecord
+from tune.resources import max_concurrent, of_trial
+from tune.scheduler import Asha, stopper
+from tune.trial import Sweep, run_trial
+
+_RAY_FOLDER = "ray"
+"""Below the sweep folder; Ray Tune's own records, which nobody reads."""
+
+
+def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
+    """Search, train the winner and what it is compared with, and keep the folder up to date.
+
+    Args:
+        plan: The sweep.
+        resume_command: What to type to go on after an interruption.
+
+    Returns:
+        The sweep's record at its end.
+
+    Raises:
+        UserError: one clear message, before any trial starts, or if all trials failed.
+        KeyboardInterrupt: on Ctrl-C or SIGTERM, when the folder says so.
+    """
+    check(plan.experiment)
+    record = SweepRecord.open(plan, resume_command)
+    with _ray_tune(plan), record.session():
+        concurrent = max_concurrent(plan)
+        board = Board.remote()  # type: ignore[attr-defined]
+        _search(plan, record, board, concurrent)
+        trials = record.folder.trials()
+        best = winner(trials, plan.metric)
+        record.decide(best)
+        if all(trial.state == "failed" for trial in trials):
+            raise UserError(f"all {len(trials)} trials failed; the first one: {trials[0].reason}")
+        if plan.options.seeds_for_best:
+            finals = FinalCandidates(finals_of(plan, best), record.folder)
+            sweep = Sweep(plan=plan, board=board)
+            in_order = FIFOScheduler()  # type: ignore[no-untyped-call]
+            _fit(plan, lambda config: run_final(config, sweep), finals, in_order, concurrent)
+    return record
+
+
+def _search(plan: Plan, record: SweepRecord, board: Any, concurrent: int) -> None:
+    deadline = None
+    if plan.time_budget_s is not None:
+        deadline = time.time() + plan.time_budget_s - record.seconds
+    candidates = Candidates(plan, record.folder, deadline)
+    scheduler: TrialScheduler = FIFOScheduler()  # type: ignore[no-untyped-call]
+    if plan.options.scheduler == "asha":
+        scheduler = Asha(plan, record.folder, stopper(board))
+    sweep = Sweep(plan=plan, board=board, deadline=deadline)
+    live = LiveTable(plan, record.folder, candidates.num_trials)
+    pruner = CheckpointPruner(plan, record.folder)
+    try:
+        _fit(
+            plan,
+            lambda config: run_trial(config, sweep),
+            candidates,
+            scheduler,
+            concurrent,
+            callbacks=[record, pruner, live, *_mlflow(plan)],
+        )
+    finally:
+        live.close()
+
+
+def _mlflow(plan: Plan) -> list[ray.tune.Callback]:
+    """Ray's own logger to MLflow: one run a trial, its evaluations as metrics."""
+    if plan.options.mlflow is None:
+        return []
+    return [MLflowLoggerCallback(tracking_uri=plan.options.mlflow, experiment_name=plan.name)]
+
+
+def _fit(
+    plan: Plan,
+    function: Callable[[dict[str, Any]], None],
+    candidates: Candidates | FinalCandidates,
+    scheduler: TrialScheduler,
+    concurrent: int,
+    callbacks: list[ray.tune.Callback] | None = None,
+) -> None:
+    """Have Ray Tune run `function` on all candidates."""
+    if not candidates.num_trials:
+        return
+    folder = open_folder(f"{plan.url}/{_RAY_FOLDER}", plan.experiment.data)
+    path, filesystem = ray_storage(folder)
+    function.__name__ = plan.experiment.name  # as Ray's dashboard shows it
+    tuner = ray.tune.Tuner(
+        ray.tune.with_resources(function, of_trial(plan)),
+        tune_config=ray.tune.TuneConfig(
+            search_alg=_limited(candidates, concurrent),
+            scheduler=scheduler,
+            num_samples=candidates.num_trials,
+            # Keeps a trial's process, and with it the ranks that it has started, for the next one.
+            reuse_actors=plan.warm,
+            trial_name_creator=lambda trial: str(trial.config["name"]),
+            trial_dirname_creator=lambda trial: str(trial.config["path"]).replace("/", "_"),
+        ),
+        run_config=ray.tune.RunConfig(
+            storage_path=path,
+            storage_filesystem=filesystem,
+            name=function.__name__,
+            verbose=0,
+            callbacks=callbacks or [],
+            # A trial's function raises nothing, so this counts deaths of its process only.
+            failure_config=ray.tune.FailureConfig(max_failures=plan.options.max_failures),
+        ),
+    )
+    try:
+        tuner.fit()
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            folder.delete()
+
+
+def _limited(candidates: Searcher, concurrent: int) -> Searcher:
+    return ray.tune.search.ConcurrencyLimiter(candidates, max_concurrent=concurrent)
+
+
+@contextmanager
+def _ray_tune(plan: Plan) -> Iterator[None]:
+    """Ray, with Ctrl-C and SIGTERM as KeyboardInterrupt and without Ray Tune's own logs."""
+    os.environ |= {
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        # A trial that went wrong before its first evaluation has no score to report.
+        "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+        "RAY_AIR_NEW_OUTPUT": "0",
+    }
+    # Its errors too: a trial's process that died has its reason in the trial's record.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGTERM)
+    with ray_cluster(plan.experiment.cluster):
+        signal.signal(signal.SIGTERM, interrupt)  # after Ray, which sets its own
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def say(what: str) -> None:
+    """A line for people."""
+    sys.stderr.write(f"-- {what}\n")

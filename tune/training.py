@@ -1,0 +1,27 @@
+"""One rank's training in a process that outlives it."""
+
+from __future__ import annotations
+
+from advent_dist.checkpoint import read_progress
+from advent_dist.config import Experiment
+from advent_dist.parallel.world import World
+from advent_dist.progress import Progress
+from advent_dist.rank import train_rank
+from advent_dist.runfolder import RunFolder
+from cluster.logs import log_as
+from cluster.recorder import Observer, Recorder
+from tune.checkpoints import CheckpointStore
+
+
+def train_in_process(experiment: Experiment, world: World, observer: Observer) -> Progress:
+    """Train one rank from its run folder's latest checkpoint, or from scratch. Collective."""
+    log_as(experiment, world)
+    store = CheckpointStore(RunFolder.of(experiment), world)
+    recorder = Recorder(experiment, world, observer, store)
+    try:
+        with store.latest() as latest:
+            recorder.begin(read_progress(latest).step if latest else 0)
+            first_step = observer.steps if world.is_main else None
+            return train_rank(experiment, world, recorder, latest, first_step)
+    finally:
+        recorder.close()
