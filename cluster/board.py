@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ _SHOWN = {
     "target_miou": "mIoU {:.1f}",
     "samples_per_s": "{:.1f}/s",
     "data_wait_fraction": "wait {:.0%}",
+    "global_batch_size": "batch {}",
 }
 """Metric -> how the bar shows it."""
 
@@ -34,6 +35,32 @@ class ProgressBoard:
     def row(self) -> dict[str, Any]:
         """The newest value of each metric."""
         return self._row
+
+
+class BoardObserver:
+    """Shows a run's rows on a `ProgressBoard`; never ends it."""
+
+    def __init__(self, board: Any) -> None:
+        self._board = board
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """None: there are no siblings."""
+        return {}
+
+    def begins(self, rows: list[dict[str, Any]]) -> None:
+        """Nothing to do."""
+
+    def steps(self) -> None:
+        """Nothing to do."""
+
+    def sees(self, row: dict[str, Any]) -> None:
+        """Pass the row on to the driver."""
+        self._board.show.remote(row)
+
+    def stops(self, row: dict[str, Any]) -> bool:
+        """Never."""
+        return False
 
 
 @contextmanager

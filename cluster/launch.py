@@ -16,12 +16,14 @@ from ray.train.torch import TorchConfig, TorchTrainer
 
 from advent_dist.config import ClusterConfig, Experiment
 from advent_dist.data.store import Folder
-from advent_dist.errors import ConfigError, UserError
+from advent_dist.errors import ConfigError, DivergedError, UserError
 from advent_dist.override import override, to_json
 from advent_dist.preflight import check
 from advent_dist.progress import Progress
 from advent_dist.runfolder import CHECKPOINTS, RunFolder
-from cluster.board import ProgressBoard, progress_bar
+from cluster.address import why_unreachable
+from cluster.board import BoardObserver, ProgressBoard, progress_bar
+from cluster.recorder import Observer
 from cluster.worker import train_worker
 
 
@@ -36,23 +38,38 @@ def launch(experiment: Experiment) -> Progress:
         UserError: whatever else is wrong with the user's data or config.
         TrainingFailedError: a worker failed otherwise, more than `cluster.max_failures` times.
     """
-    experiment = _absolute(experiment)
+    experiment = absolute(experiment)
     check(experiment)
     run = RunFolder.of(experiment)
     run.start(experiment)
     with ray_cluster(experiment.cluster):
-        _check_resources(experiment.cluster)
+        check_resources(experiment.cluster)
         board = ProgressBoard.remote()  # type: ignore[attr-defined]
-        trainer = build_trainer(experiment, run, board)
-        try:
-            with progress_bar(board, experiment.run.steps, experiment.run.name or experiment.name):
-                result = trainer.fit()
-        except ray.train.WorkerGroupError as error:
-            raise _user_error(error) or error from None
-    return Progress.from_json(result.return_value)  # type: ignore[attr-defined]
+        with progress_bar(board, experiment.run.steps, experiment.run.name or experiment.name):
+            return fit(experiment, run, BoardObserver(board))
 
 
-def _absolute(experiment: Experiment) -> Experiment:
+def fit(experiment: Experiment, run: RunFolder, observer: Observer) -> Progress:
+    """Train on the connected Ray cluster, in workers of this run's own.
+
+    Returns:
+        The run's progress at its end.
+
+    Raises:
+        UserError: something is wrong with the user's data or config, or a loss is not finite.
+        TrainingFailedError: a worker failed otherwise, more than `cluster.max_failures` times.
+    """
+    try:
+        result = build_trainer(experiment, run, observer).fit()
+    except ray.train.WorkerGroupError as error:
+        raise _user_error(error) or error from None
+    returned: dict[str, Any] = result.return_value  # type: ignore[attr-defined]
+    if "diverged" in returned:
+        raise DivergedError(returned["diverged"])
+    return Progress.from_json(returned)
+
+
+def absolute(experiment: Experiment) -> Experiment:
     """Local paths made absolute: workers do not run where the driver does."""
     paths = {
         "data.root": experiment.data.root,
@@ -67,19 +84,19 @@ def _is_url(path: str) -> bool:
     return "://" in path or path.startswith("pip:")
 
 
-def build_trainer(experiment: Experiment, run: RunFolder, board: object) -> TorchTrainer:
+def build_trainer(experiment: Experiment, run: RunFolder, observer: Observer) -> TorchTrainer:
     """The trainer that runs `experiment` and keeps its checkpoints in `run`."""
     cluster = experiment.cluster
-    path, filesystem = _ray_storage(run.folder)
+    path, filesystem = ray_storage(run.folder)
     # The ignored errors, here and in `launch`: mypy takes Ray Train's first API for its second.
     return TorchTrainer(
         train_worker,  # type: ignore[arg-type]
-        train_loop_config={"experiment": to_json(experiment), "board": board},
+        train_loop_config={"experiment": to_json(experiment), "observer": observer},
         torch_config=TorchConfig(timeout_s=int(experiment.engine.collective_timeout_s)),
         scaling_config=ray.train.ScalingConfig(
             num_workers=cluster.workers,
             use_gpu=cluster.gpus_per_worker > 0,
-            resources_per_worker=_resources(cluster),
+            resources_per_worker=worker_resources(cluster),
             placement_strategy=cluster.placement,
         ),
         run_config=ray.train.RunConfig(  # type: ignore[call-arg]
@@ -100,7 +117,11 @@ def build_trainer(experiment: Experiment, run: RunFolder, board: object) -> Torc
 
 @contextmanager
 def ray_cluster(config: ClusterConfig) -> Iterator[None]:
-    """A connection to the configured Ray cluster; one started for the occasion is stopped again."""
+    """A connection to the configured Ray cluster; one started for the occasion is stopped again.
+
+    Raises:
+        ConfigError: no cluster answers at the address, or it refuses.
+    """
     if ray.is_initialized():
         yield
         return
@@ -112,24 +133,39 @@ def ray_cluster(config: ClusterConfig) -> Iterator[None]:
     # Workers' output stays in Ray's log files: what a user must know is raised, or on the board.
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address:
-        ray.init(address=address, **quiet)
+        try:
+            if reason := why_unreachable(address):
+                raise ConnectionError(reason)
+            ray.init(address=address, **quiet)
+        except ConnectionError as error:
+            raise ConfigError(
+                f"no connection to a Ray cluster at {address!r}: start one there (ray start), or "
+                f"correct the address (--cluster.address, --address or RAY_ADDRESS); where it asks "
+                f"for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH"
+            ) from error
     else:
-        ray.init(include_dashboard=False, **quiet)
+        # Not one that somebody else has started on this machine, as Ray would by default.
+        ray.init(address="local", include_dashboard=False, **quiet)
     try:
         yield
     finally:
         ray.shutdown()
 
 
-def _resources(cluster: ClusterConfig) -> dict[str, float]:
+def worker_resources(cluster: ClusterConfig) -> dict[str, float]:
+    """What Ray reserves for each worker."""
     resources = {"CPU": cluster.cpus_per_worker, "GPU": cluster.gpus_per_worker}
     return {name: amount for name, amount in resources.items() if amount}
 
 
-def _check_resources(cluster: ClusterConfig) -> None:
-    """Refuse at once what Ray would wait for forever."""
+def check_resources(cluster: ClusterConfig) -> None:
+    """Refuse at once what Ray would wait for forever.
+
+    Raises:
+        ConfigError: the connected cluster has too little for all workers.
+    """
     there = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    for name, amount in _resources(cluster).items():
+    for name, amount in worker_resources(cluster).items():
         asked = amount * cluster.workers
         if asked > there.get(name, 0):
             raise ConfigError(
@@ -139,7 +175,7 @@ def _check_resources(cluster: ClusterConfig) -> None:
             )
 
 
-def _ray_storage(folder: Folder) -> tuple[str, PyFileSystem | None]:
+def ray_storage(folder: Folder) -> tuple[str, PyFileSystem | None]:
     """Path and filesystem under which Ray reaches a folder."""
     if folder.is_local:
         return str(Path(folder.path).resolve()), None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,24 +14,26 @@ import ray.train.torch
 import torch
 
 from advent_dist.checkpoint import read_progress
+from advent_dist.errors import DivergedError
 from advent_dist.override import from_json
 from advent_dist.parallel.world import World
 from advent_dist.progress import Progress
 from advent_dist.rank import train_rank
-from advent_dist.runfolder import RunFolder, checkpoint_name
-from advent_dist.tensorboard import EventLog
+from advent_dist.runfolder import checkpoint_name
+from cluster.logs import log_as
+from cluster.recorder import Recorder
 
 
 def train_worker(config: dict[str, Any]) -> dict[str, Any]:
     """Train one rank and report to Ray Train.
 
     Args:
-        config: `experiment` as JSON text; `board`, the driver's `ProgressBoard` actor.
+        config: `experiment` as JSON text; `observer`, the `Observer` of rank 0.
 
     Returns:
-        The run's progress as a JSON-able dict.
+        The run's progress as a JSON-able dict; or `diverged`, the message, if it has. That is not
+        raised, since Ray Train would start the run again to see the same.
     """
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     experiment = from_json(config["experiment"])
     context = ray.train.get_context()
     world = World(
@@ -45,26 +46,18 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
         # DeepSpeed chooses its device by the local rank.
         torch.cuda.set_device(world.device)
         os.environ["LOCAL_RANK"] = str(world.device.index)
-    run = RunFolder.of(experiment)
-    events: EventLog | None = None
-
-    def report(row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> None:
-        nonlocal events
-        if world.is_main:
-            if events is None:
-                events = EventLog(run.folder, purge_step=row["step"])
-            run.append(row)
-            events.append(row)
-            config["board"].show.remote(row)
-        _report_to_ray(row, checkpoint)
-        # Last, since the summary names checkpoints that are there only now.
-        if world.is_main and checkpoint is not None:
-            run.write_summary(experiment, progress)
-
+    log_as(experiment, world)
+    observer = config["observer"]
+    recorder = Recorder(experiment, world, observer, _report_to_ray)
     with _latest_checkpoint() as latest:
-        if world.is_main:
-            run.rewind(read_progress(latest).step if latest else 0)
-        progress = train_rank(experiment, world, report, latest)
+        recorder.begin(read_progress(latest).step if latest else 0)
+        first_step = observer.steps if world.is_main else None
+        try:
+            progress = train_rank(experiment, world, recorder, latest, first_step)
+        except DivergedError as error:
+            return {"diverged": str(error)}
+        finally:
+            recorder.close()
     return progress.to_json()
 
 
@@ -79,7 +72,7 @@ def _latest_checkpoint() -> Iterator[Path | None]:
         yield Path(folder)
 
 
-def _report_to_ray(row: dict[str, Any], checkpoint: Path | None) -> None:
+def _report_to_ray(row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> None:
     if checkpoint is None:
         ray.train.report(row)
         return

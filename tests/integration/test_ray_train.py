@@ -9,13 +9,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+import ray
 import torch
 
 from advent_dist import cli
-from advent_dist.commands.evaluate import score
 from advent_dist.data.store import open_folder
 from advent_dist.override import to_json
 from advent_dist.runfolder import RunFolder
+from advent_dist.scoring import score
+from advent_dist.status import find_runs
 from cluster.launch import launch
 from tests.helpers import tiny_run, write_tiny_shards
 
@@ -47,6 +49,9 @@ def test_run_and_resume(shards: str, bucket: str, tmp_path: Path) -> None:
         assert run.summary()["finished"]
         assert set(run.summary()["checkpoints"]) == {"last", "best"}
         assert any("tfevents" in name for name in open_folder(f"{run.url}/tensorboard").list())
+    for status in find_runs(storage, stale_after_s=1800):
+        assert (status.state, status.step, status.checkpoint_step) == ("finished", 4, 4)
+        assert status.best_miou == pytest.approx(runs[0].summary()["best"]["target"]["miou"])
     last = [run.weights("last") for run in runs]
     assert last[0].keys() == last[1].keys()
     assert all(torch.equal(value, last[1][key]) for key, value in last[0].items())
@@ -56,6 +61,13 @@ def test_run_and_resume(shards: str, bucket: str, tmp_path: Path) -> None:
     alone = score(urls[:1], "last")
     assert alone.miou == pytest.approx(runs[0].summary()["last"]["target"]["miou"], abs=1e-3)
     assert score(urls, "last").miou == pytest.approx(alone.miou)
+
+
+def test_worker_logs_name_run_and_rank() -> None:
+    logs = Path(ray._private.worker._global_node.get_logs_dir_path())
+    written = "".join(file.read_text() for file in logs.glob("worker-*.err"))
+    for rank in (0, 1):
+        assert f"[runs/through rank {rank}/2] INFO" in written
 
 
 def test_a_killed_worker_is_replaced(shards: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,31 @@ def test_local_paths_become_absolute_and_urls_stay(
 ) -> None:
     """Workers do not run where the driver does."""
     monkeypatch.chdir(tmp_path)
-    here = launching._absolute(tiny_run("data", "runs", model__weights="a.pth"))
+    here = launching.absolute(tiny_run("data", "runs", model__weights="a.pth"))
     assert here.data.root == str(tmp_path / "data")
     assert here.run.storage == str(tmp_path / "runs")
     assert here.model.weights == str(tmp_path / "a.pth")
     away = tiny_run("s3://bucket/data", "s3://bucket/runs", model__weights="pip:some_package")
-    assert launching._absolute(away) == away
+    assert launching.absolute(away) == away
     bare = tiny_run("/data", "/runs")
-    assert launching._absolute(bare) == bare
+    assert launching.absolute(bare) == bare
+
+
+@functools.lru_cache
+def _nothing() -> set[str]:
+    """As the function that it stands for, which Ray tells to forget what it found."""
+    return set()
+
+
+def test_a_missing_cluster_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))  # where Ray notes this machine's cluster
+    # Nor does one that another program, or another test, has started on this machine count.
+    monkeypatch.setattr("ray._private.services._cached_find_gcs_addresses", _nothing)
+    with (
+        pytest.raises(ConfigError, match="no connection to a Ray cluster at 'auto': start one"),
+        launching.ray_cluster(ClusterConfig(address="auto")),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -41,22 +59,22 @@ def test_local_paths_become_absolute_and_urls_stay(
     ],
 )
 def test_resources_of_a_worker(changes: dict[str, float], expected: dict[str, float]) -> None:
-    assert launching._resources(ClusterConfig(**changes)) == expected  # type: ignore[arg-type]
+    assert launching.worker_resources(ClusterConfig(**changes)) == expected  # type: ignore[arg-type]
 
 
 def test_too_small_a_cluster_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0})
-    launching._check_resources(ClusterConfig(workers=4))
+    launching.check_resources(ClusterConfig(workers=4))
     with pytest.raises(ConfigError, match=r"cluster.workers = 5 .* need 5 CPU, .* has 4; lower"):
-        launching._check_resources(ClusterConfig(workers=5))
+        launching.check_resources(ClusterConfig(workers=5))
     with pytest.raises(ConfigError, match=r"need 6 CPU.*lower cluster.workers or cluster.cpus_per"):
-        launching._check_resources(ClusterConfig(workers=2, cpus_per_worker=3.0))
+        launching.check_resources(ClusterConfig(workers=2, cpus_per_worker=3.0))
     with pytest.raises(ConfigError, match=r"1 GPU each need 1 GPU, but the cluster has 0"):
-        launching._check_resources(ClusterConfig(gpus_per_worker=1.0))
+        launching.check_resources(ClusterConfig(gpus_per_worker=1.0))
 
 
 def test_ray_stores_checkpoints_in_the_run_folder(tmp_path: Path) -> None:
-    path, filesystem = launching._ray_storage(open_folder(str(tmp_path / "run")))
+    path, filesystem = launching.ray_storage(open_folder(str(tmp_path / "run")))
     assert (path, filesystem) == (str(tmp_path / "run"), None)
 
 
@@ -68,7 +86,7 @@ def test_the_trainer_is_what_the_config_says(tmp_path: Path) -> None:
         cluster__max_failures=2,
         cluster__placement="SPREAD",
     )
-    trainer = launching.build_trainer(experiment, RunFolder.of(experiment), board=None)
+    trainer = launching.build_trainer(experiment, RunFolder.of(experiment), observer=None)
     scaling, run = trainer.scaling_config, trainer.run_config
     assert scaling.num_workers == 3
     assert scaling.placement_strategy == "SPREAD"

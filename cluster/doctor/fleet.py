@@ -1,0 +1,180 @@
+"""An examiner on every node of a Ray cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray._private.state import state as ray_state
+from ray.exceptions import GetTimeoutError, RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from advent_dist.config import DataConfig
+from advent_dist.data.store import open_folder, read_manifest
+from advent_dist.errors import UserError
+from cluster.doctor.finding import Finding, failure
+from cluster.doctor.links import Transfer, fetch, read_some, serve
+from cluster.doctor.node import Node, look_around
+from cluster.doctor.resources import Capacity
+from cluster.doctor.storage import Token, Trial, try_reading, try_storage
+
+_ANSWERS_WITHIN_S = 120.0
+"""A worker process takes up to a minute to import everything on a busy node."""
+
+_HEAD = "node:__internal_head__"
+
+
+@ray.remote(num_cpus=0)
+class _Examiner:
+    """The doctor's hands on one node, with that node's environment and credentials."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def now(self) -> float:
+        return time.time()
+
+    def look_around(self, cache_dir: str | None) -> Node:
+        return look_around(cache_dir)
+
+    def try_storage(self, token: Token, name: str) -> Trial:
+        return try_storage(token, name)
+
+    def try_reading(self, urls: list[str], data: DataConfig) -> Trial:
+        return try_reading(urls, data)
+
+    def read_some(self, url: str, data: DataConfig) -> Transfer:
+        try:
+            return read_some(open_folder(url, data), read_manifest(url, data))
+        except UserError as error:
+            return Transfer(error=str(error))
+
+    def serve(self) -> tuple[str, int]:
+        return self._address, serve(self._address)
+
+    def fetch(self, address: str, port: int) -> Transfer:
+        return fetch(address, port)
+
+
+class Fleet:
+    """The examiners of all nodes that are alive; those that stay silent are dropped and named."""
+
+    def __init__(self) -> None:
+        alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        fix = "start its nodes: ray start, ray up"
+        none = failure("nodes", "cluster", "no node is alive", fix)
+        self.silent: list[Finding] = [] if alive else [none]
+        self._records = {name: node for node, name in zip(alive, _names(alive), strict=True)}
+        self._examiners = {
+            name: _Examiner.options(  # type: ignore[attr-defined]
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            ).remote(node["NodeManagerAddress"])
+            for name, node in self._records.items()
+        }
+
+    @property
+    def names(self) -> list[str]:
+        """The nodes that answer, by address; several on one address are numbered."""
+        return list(self._examiners)
+
+    def ask(self, method: str, *arguments: Any, named: bool = False) -> dict[str, Any]:
+        """Call a method of every examiner at the same time.
+
+        Args:
+            method: Name of the method.
+            arguments: What to call it with.
+            named: Add the node's name to the arguments.
+
+        Returns:
+            Name of a node -> its answer.
+        """
+        asked = {
+            name: getattr(one, method).remote(*arguments, *([name] if named else []))
+            for name, one in self._examiners.items()
+        }
+        ray.wait(list(asked.values()), num_returns=len(asked), timeout=_ANSWERS_WITHIN_S)
+        answers = {}
+        for name, reference in asked.items():
+            with self._dropping(name):
+                answers[name] = ray.get(reference, timeout=0.1)
+        return answers
+
+    def ask_one(self, name: str, method: str, *arguments: Any) -> Any:
+        """Call a method of one examiner.
+
+        Raises:
+            RayError: it is not there any more, or silent.
+        """
+        call = getattr(self._examiners[name], method).remote(*arguments)
+        return ray.get(call, timeout=_ANSWERS_WITHIN_S)
+
+    @contextmanager
+    def _dropping(self, name: str) -> Iterator[None]:
+        """Drop a node that does not answer as it should."""
+        try:
+            yield
+        except RayError as error:
+            late = isinstance(error, GetTimeoutError)
+            said = str(error).strip().splitlines() or [type(error).__name__]
+            reason = f"no answer in {_ANSWERS_WITHIN_S:.0f} s" if late else said[-1]
+            fix = "is the repository installed there with its packages? see Ray's logs of that node"
+            self.silent.append(failure("nodes", name, reason, fix))
+            del self._examiners[name]
+
+    def announced_gpus(self) -> dict[str, float]:
+        """Name of a node -> GPUs that Ray may place work on."""
+        return {name: node["Resources"].get("GPU", 0) for name, node in self._records.items()}
+
+    def head(self) -> dict[str, float]:
+        """What Ray may place on the head."""
+        heads = [node for node in self._records.values() if _HEAD in node["Resources"]]
+        return dict(heads[0]["Resources"]) if heads else {}
+
+    def capacity(self) -> Capacity:
+        """What the nodes have, what of it is free, and what an autoscaler could add."""
+        free = ray_state.available_resources_per_node()  # type: ignore[no-untyped-call]
+        records = self._records.values()
+        return Capacity(
+            nodes=tuple(dict(node["Resources"]) for node in records),
+            free=tuple(free.get(node["NodeID"], {}) for node in records),
+            most=_autoscaled(),
+        )
+
+    def close(self) -> None:
+        """End the examiners."""
+        for one in self._examiners.values():
+            ray.kill(one)
+
+
+@contextmanager
+def fleet() -> Iterator[Fleet]:
+    """Examiners on every node of the connected cluster, ended with the block."""
+    one = Fleet()
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+def _names(nodes: list[dict[str, Any]]) -> list[str]:
+    addresses = [node["NodeManagerAddress"] for node in nodes]
+    return [
+        address
+        if addresses.count(address) == 1
+        else f"{address}#{addresses[:place].count(address)}"
+        for place, address in enumerate(addresses)
+    ]
+
+
+def _autoscaled() -> tuple[dict[str, float], ...]:
+    """Each node that the autoscaler could have at the same time; none where none runs."""
+    config = ray_state.get_cluster_config()
+    groups = config.node_group_configs if config is not None else []
+    return tuple(
+        {name: float(amount) for name, amount in group.resources.items()}
+        for group in groups
+        for _ in range(group.max_count)
+    )

@@ -1,0 +1,88 @@
+"""What a training rank does with each row of metrics: into the run folder, and to who watches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from advent_dist.config import Experiment
+from advent_dist.parallel.world import World
+from advent_dist.progress import Progress
+from advent_dist.runfolder import RunFolder
+from advent_dist.tensorboard import EventLog
+from cluster.logs import run_label
+from cluster.metrics import CHECKPOINT_TIME, RayMetrics
+
+Store = Callable[[dict[str, Any], Path | None, Progress], None]
+"""Takes a row and this rank's part of a checkpoint, which it may delete. Collective."""
+
+
+class Observer(Protocol):
+    """Who watches a run on its rank 0: a progress bar, a sweep."""
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """What distinguishes the run from its siblings: dotted config path -> value."""
+
+    def begins(self, rows: list[dict[str, Any]]) -> None:
+        """The run starts, or goes on after these rows."""
+
+    def steps(self) -> None:
+        """The first micro-batch of this session has been trained on."""
+
+    def sees(self, row: dict[str, Any]) -> None:
+        """A row is there; may add to it before it is written."""
+
+    def stops(self, row: dict[str, Any]) -> bool:
+        """Whether the run is to end after `row`, which is written, as is its checkpoint."""
+
+
+class Recorder:
+    """The `Report` of a rank: rank 0 writes, an observer may end the run."""
+
+    def __init__(
+        self, experiment: Experiment, world: World, observer: Observer, store: Store
+    ) -> None:
+        self._experiment = experiment
+        self._world = world
+        self._observer = observer
+        self._store = store
+        self._run = RunFolder.of(experiment)
+        self._events: EventLog | None = None
+        self._gauges = RayMetrics(run_label(experiment))
+
+    def begin(self, step: int) -> None:
+        """Forget what was recorded after `step`, from where the run goes on."""
+        if self._world.is_main:
+            self._observer.begins(self._run.rewind(step))
+
+    def __call__(self, row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
+        """See `loop.Report`."""
+        if self._world.is_main:
+            self._observer.sees(row)
+            self._run.append(row)
+            self._event_log(row["step"]).append(row)
+            self._gauges.show(row)
+        self._store(row, checkpoint, progress)
+        # After the checkpoint, since the summary names those that are there only now.
+        stops = False
+        if self._world.is_main:
+            if checkpoint is not None:
+                self._gauges.show({CHECKPOINT_TIME: time.time()})
+                self._run.write_summary(self._experiment, progress)
+            stops = self._observer.stops(row)
+        return any(self._world.gather(stops))
+
+    def close(self) -> None:
+        """Close the event file."""
+        if self._events is not None:
+            self._events.close()
+
+    def _event_log(self, step: int) -> EventLog:
+        if self._events is None:
+            self._events = EventLog(self._run.folder, purge_step=step)
+            if self._observer.values:
+                self._events.describe(self._observer.values)
+        return self._events

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Installs the repository around this script on one node, with the versions of constraints.txt, and puts it on the path
+# of every login shell. Run it again after a change: it does only what is missing.
+#
+#   ~/.advent_dist         variables of the cluster, written by the cluster file; read by every login shell
+#   ADVENT_DIST_VENV       virtual environment with the packages, on a disk that the nodes share; none makes one on each node
+#   ADVENT_DIST_WHEELS     s3:// prefix that keeps wheels between nodes (optional)
+#   ADVENT_DIST_PACKAGES   further packages, such as a driver of another object storage (optional)
+set -euo pipefail
+
+repository=$(cd "$(dirname "$0")/.." && pwd)
+wheels=$HOME/advent_dist_wheels
+touch ~/.advent_dist ~/.profile
+. ~/.advent_dist
+environment=${ADVENT_DIST_VENV:-$HOME/advent_dist_venv}
+
+cat > ~/.advent_dist_profile <<END
+. ~/.advent_dist
+export PATH=$environment/bin:\$PATH PYTHONPATH=$repository RAY_ADDRESS=auto RAY_USAGE_STATS_ENABLED=0
+END
+# First in the file: distributions let theirs end early in shells that nobody types into.
+line='. ~/.advent_dist_profile'
+grep -qxF "$line" ~/.profile || printf '%s\n%s\n' "$line" "$(cat ~/.profile)" > ~/.profile.new
+[ ! -f ~/.profile.new ] || mv ~/.profile.new ~/.profile
+
+[ -z "${ADVENT_DIST_VENV:-}" ] || exit 0
+
+if [ ! -x "$environment/bin/pip" ] && ! python3 -m venv "$environment"; then
+  sudo apt-get update --quiet
+  sudo apt-get install --yes --quiet python3-venv python3-dev g++
+  python3 -m venv "$environment"
+fi
+pip="$environment/bin/pip --disable-pip-version-check --quiet"
+
+# One folder of wheels for each set of versions and each Python.
+versions=$(cat "$repository/pyproject.toml" "$repository/constraints.txt" | sha256sum | cut -c1-12)
+kept=${ADVENT_DIST_WHEELS:+$ADVENT_DIST_WHEELS/$("$environment/bin/python" -c 'import sys; print(sys.implementation.cache_tag)')-$versions}
+mkdir -p "$wheels"
+has_aws() { [ -n "$kept" ] && command -v aws > /dev/null; }
+if has_aws; then aws s3 sync --quiet "$kept" "$wheels" || echo "no wheels from $kept yet" >&2; fi
+
+$pip wheel --wheel-dir "$wheels" --find-links "$wheels" --constraint "$repository/constraints.txt" \
+  'setuptools>=77' "$repository[imagenet]" ${ADVENT_DIST_PACKAGES:-}
+rm -f "$wheels"/advent_dist-*.whl # the repository itself is installed from its folder
+if has_aws; then aws s3 sync --quiet "$wheels" "$kept" || echo "wheels could not be kept at $kept" >&2; fi
+
+$pip install --no-index --find-links "$wheels" --constraint "$repository/constraints.txt" \
+  --editable "$repository[imagenet]" ${ADVENT_DIST_PACKAGES:-}

@@ -1,0 +1,139 @@
+"""Hosts on a bridge, each with an address, sshd and a file system of its own. Needs `enter.sh`."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from advent_dist.errors import ConfigError
+
+LAUNCHER = "10.77.0.1"
+"""Address of this side of the bridge, where the launcher and the S3 server are."""
+
+_BRIDGE = "advdist"
+_STARTS_WITHIN_S = 30.0
+_HERE = Path(__file__).parent
+
+
+@dataclass(kw_only=True)
+class Bed:
+    """Hosts that are on."""
+
+    folder: Path
+    """For keys and the shared folder; outside of the hosts."""
+
+    hosts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    """Address -> the process whose end is the host's."""
+
+    @property
+    def key(self) -> Path:
+        """The private key that opens every host to root."""
+        return self.folder / "key"
+
+    @property
+    def shared(self) -> Path:
+        """The folder that every host sees as /shared."""
+        return self.folder / "shared"
+
+    def switch_on(self, number: int) -> str:
+        """Start a host; its address, 10.77.0.11 for number 1."""
+        address = f"10.77.0.{10 + number}"
+        # The interpreter, its packages and the code are the machine's own, read-only.
+        read_only = {sys.prefix, sys.base_prefix, str(_HERE.parents[1])}
+        inner: list[str | Path] = [
+            _HERE / "host.sh",
+            f"host{number}",
+            address,
+            self.folder / "hosts",
+        ]
+        host = subprocess.Popen(
+            [
+                *("unshare", "--net", "--mount", "--propagation", "private", "--uts", "--ipc"),
+                *("--pid", "--fork", "--kill-child"),
+                *inner,
+                *(f"{self.key}.pub", str(self.shared), *sorted(read_only)),
+            ],
+            stdin=subprocess.DEVNULL,
+        )
+        self.hosts[address] = host
+        ours = os.readlink("/proc/self/ns/net")
+        _wait(lambda: os.readlink(f"/proc/{host.pid}/ns/net") != ours, f"host{number}")
+        _ip("link", "add", f"host{number}", "type", "veth", "peer", "eth0", "netns", str(host.pid))
+        _ip("link", "set", f"host{number}", "master", _BRIDGE, "up")
+        _wait(lambda: _listens(address), f"sshd of host{number}")
+        return address
+
+    def run(self, address: str, command: str) -> str:
+        """What a command prints on a host, over ssh."""
+        anyone = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+        ssh = ["ssh", "-q", "-i", str(self.key), *anyone, f"root@{address}", command]
+        return subprocess.run(ssh, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
+
+    def power_off(self, address: str) -> None:
+        """End a host with all that it runs, at once."""
+        host = self.hosts.pop(address)
+        host.kill()
+        host.wait()
+
+    def unplug(self, number: int, *, again: bool = False) -> None:
+        """Take a host's cable out, or with `again` put it back."""
+        _ip("link", "set", f"host{number}", "up" if again else "down")
+
+
+@contextmanager
+def switched_on(folder: Path, count: int) -> Iterator[Bed]:
+    """Switch on hosts 1 to `count`, and off at the end.
+
+    Args:
+        folder: An empty folder.
+        count: How many.
+
+    Raises:
+        ConfigError: not called through `enter.sh`.
+    """
+    if not os.environ.get("ADVENT_DIST_TESTBED"):
+        raise ConfigError("the test bed changes the network: start it by cluster/testbed/enter.sh")
+    _ip("link", "set", "lo", "up")
+    _ip("link", "add", _BRIDGE, "type", "bridge")
+    _ip("address", "add", f"{LAUNCHER}/24", "dev", _BRIDGE)
+    _ip("link", "set", _BRIDGE, "up")
+    bed = Bed(folder=folder)
+    bed.shared.mkdir()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", bed.key], check=True)
+    names = [f"10.77.0.{10 + number} host{number}" for number in range(1, 10)]
+    (folder / "hosts").write_text("\n".join(["127.0.0.1 localhost", *names, ""]))
+    try:
+        for number in range(1, count + 1):
+            bed.switch_on(number)
+        yield bed
+    finally:
+        for address in list(bed.hosts):
+            bed.power_off(address)
+        _ip("link", "delete", _BRIDGE)
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True)
+
+
+def _listens(address: str) -> bool:
+    try:
+        socket.create_connection((address, 22), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _wait(until: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + _STARTS_WITHIN_S
+    while not until():
+        if time.monotonic() > deadline:
+            raise ConfigError(f"{what} is not up after {_STARTS_WITHIN_S:.0f} s")
+        time.sleep(0.1)

@@ -1,0 +1,126 @@
+"""The AWS cluster file against a pretended AWS: account, bootstrap, launch of each kind of node.
+
+Everything happens in this process: no request leaves it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from moto import mock_aws
+from ray.autoscaler._private.aws.config import bootstrap_aws
+from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
+from ray.autoscaler._private.util import prepare_config, validate_config
+
+from cluster import aws_account
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A new account, and a HOME for the key that Ray makes."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def file(aws: None, tmp_path: Path) -> Path:
+    """The cluster file, filled in by the account's set-up."""
+    path = tmp_path / "ray_cluster.yaml"
+    shutil.copy(REPOSITORY / "ray_cluster.yaml", path)
+    arguments = ["--bucket", "streets", "--ssh-from", "203.0.113.7/32", "--file", str(path)]
+    assert aws_account.main(arguments) == 0
+    assert aws_account.main(arguments) == 0  # again: what is there is kept
+    return path
+
+
+def _bootstrap(file: Path) -> dict[str, Any]:
+    config = prepare_config(yaml.safe_load(file.read_text()))
+    validate_config(config)
+    done: dict[str, Any] = bootstrap_aws(config)
+    return done
+
+
+def test_the_account(file: Path) -> None:
+    assert "CHANGE-ME" not in yaml.safe_dump(yaml.safe_load(file.read_text()))
+    boto3.client("s3").head_bucket(Bucket="streets")
+    iam = boto3.client("iam")
+    for role, policies in (
+        ("advent-dist-worker", ["iam_policy"]),
+        ("advent-dist-head", ["iam_head_policy", "iam_policy"]),
+    ):
+        profile = iam.get_instance_profile(InstanceProfileName=role)["InstanceProfile"]
+        assert [one["RoleName"] for one in profile["Roles"]] == [role]
+        assert sorted(iam.list_role_policies(RoleName=role)["PolicyNames"]) == policies
+        document = iam.get_role_policy(RoleName=role, PolicyName="iam_policy")["PolicyDocument"]
+        resources = {statement["Resource"] for statement in document["Statement"]}
+        assert resources == {"arn:aws:s3:::streets", "arn:aws:s3:::streets/*"}
+
+
+def test_ssh_is_for_one_address(file: Path) -> None:
+    _bootstrap(file)
+    groups = boto3.client("ec2").describe_security_groups()["SecurityGroups"]
+    ours = next(group for group in groups if group["GroupName"] == "advent-dist")
+    reached_from = {
+        one["CidrIp"] for rule in ours["IpPermissions"] for one in rule.get("IpRanges", [])
+    }
+    assert reached_from == {"203.0.113.7/32"}
+    assert [group["GroupName"] for group in groups if "ray" in group["GroupName"].lower()] == []
+
+
+def test_ray_launches_every_kind_of_node(file: Path) -> None:
+    roles = {one["RoleName"] for one in boto3.client("iam").list_roles()["Roles"]}
+    config = _bootstrap(file)
+    assert {one["RoleName"] for one in boto3.client("iam").list_roles()["Roles"]} == roles
+    provider = AWSNodeProvider(config["provider"], config["cluster_name"])
+    for name, kind in config["available_node_types"].items():
+        tags = {"ray-node-type": "worker", "ray-user-node-type": name}
+        provider.create_node(kind["node_config"], tags, 1)
+    reservations = boto3.client("ec2").describe_instances()["Reservations"]
+    instances = [one for reservation in reservations for one in reservation["Instances"]]
+    by_kind = {
+        next(tag["Value"] for tag in one["Tags"] if tag["Key"] == "ray-user-node-type"): one
+        for one in instances
+    }
+    assert by_kind.keys() == {"head", "gpu_spot", "gpu_on_demand"}
+    profiles = {name: one["IamInstanceProfile"]["Arn"] for name, one in by_kind.items()}
+    assert profiles["head"].endswith("/advent-dist-head")
+    assert profiles["gpu_spot"].endswith("/advent-dist-worker")
+    assert by_kind["gpu_spot"]["InstanceLifecycle"] == "spot"
+    assert "InstanceLifecycle" not in by_kind["gpu_on_demand"]
+    types = boto3.client("ec2").describe_instance_types(InstanceTypes=["g5.xlarge"])
+    (known,) = types["InstanceTypes"]
+    assert known["VCpuInfo"]["DefaultVCpus"] == 4
+    assert known["GpuInfo"]["Gpus"][0]["Count"] == 1
+    provider.terminate_nodes([one["InstanceId"] for one in instances])
+    assert provider.non_terminated_nodes({}) == []
+
+
+def test_the_head_may_end_its_own_cluster_only() -> None:
+    policy = json.loads((REPOSITORY / "cluster/iam_head_policy.json").read_text())
+    name = yaml.safe_load((REPOSITORY / "ray_cluster.yaml").read_text())["cluster_name"]
+    (ends,) = (one for one in policy["Statement"] if "ec2:TerminateInstances" in one["Action"])
+    assert ends["Condition"]["StringEquals"] == {"aws:ResourceTag/ray-cluster-name": name}
+
+
+@pytest.mark.parametrize("allowed", ["0.0.0.0/0", "somewhere", "203.0.113.7/24"])
+def test_ssh_for_everybody_is_refused(
+    allowed: str, aws: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(REPOSITORY / "ray_cluster.yaml")
+    arguments = ["--bucket", "streets", "--ssh-from", allowed, "--file", file]
+    assert aws_account.main(arguments) == 1
+    assert "give" in capsys.readouterr().err
+    assert boto3.client("iam").list_roles()["Roles"] == []

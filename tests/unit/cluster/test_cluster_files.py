@@ -1,0 +1,170 @@
+"""The cluster files: as Ray reads them, whole once they are filled in, and refused before."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from advent_dist.environment import named_experiment
+from advent_dist.errors import ConfigError
+from cluster.doctor.cluster_file import judge_cluster_file
+from cluster.doctor.finding import Finding
+from cluster.doctor.shape import autoscaling, variables
+
+REPOSITORY = Path(__file__).parents[3]
+FILES = ("ray_cluster.yaml", "cluster/onprem.yaml", "cluster/gcp.yaml", "cluster/kuberay.yaml")
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+
+
+def _filled(name: str, tmp_path: Path, *changes: tuple[str, str]) -> str:
+    """A cluster file with its placeholders filled in, and something else changed."""
+    key = tmp_path / "key"
+    key.touch(mode=0o600)
+    text = (REPOSITORY / name).read_text().replace("~/.ssh/id_ed25519", str(key))
+    text = text.replace("CHANGE-ME-head, ", "").replace("head_ip: CHANGE-ME-head", "head_ip: ''")
+    text = text.replace("[CHANGE-ME-worker-1, CHANGE-ME-worker-2]", "[]")
+    text = re.sub("CHANGE-ME(-[a-z]+)?", "filled-in", text)
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = tmp_path / "cluster.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def _failures(findings: list[Finding]) -> dict[str, str]:
+    return {one.check: one.said for one in findings if one.level == "failure"}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_as_it_stands_it_is_refused(name: str) -> None:
+    assert "values still hold CHANGE-ME" in _failures(judge_cluster_file(name))["cluster file"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_filled_in_it_passes(name: str, tmp_path: Path) -> None:
+    assert _failures(judge_cluster_file(_filled(name, tmp_path))) == {}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_it_names_an_experiment_and_data(name: str) -> None:
+    documents = list(yaml.safe_load_all((REPOSITORY / name).read_text()))
+    chosen = named_experiment(variables(documents))
+    assert chosen is not None
+    assert chosen.data.root.endswith("/shards")
+    assert chosen.run.storage.endswith("/runs")
+
+
+@pytest.mark.parametrize("name", FILES[:3])
+def test_what_the_commands_run_is_in_the_repository(name: str) -> None:
+    text = (REPOSITORY / name).read_text()
+    used = re.findall(r"~/advent_dist/([\w./]+)", text)
+    assert "cluster/setup.sh" in used
+    assert all((REPOSITORY / path).is_file() for path in used)
+    assert not {".git", ".venv"} - set(yaml.safe_load(text)["rsync_exclude"])
+
+
+def _node_types(name: str) -> dict[str, Any]:
+    types: dict[str, Any] = yaml.safe_load((REPOSITORY / name).read_text())["available_node_types"]
+    return types
+
+
+@pytest.mark.parametrize("name", ["ray_cluster.yaml", "cluster/gcp.yaml"])
+def test_the_head_never_trains_and_workers_come_and_go(name: str) -> None:
+    types = _node_types(name)
+    assert types["head"]["resources"] == {"CPU": 0}
+    assert types["head"]["max_workers"] == 0
+    for kind in ("gpu_spot", "gpu_on_demand"):
+        assert types[kind]["min_workers"] == 0
+        assert types[kind]["resources"]["GPU"] >= 1
+
+
+@pytest.mark.parametrize("name", FILES[:3])
+def test_the_dashboard_is_on_loopback(name: str) -> None:
+    commands = yaml.safe_load((REPOSITORY / name).read_text())["head_start_ray_commands"]
+    assert "--dashboard-host=127.0.0.1" in commands[-1]
+    assert "--num-cpus=0" in commands[-1]
+
+
+def test_kubernetes_groups_are_as_ray_reads_them() -> None:
+    documents = list(yaml.safe_load_all((REPOSITORY / "cluster/kuberay.yaml").read_text()))
+    cluster = next(one for one in documents if one["kind"] == "RayCluster")
+    config = autoscaling(cluster)
+    assert config["available_node_types"]["headgroup"]["resources"]["CPU"] == 0
+    gpu = config["available_node_types"]["gpu"]
+    assert (gpu["resources"]["GPU"], gpu["resources"]["CPU"], gpu["max_workers"]) == (1, 4, 8)
+    assert config["idle_timeout_minutes"] == 10
+    job = next(one for one in documents if one["kind"] == "RayJob")
+    assert job["spec"]["clusterSelector"]["ray.io/cluster"] == cluster["metadata"]["name"]
+    assert job["spec"]["entrypoint"] == "python /home/ray/advent_dist/tune/search.py"
+    workdir = "WORKDIR /home/ray/advent_dist"
+    assert workdir in (REPOSITORY / "cluster/Dockerfile").read_text()
+    import ray
+
+    assert cluster["spec"]["rayVersion"] == ray.__version__
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "check", "message"),
+    [
+        (
+            "ray_cluster.yaml",
+            ("head_node_type: head", "head_node_type: haed"),
+            "cluster file",
+            "`head_node_type` must be",
+        ),
+        ("ray_cluster.yaml", ("max_workers: 8", "max_wokers: 8"), "cluster file", "max_wokers"),
+        ("ray_cluster.yaml", ("streets_advent", "strets_advent"), "cluster file", "did you mean"),
+        (
+            "ray_cluster.yaml",
+            ("cluster.gpus_per_worker=1", "cluster.workers=9 cluster.gpus_per_worker=1"),
+            "resources",
+            "never room for more than 8",
+        ),
+        ("cluster/kuberay.yaml", ("maxReplicas: 8", "maxReplicas: 1"), "resources", "more than 1"),
+        ("cluster/kuberay.yaml", ("      maxReplicas: 8\n", ""), "cluster file", "Ray refuses it"),
+        (
+            "cluster/onprem.yaml",
+            ("~/advent_dist: .", "~/advent_dist: ./gone"),
+            "cluster file",
+            "gone",
+        ),
+        ("cluster/onprem.yaml", ("head_ip: ''", "head_ip: 127.0.0.2"), "hosts", "port 22"),
+    ],
+)
+def test_what_can_not_work(
+    name: str, change: tuple[str, str], check: str, message: str, tmp_path: Path
+) -> None:
+    assert message in _failures(judge_cluster_file(_filled(name, tmp_path, change)))[check]
+
+
+def test_keys_and_secrets(tmp_path: Path) -> None:
+    path = _filled("cluster/onprem.yaml", tmp_path)
+    (tmp_path / "key").chmod(0o644)
+    assert "others may read it" in _failures(judge_cluster_file(path))["ssh key"]
+    (tmp_path / "key").unlink()
+    assert "there is no" in _failures(judge_cluster_file(path))["ssh key"]
+    secret = ("  - bash", "  - export AWS_SECRET_ACCESS_KEY=abcdefgh\n  - bash")
+    path = _filled("ray_cluster.yaml", tmp_path, secret)
+    said = _failures(judge_cluster_file(path))["cluster file"]
+    assert "looks like a secret" in said
+    assert "abcdefgh" not in said
+
+
+def test_no_cluster_file_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        judge_cluster_file(str(tmp_path / "none.yaml"))
+    (tmp_path / "a.yaml").write_text("a: [")
+    with pytest.raises(ConfigError, match="is not YAML"):
+        judge_cluster_file(str(tmp_path / "a.yaml"))
+    (tmp_path / "a.yaml").write_text("a: b")
+    with pytest.raises(ConfigError, match="neither a provider nor a RayCluster"):
+        judge_cluster_file(str(tmp_path / "a.yaml"))
