@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: setup format check test test-unit test-golden test-distributed test-integration bench golden demo ci clean
+.PHONY: setup format check test test-cluster test-unit test-golden test-distributed test-integration bench golden demo sweep-demo browser ci clean
 
 setup: .venv/.installed
 
@@ -24,8 +24,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The quick ones first; and Ray, which the last ones start, runs beside no other.
 test: setup
-	$(PYTEST) tests
+	$(PYTEST) tests/unit tests/golden tests/distributed tests/integration
 
 test-unit: setup
 	$(PYTEST) tests/unit
@@ -39,8 +40,14 @@ test-distributed: setup
 test-integration: setup
 	$(PYTEST) tests/integration
 
+# Real hosts in namespaces: needs root, iproute2, openssh-server and rsync; says so and passes without.
+test-cluster: setup
+	cluster/testbed/enter.sh $(PYTEST) tests/cluster
+
 # CAMVID=DIR: the photographs in SegNet's layout.
 bench: setup
+	$(BIN)/python benchmarks/decode.py --camvid $(CAMVID)
+	$(BIN)/python benchmarks/input_pipeline.py --camvid $(CAMVID) --peers
 	$(BIN)/python benchmarks/camvid_day_dusk.py --camvid $(CAMVID)
 
 # Rewrites the stored loss curves; a change in them needs a line in CHANGELOG.md.
@@ -50,7 +57,16 @@ golden: setup
 demo: setup
 	$(BIN)/advent-dist demo
 
-ci: check test
+# Eight trials over procedural streets from a local S3 server; `--resume` goes on after a kill.
+sweep-demo: setup
+	$(BIN)/python -m tune.demo
+
+# For the tests that open a report. Where it can't be installed, they are skipped and say so.
+browser:
+	command -v chromedriver > /dev/null || { apt-get update -q && apt-get install -qy chromium chromium-driver; } \
+	  || echo 'no chromium and chromedriver: the tests that open a report are skipped'
+
+ci: check browser test
 
 clean:
 	rm -rf .venv build runs

@@ -139,6 +139,7 @@ def tiny_run(root: str, storage: str, **changes: Any) -> Experiment:
             "data.source": "source",
             "data.target": "target",
             "data.evaluation": "evaluation",
+            "data.held_out": None,
             "data.workers_per_rank": 0,
             "data.target_size": (64, 64),
             "run.storage": storage,
