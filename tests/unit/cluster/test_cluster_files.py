@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,21 @@ def test_what_the_commands_run_is_in_the_repository(name: str) -> None:
     assert "cluster/setup.sh" in used
     assert all((REPOSITORY / path).is_file() for path in used)
     assert not {".git", ".venv"} - set(yaml.safe_load(text)["rsync_exclude"])
+
+
+@pytest.mark.skipif(shutil.which("rsync") is None, reason="no rsync here")
+@pytest.mark.parametrize("name", FILES[:3])
+def test_every_module_goes_to_the_nodes(name: str, tmp_path: Path) -> None:
+    excluded = yaml.safe_load((REPOSITORY / name).read_text())["rsync_exclude"]
+    modules = [
+        str(path)
+        for package in ("advent_dist", "cluster", "shards", "tune")
+        for path in Path(package).rglob("*.py")
+    ]
+    flags = [f"--exclude={pattern}" for pattern in excluded]
+    copy = ["rsync", "--archive", "--dry-run", "--out-format=%n", *flags, "./", str(tmp_path)]
+    copied = subprocess.run(copy, capture_output=True, check=True, text=True).stdout
+    assert set(modules) <= set(copied.splitlines())
 
 
 def _node_types(name: str) -> dict[str, Any]:
