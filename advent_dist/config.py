@@ -468,6 +468,10 @@ class ClusterConfig:
     """Ranks that a run goes on with at least while the cluster has no room for `workers`; none
     waits for all of them."""
 
+    grow_every_s: float = 600.0
+    """Seconds after which a run with fewer than `workers` looks for room for more (min_workers). It
+    then starts again from its latest checkpoint."""
+
     cpus_per_worker: float = 1.0
     """CPU cores that Ray reserves for each worker."""
 
@@ -512,6 +516,11 @@ class ClusterConfig:
         fewest = self.min_workers
         fits = fewest is None or 1 <= fewest <= self.workers
         _require(fits, "cluster.min_workers", fewest, f"1 to cluster.workers = {self.workers}")
+        strict = fewest is not None and self.placement.startswith("STRICT_")
+        _require(not strict, "cluster.placement", self.placement, "PACK or SPREAD with min_workers")
+        _require(
+            self.grow_every_s > 0, "cluster.grow_every_s", self.grow_every_s, "must be positive"
+        )
         for variable in self.environment:
             _require_variable(variable)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from advent_dist.config import Experiment
+from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError
 from advent_dist.experiments import experiment
 from advent_dist.override import from_json, override
@@ -53,12 +54,23 @@ def experiment_of(name: str, where: str) -> Experiment:
     Raises:
         ConfigError: there is no such experiment, or no such file.
     """
-    if not name.endswith(".json"):
-        return experiment(name)
+    return experiment_in(name, where) if name.endswith(".json") else experiment(name)
+
+
+def experiment_in(path: str, where: str) -> Experiment:
+    """The experiment of a run's config.json, by path or s3:// URL; `where` is for messages.
+
+    Raises:
+        ConfigError: there is no such file, or it is no config.
+        DataError: storage can't be reached.
+    """
+    if "://" in path:
+        folder, _, name = path.rpartition("/")
+        return from_json(open_folder(folder).read(name), path)
     try:
-        return from_json(Path(name).read_bytes(), name)
+        return from_json(Path(path).read_bytes(), path)
     except OSError as error:
-        raise ConfigError(f"{where} {name}: {error.strerror}") from error
+        raise ConfigError(f"{where} {path}: {error.strerror}") from error
 
 
 def named_experiment(environment: Mapping[str, str] = os.environ) -> Experiment | None:

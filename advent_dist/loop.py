@@ -38,6 +38,7 @@ def train(
     save: Callable[[Progress], Path],
     report: Report,
     intake: Callable[[], dict[str, float]] = dict,
+    notice: Callable[[], bool] = bool,
 ) -> None:
     """Train from `progress` to `experiment.run.steps`, or until `report` ends it. Collective.
 
@@ -51,6 +52,8 @@ def train(
         save: Writes this rank's part of a checkpoint to a new folder. Collective.
         report: Takes rows and checkpoints. Collective.
         intake: Metrics of reading since the last call. Collective.
+        notice: Whether a checkpoint is due now, since a machine is about to go; asked before each
+            report. Collective.
 
     Raises:
         DivergedError: a loss is not finite.
@@ -74,6 +77,7 @@ def train(
         saves = ends or progress.step % run.checkpoint_every == 0
         if not (evaluates or saves or progress.step % run.report_every == 0):
             continue
+        saves |= notice()
         row: dict[str, Any] = {"step": progress.step, **meter.read(), **intake()}
         row["ranks"] = world.size
         row["global_batch_size"] = global_batch_size(experiment, world.size)

@@ -36,6 +36,7 @@ def train_rank(
     report: Report,
     latest: Path | None = None,
     on_first_step: Callable[[], None] | None = None,
+    notice: Callable[[], bool] = bool,
 ) -> Progress:
     """Train one rank of `experiment`, from scratch or from a checkpoint. Collective.
 
@@ -45,6 +46,7 @@ def train_rank(
         report: Takes rows and this rank's parts of checkpoints.
         latest: Folder of the checkpoint to go on from.
         on_first_step: Called once, when the first micro-batch has been trained on.
+        notice: See `loop.train`.
 
     Returns:
         The run's progress at its end.
@@ -99,6 +101,7 @@ def train_rank(
             save=save,
             report=report,
             intake=lambda: intake.read(loader.samples_read),
+            notice=notice,
         )
     finally:
         loader.close()

@@ -12,7 +12,7 @@ from typing import Any
 import ray
 import ray.train
 from pyarrow.fs import FSSpecHandler, PyFileSystem
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.torch import TorchConfig
 
 from advent_dist.config import ClusterConfig, Experiment
 from advent_dist.data.store import Folder
@@ -23,7 +23,11 @@ from advent_dist.progress import Progress
 from advent_dist.runfolder import CHECKPOINTS, RunFolder
 from cluster.address import why_unreachable
 from cluster.board import BoardObserver, ProgressBoard, progress_bar
+from cluster.capacity import capacity, idle_head, per_worker, training_nodes
+from cluster.capacity import fit as fit_workers
 from cluster.recorder import Observer
+from cluster.scaling import ElasticTrainer
+from cluster.shared import check_shared
 from cluster.worker import train_worker
 
 
@@ -44,6 +48,7 @@ def launch(experiment: Experiment) -> Progress:
     run.start(experiment)
     with ray_cluster(experiment.cluster):
         check_resources(experiment.cluster)
+        check_shared(experiment)
         board = ProgressBoard.remote()  # type: ignore[attr-defined]
         with progress_bar(board, experiment.run.steps, experiment.run.name or experiment.name):
             return fit(experiment, run, BoardObserver(board))
@@ -60,7 +65,8 @@ def fit(experiment: Experiment, run: RunFolder, observer: Observer) -> Progress:
         TrainingFailedError: a worker failed otherwise, more than `cluster.max_failures` times.
     """
     try:
-        result = build_trainer(experiment, run, observer).fit()
+        head = idle_head(experiment.cluster)
+        result = build_trainer(experiment, run, observer, head).fit()
     except ray.train.WorkerGroupError as error:
         raise _user_error(error) or error from None
     returned: dict[str, Any] = result.return_value  # type: ignore[attr-defined]
@@ -84,25 +90,34 @@ def _is_url(path: str) -> bool:
     return "://" in path or path.startswith("pip:")
 
 
-def build_trainer(experiment: Experiment, run: RunFolder, observer: Observer) -> TorchTrainer:
-    """The trainer that runs `experiment` and keeps its checkpoints in `run`."""
+def build_trainer(
+    experiment: Experiment,
+    run: RunFolder,
+    observer: Observer,
+    left_out: str | None = None,
+) -> ElasticTrainer:
+    """The trainer that runs `experiment` and keeps its checkpoints in `run`.
+
+    Args:
+        experiment: The whole config.
+        run: Its run folder.
+        observer: Watches the run on its rank 0.
+        left_out: Id of a node that trains nothing; None leaves out none.
+    """
     cluster = experiment.cluster
     path, filesystem = ray_storage(run.folder)
-    # The ignored errors, here and in `launch`: mypy takes Ray Train's first API for its second.
-    return TorchTrainer(
-        train_worker,  # type: ignore[arg-type]
+    # The ignored errors: mypy takes Ray Train's first API for its second.
+    return ElasticTrainer(
+        train_worker,
+        experiment=experiment,
+        left_out=left_out,
         train_loop_config={"experiment": to_json(experiment), "observer": observer},
         torch_config=TorchConfig(timeout_s=int(experiment.engine.collective_timeout_s)),
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=cluster.workers,
-            use_gpu=cluster.gpus_per_worker > 0,
-            resources_per_worker=worker_resources(cluster),
-            placement_strategy=cluster.placement,
-        ),
         run_config=ray.train.RunConfig(  # type: ignore[call-arg]
             storage_path=path,
             storage_filesystem=filesystem,
             name=CHECKPOINTS,
+            # Of notices of preemption any number: each comes with a checkpoint.
             failure_config=ray.train.FailureConfig(max_failures=cluster.max_failures),
             # The best and, as always with Ray, the latest.
             checkpoint_config=ray.train.CheckpointConfig(
@@ -111,8 +126,15 @@ def build_trainer(experiment: Experiment, run: RunFolder, observer: Observer) ->
                 checkpoint_score_order="max",
             ),
             logging_config=ray.train.LoggingConfig(log_level="CRITICAL"),
+            worker_runtime_env=worker_environment(cluster),
         ),
     )
+
+
+def worker_environment(cluster: ClusterConfig) -> dict[str, Any]:
+    """Ray's runtime environment of a worker: the variables of `cluster.environment`."""
+    variables = dict(variable.split("=", 1) for variable in cluster.environment)
+    return {"env_vars": variables} if variables else {}
 
 
 @contextmanager
@@ -152,27 +174,31 @@ def ray_cluster(config: ClusterConfig) -> Iterator[None]:
         ray.shutdown()
 
 
-def worker_resources(cluster: ClusterConfig) -> dict[str, float]:
-    """What Ray reserves for each worker."""
-    resources = {"CPU": cluster.cpus_per_worker, "GPU": cluster.gpus_per_worker}
-    return {name: amount for name, amount in resources.items() if amount}
-
-
 def check_resources(cluster: ClusterConfig) -> None:
     """Refuse at once what Ray would wait for forever.
 
     Raises:
-        ConfigError: the connected cluster has too little for all workers.
+        ConfigError: the connected cluster never has room for so many workers.
     """
-    there = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    for name, amount in worker_resources(cluster).items():
-        asked = amount * cluster.workers
-        if asked > there.get(name, 0):
-            raise ConfigError(
-                f"cluster.workers = {cluster.workers} with {amount:g} {name} each need {asked:g} "
-                f"{name}, but the cluster has {there.get(name, 0):g}; lower cluster.workers or "
-                f"cluster.{name.lower()}s_per_worker"
-            )
+    if cluster.min_workers is not None and idle_head(cluster) is not None:
+        # Ray counts what all nodes have, whatever a run's label selector says.
+        raise ConfigError(
+            "cluster.min_workers: the head has room for workers, which an elastic run can't leave "
+            "unused; start it with ray start --head --num-cpus=0 --num-gpus=0, or let it train "
+            "(cluster.head_trains)"
+        )
+    there = capacity(training_nodes(cluster))
+    most = max(fit_workers(there.nodes, cluster), fit_workers(there.most, cluster))
+    fewest, name = cluster.workers, "workers"
+    if cluster.min_workers is not None:
+        fewest, name = cluster.min_workers, "min_workers"
+    if fewest > most:
+        each = " and ".join(f"{amount:g} {one}" for one, amount in per_worker(cluster).items())
+        raise ConfigError(
+            f"cluster.{name} = {fewest}: the cluster never has room for more than {most} workers "
+            f"of {each} each, placed {cluster.placement}; lower it, ask for less per worker "
+            "(cluster.cpus_per_worker, cluster.gpus_per_worker), or add nodes"
+        )
 
 
 def ray_storage(folder: Folder) -> tuple[str, PyFileSystem | None]:

@@ -21,6 +21,7 @@ from advent_dist.progress import Progress
 from advent_dist.rank import train_rank
 from advent_dist.runfolder import checkpoint_name
 from cluster.logs import log_as
+from cluster.preemption import PreemptionNotice
 from cluster.recorder import Recorder
 
 
@@ -53,7 +54,9 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
         recorder.begin(read_progress(latest).step if latest else 0)
         first_step = observer.steps if world.is_main else None
         try:
-            progress = train_rank(experiment, world, recorder, latest, first_step)
+            progress = train_rank(
+                experiment, world, recorder, latest, first_step, PreemptionNotice()
+            )
         except DivergedError as error:
             return {"diverged": str(error)}
         finally:

@@ -26,6 +26,8 @@ def main(arguments: list[str], resume_words: list[str] | None = None) -> int:
     script, *flags = arguments
     options = tyro.cli(Options, args=flags, prog=f"python {script}")
     again = shlex.join(resume_words or _resume_words(script, flags, options))
+    # Said before, since nobody is left to say it when the machine is lost.
+    sys.stderr.write(f"-- after an interruption go on with: {again}\n")
     try:
         return _sweep(options, again)
     except UserError as error:

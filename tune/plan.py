@@ -75,9 +75,12 @@ class Plan:
         """Whether trials share warm processes.
 
         On GPUs they do not: there trials take hours, to which half a minute of imports is nothing,
-        and a process of its own frees a device's memory for certain.
+        and a process of its own frees a device's memory for certain. Nor do they where their number
+        may change.
         """
-        return not (self.options.fresh_processes or self.experiment.cluster.gpus_per_worker)
+        cluster = self.experiment.cluster
+        own = self.options.fresh_processes or cluster.gpus_per_worker or cluster.min_workers
+        return not own
 
     def training(self, path: str, values: Values) -> Experiment:
         """The experiment of a training in the folder `path` of the sweep."""

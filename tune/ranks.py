@@ -15,6 +15,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from advent_dist.config import Experiment
 from advent_dist.override import from_json, to_json
 from advent_dist.progress import Progress
+from cluster.launch import worker_environment
 from cluster.recorder import Observer
 
 
@@ -82,6 +83,7 @@ class WarmRanks:
             Rank.options(  # type: ignore[attr-defined]
                 # The trial's own process holds the first bundle's CPUs for its first rank.
                 num_cpus=cluster.cpus_per_worker if rank else 0,
+                runtime_env=worker_environment(cluster),
                 scheduling_strategy=PlacementGroupSchedulingStrategy(
                     placement_group=group, placement_group_bundle_index=rank
                 ),

@@ -2,60 +2,56 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import ray
 from ray.tune import PlacementGroupFactory
 
-from advent_dist.config import ClusterConfig
 from advent_dist.errors import ConfigError
-from cluster.launch import check_resources, worker_resources
+from cluster.capacity import (
+    HEAD,
+    capacity,
+    fit_runs,
+    idle_head,
+    label_selector,
+    per_worker,
+    training_nodes,
+)
+from cluster.launch import check_resources
 from tune.plan import Plan
 
-_DRIVER = {"node:__internal_head__": 0.001}
-"""A trial's function on the head node, where Ray Train's workers hold resources of their own. Ray
-has this resource on every head; holding next to nothing of it keeps all CPUs for workers."""
+_DRIVER = {HEAD: 0.001}
+"""A trial's function on the head node, where Ray Train's workers hold resources of their own.
+Holding next to nothing of this resource keeps all CPUs for workers."""
 
 
 def of_trial(plan: Plan) -> PlacementGroupFactory:
-    """What Ray Tune reserves for a trial."""
+    """What Ray Tune reserves for a trial on the connected cluster."""
     cluster = plan.experiment.cluster
-    if plan.warm:
-        return PlacementGroupFactory(
-            [worker_resources(cluster)] * cluster.workers, strategy=cluster.placement
-        )
-    return PlacementGroupFactory([_DRIVER])
+    if not plan.warm:
+        return PlacementGroupFactory([_DRIVER])
+    workers = cluster.workers
+    selector = label_selector(idle_head(cluster))
+    chosen: dict[str, Any] = {"bundle_label_selector": [selector] * workers} if selector else {}
+    return PlacementGroupFactory(
+        [per_worker(cluster)] * workers, strategy=cluster.placement, **chosen
+    )
 
 
 def max_concurrent(plan: Plan) -> int:
-    """How many trials run at a time on the connected cluster.
+    """How many trials run at a time on the connected cluster, or on what it can grow to.
 
     Raises:
         ConfigError: not even one fits, or not as many as `--max-concurrent` asks for.
     """
     cluster = plan.experiment.cluster
     check_resources(cluster)
-    fitting = _fitting(cluster, ray.nodes()) // cluster.workers  # type: ignore[no-untyped-call]
-    if fitting == 0:
-        raise ConfigError(
-            f"no {cluster.workers} workers with {worker_resources(cluster)} each fit onto the "
-            "cluster's nodes; lower --workers-per-trial, --cpus-per-trial or --gpus-per-trial"
-        )
+    there = capacity(training_nodes(cluster))
+    # An elastic trial is content with less, so that one at a time there always is room for.
+    fitting = max(fit_runs(there.nodes, cluster), fit_runs(there.most, cluster), 1)
     asked = plan.options.max_concurrent or fitting
     if asked > fitting:
         raise ConfigError(
             f"--max-concurrent {asked}: the cluster holds {fitting} trials of {cluster.workers} "
-            f"workers with {worker_resources(cluster)} each; lower it or leave it out"
+            f"workers with {per_worker(cluster)} each; lower it or leave it out"
         )
     return asked
-
-
-def _fitting(cluster: ClusterConfig, nodes: list[dict[str, Any]]) -> int:
-    """How many workers fit onto the nodes that are alive, each onto one of them."""
-    wanted = worker_resources(cluster)
-    return sum(
-        min(math.floor(node["Resources"].get(name, 0) / amount) for name, amount in wanted.items())
-        for node in nodes
-        if node["Alive"]
-    )

@@ -22,6 +22,7 @@ from advent_dist.data.store import open_folder
 from advent_dist.errors import UserError
 from advent_dist.preflight import check
 from cluster.launch import ray_cluster, ray_storage
+from cluster.shared import check_shared
 from tune.board import Board
 from tune.candidates import Candidates
 from tune.finals import FinalCandidates, finals_of, run_final, winner
@@ -55,6 +56,7 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
     record = SweepRecord.open(plan, resume_command)
     with _ray_tune(plan), record.session():
         concurrent = max_concurrent(plan)
+        check_shared(plan.experiment)
         board = Board.remote()  # type: ignore[attr-defined]
         _search(plan, record, board, concurrent)
         trials = record.folder.trials()

@@ -8,14 +8,13 @@ from __future__ import annotations
 import io
 import sys
 from contextlib import redirect_stderr
-from pathlib import Path
 
 import tyro
 
 from advent_dist.config import Experiment
+from advent_dist.environment import experiment_in
 from advent_dist.errors import ConfigError
 from advent_dist.experiments import EXPERIMENTS, experiment
-from advent_dist.override import from_json
 
 _USAGE = """\
 usage: advent-dist train NAME [--a.b value ...]
@@ -47,10 +46,7 @@ def parse(arguments: list[str]) -> Experiment:
         if not rest:
             raise ConfigError("--config: give the path of a run's config.json")
         path, *rest = rest
-        try:
-            base = from_json(Path(path).read_bytes(), path)
-        except OSError as error:
-            raise ConfigError(f"--config {path}: {error.strerror}") from error
+        base = experiment_in(path, "--config")
     elif first.startswith("-"):
         raise ConfigError(
             f"the experiment's name comes first, not {first}; see advent-dist train --list"
@@ -80,7 +76,7 @@ def _with_flags(base: Experiment, flags: list[str], program: str) -> Experiment:
 
 
 def train(chosen: Experiment) -> int:
-    """Train and report; on Ctrl-C, say how to go on.
+    """Train and report; say at the start and on Ctrl-C how to go on after an interruption.
 
     Returns:
         The exit status.
@@ -92,10 +88,12 @@ def train(chosen: Experiment) -> int:
 
     run = RunFolder.of(chosen)
     ensure_streets(chosen.data)
+    again = f"advent-dist train --config {run.url}/{CONFIG_FILE} --run.resume"
+    # Said before, since nobody is left to say it when the machine is lost.
+    sys.stderr.write(f"-- after an interruption go on with: {again}\n")
     try:
         progress = launch(chosen)
     except KeyboardInterrupt:
-        again = f"advent-dist train --config {run.url}/{CONFIG_FILE} --run.resume"
         sys.stderr.write(f"\nstopped; go on from the last checkpoint with:\n  {again}\n")
         return 130
     write_report(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, NamedTuple
 
@@ -64,7 +65,21 @@ def stream(batches: MakeBatches, workers: int, shape: BatchShape | None = None) 
         # Its own, or the start of workers would draw from the trainer's: nothing here is random.
         generator=torch.Generator(),
     )
-    return _received(iter(loader), slots)
+    return _received(_started(loader), slots)
+
+
+def _started(loader: DataLoader[_Item]) -> Iterator[_Item]:
+    """The loader's iterator, without torch's handler of SIGCHLD.
+
+    When a worker dies, that one raises in whatever the trainer is at: in the middle of a step, or of
+    the fork of another worker, which then keeps the lock of `logging` for ever. Without it the next
+    batch brings the news, some seconds later.
+    """
+    before = signal.getsignal(signal.SIGCHLD)
+    items = iter(loader)
+    if before is not None and signal.getsignal(signal.SIGCHLD) is not before:
+        signal.signal(signal.SIGCHLD, before)
+    return items
 
 
 class _WorkerDataset(IterableDataset[_Item]):

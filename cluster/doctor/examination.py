@@ -94,20 +94,25 @@ def _links(nodes: Fleet) -> dict[tuple[str, str], Transfer]:
     return links
 
 
-def _storage(nodes: Fleet, experiment: Experiment) -> list[Finding]:
-    """Shards readable and storage writable from every node, and how fast shards come."""
+def look_from_everywhere(nodes: Fleet, experiment: Experiment) -> list[Finding]:
+    """Whether every node writes to the storage, sees what others wrote, and reads the shards."""
     token = token_of(experiment)
     findings = look_at_storage(token, lambda: nodes.ask("try_storage", token, named=True))
-    data, folders = patient_no_longer(experiment.data), training_folders(experiment)
-    urls = list(folders.values())
+    data, urls = patient_no_longer(experiment.data), list(training_folders(experiment).values())
     if try_reading(urls, data).error:
-        return findings  # the shards are a problem everywhere, and it has been told
-    readable = nodes.ask("try_reading", urls, data)
-    for name, trial in readable.items():
+        return findings  # the shards are a problem everywhere, and other checks tell it
+    for name, trial in nodes.ask("try_reading", urls, data).items():
         if trial.error:
             fix = "--data.root s3://..., or a folder that all nodes share; AWS_* or a role"
             findings.append(failure("shards", name, trial.error, fix))
-    if any(trial.error for trial in readable.values()):
+    return findings
+
+
+def _storage(nodes: Fleet, experiment: Experiment) -> list[Finding]:
+    """Shards readable and storage writable from every node, and how fast shards come."""
+    findings = look_from_everywhere(nodes, experiment)
+    source = training_folders(experiment)["source"]
+    data = patient_no_longer(experiment.data)
+    if any(one.check == "shards" for one in findings) or try_reading([source], data).error:
         return findings
-    reads = nodes.ask("read_some", folders["source"], data)
-    return findings + judge_reads(reads, folders["source"])
+    return findings + judge_reads(nodes.ask("read_some", source, data), source)

@@ -8,23 +8,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
-from ray._private.state import state as ray_state
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from advent_dist.config import DataConfig
 from advent_dist.data.store import open_folder, read_manifest
 from advent_dist.errors import UserError
+from cluster.capacity import HEAD, Capacity, capacity
 from cluster.doctor.finding import Finding, failure
 from cluster.doctor.links import Transfer, fetch, read_some, serve
 from cluster.doctor.node import Node, look_around
-from cluster.doctor.resources import Capacity
 from cluster.doctor.storage import Token, Trial, try_reading, try_storage
 
 _ANSWERS_WITHIN_S = 120.0
 """A worker process takes up to a minute to import everything on a busy node."""
-
-_HEAD = "node:__internal_head__"
 
 
 @ray.remote(num_cpus=0)
@@ -130,18 +127,12 @@ class Fleet:
 
     def head(self) -> dict[str, float]:
         """What Ray may place on the head."""
-        heads = [node for node in self._records.values() if _HEAD in node["Resources"]]
+        heads = [node for node in self._records.values() if HEAD in node["Resources"]]
         return dict(heads[0]["Resources"]) if heads else {}
 
     def capacity(self) -> Capacity:
         """What the nodes have, what of it is free, and what an autoscaler could add."""
-        free = ray_state.available_resources_per_node()  # type: ignore[no-untyped-call]
-        records = self._records.values()
-        return Capacity(
-            nodes=tuple(dict(node["Resources"]) for node in records),
-            free=tuple(free.get(node["NodeID"], {}) for node in records),
-            most=_autoscaled(),
-        )
+        return capacity(list(self._records.values()))
 
     def close(self) -> None:
         """End the examiners."""
@@ -167,14 +158,3 @@ def _names(nodes: list[dict[str, Any]]) -> list[str]:
         else f"{address}#{addresses[:place].count(address)}"
         for place, address in enumerate(addresses)
     ]
-
-
-def _autoscaled() -> tuple[dict[str, float], ...]:
-    """Each node that the autoscaler could have at the same time; none where none runs."""
-    config = ray_state.get_cluster_config()
-    groups = config.node_group_configs if config is not None else []
-    return tuple(
-        {name: float(amount) for name, amount in group.resources.items()}
-        for group in groups
-        for _ in range(group.max_count)
-    )

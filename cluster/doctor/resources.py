@@ -2,54 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
 from advent_dist.config import ClusterConfig
+from cluster.capacity import Capacity, Resources, fit, per_worker
 from cluster.doctor.finding import Finding, failure, ok, warning
 
-Resources = Mapping[str, float]
-"""Name, such as CPU or GPU -> amount."""
-
 _CHECK = "resources"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Capacity:
-    """The nodes of a cluster."""
-
-    nodes: tuple[Resources, ...]
-    """Each node that is there, with all that it has."""
-
-    free: tuple[Resources, ...]
-    """The same nodes with what is not in use."""
-
-    most: tuple[Resources, ...] = ()
-    """Each node that an autoscaler could have at the same time; none without an autoscaler."""
-
-
-def per_worker(cluster: ClusterConfig) -> dict[str, float]:
-    """What one worker of a run reserves."""
-    asked = {"CPU": cluster.cpus_per_worker, "GPU": cluster.gpus_per_worker}
-    return {name: amount for name, amount in asked.items() if amount}
-
-
-def fit(nodes: Sequence[Resources], cluster: ClusterConfig) -> int:
-    """How many workers can be placed at the same time.
-
-    Args:
-        nodes: What each node has.
-        cluster: What each worker asks for, and how they are to be placed.
-    """
-    asked = per_worker(cluster)
-    rooms = [
-        min(int(node.get(name, 0) // amount) for name, amount in asked.items()) for node in nodes
-    ]
-    if cluster.placement == "STRICT_PACK":
-        return max(rooms, default=0)
-    if cluster.placement == "STRICT_SPREAD":
-        return sum(room > 0 for room in rooms)
-    return sum(rooms)
 
 
 def judge_resources(cluster: ClusterConfig, capacity: Capacity, where: str) -> list[Finding]:

@@ -13,8 +13,10 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 
 from advent_dist.environment import EXPERIMENT, named_experiment
 from advent_dist.errors import UserError
+from cluster.autoscaled import largest
+from cluster.capacity import Capacity
 from cluster.doctor.finding import Finding, failure, warning
-from cluster.doctor.resources import Capacity, judge_resources
+from cluster.doctor.resources import judge_resources
 
 Tree = dict[str, Any]
 
@@ -41,7 +43,7 @@ def judge_shape(cluster: Tree, environment: dict[str, str], path: str) -> list[F
     if experiment is None:
         said = f"it sets no {EXPERIMENT}: scripts will need arguments"
         return [warning(_CHECK, path, said, "export it in setup_commands, or in a ConfigMap")]
-    nodes = _largest(config)
+    nodes = largest(config)
     if nodes is None:
         return []  # known when the hosts are up
     capacity = Capacity(nodes=nodes, free=nodes)
@@ -74,17 +76,3 @@ def variables(documents: Sequence[Tree]) -> dict[str, str]:
                     name, _, value = " ".join(shlex.split(word)[1:]).partition("=")
                     found[name] = value
     return found
-
-
-def _largest(config: Tree) -> tuple[dict[str, float], ...] | None:
-    """Resources of each worker node of the largest cluster; None if the file does not tell."""
-    kinds = [
-        kind
-        for name, kind in config["available_node_types"].items()
-        if name != config["head_node_type"]
-    ]
-    if not kinds or not all(kind.get("resources") for kind in kinds):
-        return None
-    nodes = [kind["resources"] for kind in kinds for _ in range(kind.get("max_workers", 0))]
-    most_gpus_first = sorted(nodes, key=lambda node: node.get("GPU", 0), reverse=True)
-    return tuple(most_gpus_first[: config["max_workers"]])

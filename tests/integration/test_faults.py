@@ -304,6 +304,20 @@ def test_a_reader_killed_in_mid_download_is_replaced(proxy: Proxy, expected, tmp
     assert list((tmp_path / "cache" / "incoming").iterdir()) == []
 
 
+def test_a_death_between_two_batches_disturbs_no_step(proxy: Proxy, expected):
+    before = set(psutil.Process().children(recursive=True))
+    loader = TrainingLoader(config(workers_per_rank=1), rank=0, world_size=1, seed=3)
+    found = [next(loader)]
+    readers = set(psutil.Process().children(recursive=True)) - before
+    assert len(readers) >= 2
+    for process in readers:
+        process.send_signal(signal.SIGKILL)
+    time.sleep(0.2)  # a step: nothing may be raised in here
+    found += [next(loader) for _ in range(BATCHES - 1)]
+    loader.close()
+    assert_same(found, expected[1])
+
+
 def test_the_second_epoch_comes_from_the_cache(proxy: Proxy, expected, tmp_path):
     data = config(cache_dir=str(tmp_path / "cache"))
     _, cold = take(data)

@@ -14,7 +14,6 @@ import torch
 
 from advent_dist import cli
 from advent_dist.data.store import open_folder
-from advent_dist.override import to_json
 from advent_dist.runfolder import RunFolder
 from advent_dist.scoring import score
 from advent_dist.status import find_runs
@@ -30,7 +29,7 @@ def shards(bucket: str) -> str:
     return f"{bucket}/shards"
 
 
-def test_run_and_resume(shards: str, bucket: str, tmp_path: Path) -> None:
+def test_run_and_resume(shards: str, bucket: str) -> None:
     storage = f"{bucket}/runs"
     through = launch(tiny_run(shards, storage, run__name="through"))
     assert through.step == 4
@@ -38,9 +37,8 @@ def test_run_and_resume(shards: str, bucket: str, tmp_path: Path) -> None:
     assert launch(half).step == 2
 
     # The rest by the command line, from the config that the run left behind.
-    config = tmp_path / "config.json"
-    config.write_text(to_json(RunFolder.of(half).experiment()))
-    assert cli.run(["train", "--config", str(config), "--run.resume", "--run.steps", "4"]) == 0
+    config = f"{storage}/halves/config.json"
+    assert cli.run(["train", "--config", config, "--run.resume", "--run.steps", "4"]) == 0
 
     runs = [RunFolder.open(f"{storage}/{name}") for name in ("through", "halves")]
     for run in runs:

@@ -50,6 +50,7 @@ class Recorder:
         self.events: list[tuple[str, int]] = []
         self.mious = mious or {}
         self.ends_at: int | None = None
+        self.notices: set[int] = set()
         self.progress = Progress()
 
     def report(self, row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
@@ -104,6 +105,7 @@ def _train(chosen: Experiment, recorder: Recorder, method: Counting | None = Non
         evaluate=recorder.evaluate,
         save=recorder.save,
         report=recorder.report,
+        notice=lambda: recorder.progress.step in recorder.notices,
     )
     return method
 
@@ -123,6 +125,13 @@ def test_no_checkpoint_for_what_is_no_new_best() -> None:
     assert recorder.steps_of("save") == [2, 6, 7]
     assert recorder.progress.best is not None
     assert recorder.progress.best.step == 6
+
+
+def test_a_notice_brings_a_checkpoint_with_the_next_report() -> None:
+    recorder = Recorder()
+    recorder.notices = {3, 4}
+    _train(_experiment(steps=7, report_every=2, evaluate_every=9, checkpoint_every=9), recorder)
+    assert recorder.steps_of("save") == [4, 7]
 
 
 def test_evaluation_comes_before_the_checkpoint_and_this_before_the_report() -> None:

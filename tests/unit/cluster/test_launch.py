@@ -15,6 +15,7 @@ from advent_dist.config import ClusterConfig
 from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError, DataError
 from advent_dist.runfolder import RunFolder
+from cluster import capacity as capacities
 from cluster import launch as launching
 from tests.helpers import tiny_run
 
@@ -51,26 +52,29 @@ def test_a_missing_cluster_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         pass
 
 
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({}, {"CPU": 1.0}),
-        ({"cpus_per_worker": 4.0, "gpus_per_worker": 1.0}, {"CPU": 4.0, "GPU": 1.0}),
-    ],
-)
-def test_resources_of_a_worker(changes: dict[str, float], expected: dict[str, float]) -> None:
-    assert launching.worker_resources(ClusterConfig(**changes)) == expected  # type: ignore[arg-type]
+@pytest.fixture
+def four_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster of two nodes with two CPUs each."""
+    nodes = [{"Alive": True, "NodeID": name, "Resources": {"CPU": 2.0}} for name in "ab"]
+    monkeypatch.setattr(ray, "nodes", lambda: nodes)
+    monkeypatch.setattr(capacities.ray_state, "available_resources_per_node", dict)
+    monkeypatch.setattr(capacities.ray_state, "get_cluster_config", lambda: None)
 
 
-def test_too_small_a_cluster_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0})
+@pytest.mark.usefixtures("four_cpus")
+def test_too_small_a_cluster_is_refused() -> None:
     launching.check_resources(ClusterConfig(workers=4))
-    with pytest.raises(ConfigError, match=r"cluster.workers = 5 .* need 5 CPU, .* has 4; lower"):
+    launching.check_resources(ClusterConfig(workers=5, min_workers=4))
+    with pytest.raises(ConfigError, match=r"cluster.workers = 5: .* more than 4 workers of 1 CPU"):
         launching.check_resources(ClusterConfig(workers=5))
-    with pytest.raises(ConfigError, match=r"need 6 CPU.*lower cluster.workers or cluster.cpus_per"):
-        launching.check_resources(ClusterConfig(workers=2, cpus_per_worker=3.0))
-    with pytest.raises(ConfigError, match=r"1 GPU each need 1 GPU, but the cluster has 0"):
+    with pytest.raises(ConfigError, match=r"cluster.min_workers = 5: .* more than 4 workers"):
+        launching.check_resources(ClusterConfig(workers=6, min_workers=5))
+    with pytest.raises(ConfigError, match=r"more than 0 workers of 3 CPU"):
+        launching.check_resources(ClusterConfig(cpus_per_worker=3.0))
+    with pytest.raises(ConfigError, match=r"more than 0 workers of 1 CPU and 1 GPU"):
         launching.check_resources(ClusterConfig(gpus_per_worker=1.0))
+    with pytest.raises(ConfigError, match=r"more than 2 workers .* STRICT_SPREAD"):
+        launching.check_resources(ClusterConfig(workers=3, placement="STRICT_SPREAD"))
 
 
 def test_ray_stores_checkpoints_in_the_run_folder(tmp_path: Path) -> None:
@@ -85,6 +89,7 @@ def test_the_trainer_is_what_the_config_says(tmp_path: Path) -> None:
         cluster__workers=3,
         cluster__max_failures=2,
         cluster__placement="SPREAD",
+        cluster__environment=("NCCL_SOCKET_IFNAME=eth0", "OMP_NUM_THREADS=2"),
     )
     trainer = launching.build_trainer(experiment, RunFolder.of(experiment), observer=None)
     scaling, run = trainer.scaling_config, trainer.run_config
@@ -92,6 +97,8 @@ def test_the_trainer_is_what_the_config_says(tmp_path: Path) -> None:
     assert scaling.placement_strategy == "SPREAD"
     assert not scaling.use_gpu
     assert run.failure_config.max_failures == 2
+    variables = {"NCCL_SOCKET_IFNAME": "eth0", "OMP_NUM_THREADS": "2"}
+    assert run.worker_runtime_env == {"env_vars": variables}
     assert os.path.join(run.storage_path, run.name) == f"{RunFolder.of(experiment).url}/checkpoints"
 
 

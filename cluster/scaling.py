@@ -1,0 +1,66 @@
+"""How many workers a run has, and where: fixed, or as many as the cluster has room for.
+
+Ray Train's elastic runs take any number of workers in a range. Here only those numbers count by
+which the global batch can be divided, so that a run with fewer workers takes the same steps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ray.train
+from ray.train.torch import TorchTrainer
+from ray.train.v2._internal.execution.scaling_policy import ElasticScalingPolicy
+
+from advent_dist.config import Experiment
+from advent_dist.global_batch import allowed_ranks
+from cluster.capacity import fit, label_selector, per_worker
+
+
+def scaling_config(experiment: Experiment, left_out: str | None) -> ray.train.ScalingConfig:
+    """Number, resources and placement of a run's workers, for Ray Train.
+
+    Args:
+        experiment: The whole config.
+        left_out: Id of a node that trains nothing.
+    """
+    cluster = experiment.cluster
+    ranks = allowed_ranks(experiment)
+    # The ignored errors, here and below: mypy takes Ray Train's first API for its second.
+    return ray.train.ScalingConfig(  # type: ignore[call-arg]
+        num_workers=(ranks[0], ranks[-1]) if cluster.min_workers else cluster.workers,  # type: ignore[arg-type]
+        elastic_resize_monitor_interval_s=cluster.grow_every_s,
+        use_gpu=cluster.gpus_per_worker > 0,
+        resources_per_worker=per_worker(cluster),
+        placement_strategy=cluster.placement,
+        label_selector=label_selector(left_out),
+    )
+
+
+class WholeBatches(ElasticScalingPolicy):
+    """Ray Train's elastic policy over the numbers of workers that divide the global batch."""
+
+    def __init__(self, scaling: ray.train.ScalingConfig, experiment: Experiment) -> None:
+        super().__init__(scaling)  # type: ignore[arg-type]
+        self._cluster = experiment.cluster
+        self._ranks = allowed_ranks(experiment)
+
+    def _count_possible_workers(self, reserved_resources: dict[str, dict[str, float]]) -> int:
+        there = fit(list(reserved_resources.values()), self._cluster)
+        return max((ranks for ranks in self._ranks if ranks <= there), default=0)
+
+
+class ElasticTrainer(TorchTrainer):
+    """A `TorchTrainer` whose run goes on with the workers that there is room for."""
+
+    def __init__(
+        self, *arguments: Any, experiment: Experiment, left_out: str | None, **options: Any
+    ) -> None:
+        super().__init__(*arguments, scaling_config=scaling_config(experiment, left_out), **options)
+        self._experiment = experiment
+
+    def _initialize_and_run_controller(self, **options: Any) -> Any:
+        # Ray has no public way to give a policy; tests/unit/cluster/test_scaling.py holds this one.
+        if self._experiment.cluster.min_workers:
+            options["scaling_policy"] = WholeBatches(self.scaling_config, self._experiment)
+        return super()._initialize_and_run_controller(**options)  # type: ignore[misc]

@@ -1,0 +1,162 @@
+"""Nodes that go and come while a run goes on, on a real Ray cluster of several nodes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.cluster_utils import Cluster
+
+from advent_dist.override import to_json
+from advent_dist.runfolder import RunFolder
+from tests.helpers import tiny_run, write_tiny_shards
+
+_REPOSITORY = Path(__file__).parents[2]
+_PATIENCE_S = 240.0
+
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture
+def nodes(bucket: str) -> Iterator[Cluster]:
+    """A head that trains nothing, and two worker nodes of one CPU each."""
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
+    )
+    for _ in range(2):
+        cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    yield cluster
+    cluster.shutdown()
+
+
+class Running:
+    """`advent-dist train` on a cluster, in a process of its own."""
+
+    def __init__(self, cluster: Cluster, folder: Path, storage: str, **changes: Any) -> None:
+        run = tiny_run(
+            f"{storage}/elastic",
+            f"{storage}/elastic-runs",
+            data__batch_size_per_rank=1,
+            run__global_batch_size=2,
+            run__evaluate_every=1000,
+            **changes,
+        )
+        config, self.log = folder / "config.json", folder / "log"
+        config.write_text(to_json(run))
+        self.folder = RunFolder.of(run)
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "advent_dist", "train", "--config", str(config)],
+                env={
+                    **os.environ,
+                    "RAY_ADDRESS": cluster.address,
+                    "PYTHONPATH": str(_REPOSITORY),
+                    "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "0.5",
+                },
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def rows(self) -> Rows:
+        """The metrics so far; rewound when the run starts again."""
+        return self.folder.rows() if self.folder.folder.exists("metrics.jsonl") else []
+
+    def wait_for(self, what: Callable[[Rows], bool]) -> None:
+        """Until the rows are as expected."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while not what(self.rows()):
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.rows()[-1:]
+            time.sleep(0.2)
+
+    def finish(self) -> Rows:
+        """Wait for the end; all rows."""
+        assert self.process.wait(_PATIENCE_S) == 0, self.log.read_text()
+        return self.rows()
+
+
+@pytest.fixture
+def start(nodes: Cluster, bucket: str, tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """Starts runs, which are ended with the test."""
+    write_tiny_shards(f"{bucket}/elastic")
+    runs: list[Running] = []
+
+    def start(**changes: Any) -> Running:
+        runs.append(Running(nodes, tmp_path, bucket, **changes))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        run.process.kill()
+        run.process.wait()
+
+
+def test_a_run_goes_on_smaller_and_grows_back(
+    nodes: Cluster, start: Callable[..., Running]
+) -> None:
+    """A node dies, another one comes; each step takes the same global batch, no sample twice."""
+    steps = 120
+    run = start(
+        run__name="elastic",
+        run__steps=steps,
+        run__checkpoint_every=4,
+        cluster__min_workers=1,
+        cluster__grow_every_s=3.0,
+        cluster__max_failures=3,
+    )
+    run.wait_for(lambda rows: bool(rows) and rows[-1]["ranks"] == 2 and rows[-1]["step"] > 8)
+    nodes.remove_node(nodes.list_all_nodes()[-1], allow_graceful=False)
+    run.wait_for(lambda rows: bool(rows) and rows[-1]["ranks"] == 1)
+    nodes.add_node(num_cpus=1)
+    run.wait_for(lambda rows: bool(rows) and rows[-1]["ranks"] == 2)
+    rows = run.finish()
+    assert [row["step"] for row in rows] == list(range(1, steps + 1))
+    assert {row["global_batch_size"] for row in rows} == {2}
+    ranks = [row["ranks"] for row in rows]
+    assert sorted(set(ranks)) == [1, 2]
+    assert (ranks[0], ranks[-1]) == (2, 2)
+    checkpoint = run.folder.folder.inside(f"checkpoints/step_{steps:06d}")
+    streams = json.loads(checkpoint.read("run.json"))["streams"]
+    assert _samples_read(streams["source"]) == _samples_read(streams["target"]) == 2 * steps
+
+
+def _samples_read(stream: dict[str, Any]) -> int:
+    """Samples that a stream is beyond: those of earlier numbers of ranks, and of this one."""
+    start = stream["start"]
+    epochs = start["remaining"]
+    remaining = sum(stop - first for ranges in epochs for first, stop in ranges)
+    before = (start["epoch"] + len(epochs)) * stream["num_samples"] - remaining
+    return int(before + stream["batches"] * stream["ranks"] * stream["batch_size"])
+
+
+def test_a_notice_of_preemption_brings_a_checkpoint(
+    nodes: Cluster, start: Callable[..., Running]
+) -> None:
+    """The run moves to the spare node from there; that is no failure."""
+    steps, deadline_s = 200, 8
+    run = start(run__name="called-back", run__steps=steps, run__checkpoint_every=1000)
+    run.wait_for(lambda rows: bool(rows) and rows[-1]["step"] > 4)
+    called_back = nodes.list_all_nodes()[-1]
+    nodes.add_node(num_cpus=1)
+    drain = [
+        *(sys.executable, "-m", "ray.scripts.scripts", "drain-node"),
+        *("--address", nodes.address, "--node-id", called_back.node_id),
+        *("--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "spot"),
+        *("--deadline-remaining-seconds", str(deadline_s)),
+    ]
+    subprocess.run(drain, check=True)
+    run.wait_for(lambda _: bool(run.folder.folder.inside("checkpoints").folders()))
+    (saved,) = run.folder.folder.inside("checkpoints").folders()
+    assert 0 < int(saved.removeprefix("step_")) < steps
+    time.sleep(deadline_s)
+    nodes.remove_node(called_back, allow_graceful=False)
+    rows = run.finish()
+    assert [row["step"] for row in rows] == list(range(1, steps + 1))

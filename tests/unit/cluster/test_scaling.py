@@ -1,0 +1,93 @@
+"""How many workers an elastic run takes, of those that there is room for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import ray
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+from advent_dist.config import Experiment
+from advent_dist.errors import ConfigError
+from advent_dist.runfolder import RunFolder
+from cluster import capacity as capacities
+from cluster import launch as launching
+from cluster.scaling import WholeBatches, scaling_config
+from tests.helpers import tiny_run
+
+
+def _elastic(storage: str = "runs") -> Experiment:
+    return tiny_run(
+        "data",
+        storage,
+        data__batch_size_per_rank=1,
+        run__global_batch_size=8,
+        cluster__workers=8,
+        cluster__min_workers=2,
+    )
+
+
+@pytest.mark.parametrize(("room", "expected"), [(1, 0), (2, 2), (3, 2), (7, 4), (8, 8), (20, 8)])
+def test_only_numbers_that_divide_the_global_batch(room: int, expected: int) -> None:
+    experiment = _elastic()
+    policy = WholeBatches(scaling_config(experiment, None), experiment)
+    nodes = {str(number): {"CPU": 1.0} for number in range(room)}
+    assert policy._count_possible_workers(nodes) == expected
+
+
+def test_ray_train_is_given_the_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray has no public way to do so: this fails when a new version has moved it."""
+    given: list[object] = []
+
+    def run(trainer: object, **options: object) -> None:
+        given.append(options["scaling_policy"])
+
+    monkeypatch.setattr(DataParallelTrainer, "_initialize_and_run_controller", run)
+    for experiment in (_elastic(str(tmp_path)), tiny_run("data", str(tmp_path))):
+        trainer = launching.build_trainer(experiment, RunFolder.of(experiment), observer=None)  # type: ignore[arg-type]
+        with pytest.raises(AttributeError, match="error"):
+            trainer.fit()  # which expects a result
+    assert [type(policy) is WholeBatches for policy in given] == [True, False]
+    assert trainer.scaling_config.num_workers == 2
+
+
+def _nodes(monkeypatch: pytest.MonkeyPatch, head_cpus: float, others: int) -> None:
+    head = {"Alive": True, "NodeID": "head", "Resources": {capacities.HEAD: 1.0, "CPU": head_cpus}}
+    other = {"Alive": True, "NodeID": "other", "Resources": {"CPU": 2.0}}
+    gone = {"Alive": False, "NodeID": "gone", "Resources": {"CPU": 2.0}}
+    monkeypatch.setattr(ray, "nodes", lambda: [head, gone, *[other] * others])
+
+
+def test_the_head_trains_only_alone_or_where_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = _elastic().cluster
+    _nodes(monkeypatch, head_cpus=2.0, others=0)
+    assert capacities.idle_head(cluster) is None
+    _nodes(monkeypatch, head_cpus=2.0, others=1)
+    assert capacities.idle_head(cluster) == "head"
+    selector = scaling_config(_elastic(), "head").label_selector
+    assert selector == {"ray.io/node-id": "!head"}
+    _nodes(monkeypatch, head_cpus=0.0, others=1)
+    assert capacities.idle_head(cluster) is None
+
+
+def test_an_elastic_run_needs_a_head_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    _nodes(monkeypatch, head_cpus=2.0, others=1)
+    with pytest.raises(ConfigError, match=r"cluster.min_workers: the head has room"):
+        launching.check_resources(_elastic().cluster)
+
+
+@pytest.mark.parametrize(
+    ("placement", "workers", "expected"),
+    [
+        ("PACK", 2, 5),
+        ("STRICT_PACK", 2, 5),
+        ("STRICT_PACK", 3, 3),
+        ("STRICT_SPREAD", 2, 2),
+        ("STRICT_SPREAD", 3, 0),
+    ],
+)
+def test_how_many_runs_fit(placement: str, workers: int, expected: int) -> None:
+    changes = {"cluster__workers": workers, "cluster__placement": placement}
+    cluster = tiny_run("data", "runs", **changes).cluster
+    assert capacities.fit_runs([{"CPU": 9.0}, {"CPU": 2.0}], cluster) == expected
