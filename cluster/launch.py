@@ -25,6 +25,7 @@ from cluster.address import why_unreachable
 from cluster.board import BoardObserver, ProgressBoard, progress_bar
 from cluster.capacity import capacity, idle_head, per_worker, training_nodes
 from cluster.capacity import fit as fit_workers
+from cluster.here import beside_the_driver
 from cluster.recorder import Observer
 from cluster.scaling import ElasticTrainer
 from cluster.shared import check_shared
@@ -49,7 +50,9 @@ def launch(experiment: Experiment) -> Progress:
     with ray_cluster(experiment.cluster):
         check_resources(experiment.cluster)
         check_shared(experiment)
-        board = ProgressBoard.remote()  # type: ignore[attr-defined]
+        board = ProgressBoard.options(  # type: ignore[attr-defined]
+            scheduling_strategy=beside_the_driver()
+        ).remote()
         with progress_bar(board, experiment.run.steps, experiment.run.name or experiment.name):
             return fit(experiment, run, BoardObserver(board))
 

@@ -21,6 +21,7 @@ from ray.tune.search import Searcher
 from advent_dist.data.store import open_folder
 from advent_dist.errors import UserError
 from advent_dist.preflight import check
+from cluster.here import beside_the_driver
 from cluster.launch import ray_cluster, ray_storage
 from cluster.shared import check_shared
 from tune.board import Board
@@ -57,7 +58,9 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
     with _ray_tune(plan), record.session():
         concurrent = max_concurrent(plan)
         check_shared(plan.experiment)
-        board = Board.remote()  # type: ignore[attr-defined]
+        board = Board.options(  # type: ignore[attr-defined]
+            scheduling_strategy=beside_the_driver()
+        ).remote()
         _search(plan, record, board, concurrent)
         trials = record.folder.trials()
         best = winner(trials, plan.metric)
