@@ -111,6 +111,13 @@ def test_the_dashboard_is_on_loopback(name: str) -> None:
     assert "--num-cpus=0" in commands[-1]
 
 
+@pytest.mark.parametrize("name", FILES[:3])
+def test_no_command_ends_the_shell_that_runs_it(name: str) -> None:
+    for command in yaml.safe_load((REPOSITORY / name).read_text())["worker_start_ray_commands"]:
+        patterns = re.findall("pkill -f '(.+?)'", command)
+        assert not [one for one in patterns if re.search(one, command)]
+
+
 def test_kubernetes_groups_are_as_ray_reads_them() -> None:
     documents = list(yaml.safe_load_all((REPOSITORY / "cluster/kuberay.yaml").read_text()))
     cluster = next(one for one in documents if one["kind"] == "RayCluster")
