@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: setup format check test test-cluster test-unit test-golden test-distributed test-integration bench golden demo sweep-demo browser ci clean
+.PHONY: setup format check test test-cluster test-unit test-golden test-distributed test-integration bench golden demo sweep-demo browser hosts ci clean
 
 setup: .venv/.installed
 
@@ -49,6 +49,7 @@ bench: setup
 	$(BIN)/python benchmarks/decode.py --camvid $(CAMVID)
 	$(BIN)/python benchmarks/input_pipeline.py --camvid $(CAMVID) --peers
 	$(BIN)/python benchmarks/camvid_day_dusk.py --camvid $(CAMVID)
+	$(BIN)/python benchmarks/asha.py
 
 # Rewrites the stored loss curves; a change in them needs a line in CHANGELOG.md.
 golden: setup
@@ -66,7 +67,13 @@ browser:
 	command -v chromedriver > /dev/null || { apt-get update -q && apt-get install -qy chromium chromium-driver; } \
 	  || echo 'no chromium and chromedriver: the tests that open a report are skipped'
 
-ci: check browser test
+# For test-cluster, which is skipped where they can't be installed, and says so.
+hosts:
+	for tool in sshd rsync ip; do PATH=$$PATH:/usr/sbin type $$tool > /dev/null 2>&1 || missing=$$tool; done; \
+	  test -z "$$missing" || { apt-get update -q && apt-get install -qy openssh-server rsync iproute2; } \
+	  || echo "no $$missing: the tests on several hosts are skipped"
+
+ci: check browser hosts test test-cluster
 
 clean:
 	rm -rf .venv build runs
