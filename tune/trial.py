@@ -233,7 +233,8 @@ def message_of(error: BaseException) -> str:
 
 def _is_death(error: BaseException) -> bool:
     """Whether a process died, rather than an exception was raised in it."""
-    return isinstance(error, ray.exceptions.RayActorError)
+    # Ray ends processes of a node that runs out of memory, and says so by an error of its own.
+    return isinstance(error, (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError))
 
 
 def _rung(plan: Plan, step: int) -> int | None:
