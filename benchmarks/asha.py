@@ -1,11 +1,11 @@
 """Does ASHA find what the whole search finds, for less?
 
-    python benchmarks/asha.py                       # replays the curves in benchmarks/results
-    python benchmarks/asha.py --sweep runs/NAME     # takes new ones from a sweep run to the end:
-    python tune/search.py --scheduler none --seeds-for-best 0 --name NAME ...
+    python benchmarks/asha.py [--quick] [--json FILE]  # the curves kept in benchmarks/results
+    python benchmarks/asha.py --sweep runs/NAME        # keeps new ones first, of a sweep made by
+    python tune/search.py --scheduler none --seeds-for-best 0 --storage runs --name NAME ...
 
-Every trial of one sweep was trained to the end, once. The scheduler is then replayed over their
-curves in many orders. Random search gets the steps that ASHA took, for as many of the same trials.
+Every trial of one sweep was trained to the end, once. The sweep's own scheduler is then replayed
+over their curves in many orders and at many paces. Random search gets the steps that ASHA took.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import random
 import statistics
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,12 @@ from tune.plan import Plan, make_plan
 QUESTION = "Does ASHA find what the whole search finds, for less?"
 _RESULTS = Path(__file__).parent / "results"
 _CURVES = _RESULTS / "asha_curves.json"
+
 _WITHIN = 0.5
 """Points of mIoU from the best that count as found."""
+
+_SLOWEST = 1.5
+"""Time of a step in the slowest trial over that in the fastest: hosts and neighbours differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +46,10 @@ class Options:
     sweep: str | None = None
     """Sweep folder whose trials were all trained to the end; none takes the kept curves."""
 
-    orders: int = 200
+    orders: int = 500
     """Orders in which the trials are started."""
 
-    concurrent: int = 2
+    concurrent: tuple[int, ...] = (2, 8)
     """Trials at a time."""
 
     quick: bool = False
@@ -59,50 +64,67 @@ def main() -> None:
     if options.sweep is not None:
         record(options.sweep)
     recorded = json.loads(_CURVES.read_text())
-    curves = [
-        Curve(values=one["values"], steps=tuple(one["steps"]), mious=tuple(one["mious"]))
-        for one in recorded["trials"]
-    ]
+    curves = [Curve(**trial) for trial in recorded["trials"]]
     orders = 5 if options.quick else options.orders
-    last = curves[0].steps[-1]
     rows = [
-        compare(curves, plan, orders, options.concurrent)
-        for factor in (2, 3, 4)
-        for plan in [_plan(recorded["experiment"], last, curves[0].steps[0], factor)]
+        compare(curves, plan, orders, concurrent)
+        for plan in plans(recorded["experiment"], curves[0].steps)
+        for concurrent in options.concurrent
     ]
-    sys.stdout.write(f"{len(curves)} trials of {last} steps, {orders} orders\n\n{table(rows)}")
+    best = everything(curves).found
+    sys.stdout.write(
+        f"{len(curves)} trials of {curves[0].steps[-1]} steps, the best one ends at {best:.1f}; "
+        f"{orders} orders\n\n{table(rows)}"
+    )
     out = options.json or (None if options.quick else _RESULTS / "asha.json")
     ratios = {
-        f"steps / whole search, factor {row['reduction_factor']}": row["share_of_steps"]
+        f"steps / whole search, factor {row['reduction_factor']}, grace {row['rungs'][0]}, "
+        f"{row['concurrent']} at a time": row["share_of_steps"]
         for row in rows
     }
     keep(out, question=QUESTION, ratios=ratios, rows=rows)
 
 
 def record(url: str) -> None:
-    """Keep the curves of a sweep's trials."""
+    """Keep the curves of a sweep's trials.
+
+    Raises:
+        SystemExit: a trial was not trained to the end, so that the whole search is not known.
+    """
     folder = SweepFolder(url)
-    trials = folder.trials()
+    sweep, trials = folder.read("sweep.json"), folder.trials()
+    if sweep is None or any(trial.state != "finished" for trial in trials):
+        sys.exit(f"{url}: give a sweep whose trials all finished")
     curves = []
     for trial in trials:
-        rows = RunFolder.open(f"{url}/{trial.path}").rows()
-        points = [(row["step"], row["target_miou"]) for row in rows if "target_miou" in row]
-        if trial.state == "finished":
-            steps, mious = zip(*points, strict=True)
-            curves.append(asdict(Curve(values=trial.values, steps=steps, mious=mious)))
-    sweep = folder.read("sweep.json")
-    assert sweep is not None, f"{url} is no sweep folder"
-    name = sweep["experiment"]["name"]
-    _CURVES.write_text(json.dumps({"experiment": name, "trials": curves}, indent=1) + "\n")
+        rows = [row for row in RunFolder.open(f"{url}/{trial.path}").rows() if "score" in row]
+        names = {"steps": "step", "mious": "target_miou", "scores": "score"}
+        columns = {ours: tuple(row[name] for row in rows) for ours, name in names.items()}
+        curves.append(asdict(Curve(values=trial.values, **columns)))
+    lines = ",\n  ".join(json.dumps(curve) for curve in curves)
+    head = json.dumps({"experiment": sweep["experiment"]["name"], "seed": sweep["seed"]})
+    _CURVES.write_text(f'{head[:-1]}, "trials": [\n  {lines}\n]}}\n')
 
 
-def _plan(experiment: str, max_steps: int, grace: int, factor: int) -> Plan:
+def plans(experiment: str, steps: Sequence[int]) -> list[Plan]:
+    """The sweep's default rungs of several reduction factors, and rungs that start earlier."""
+    made = []
+    for factor in (2, 3, 4):
+        graces = [_plan(experiment, steps, factor, None)]
+        if graces[0].grace_steps > steps[0]:
+            graces.append(_plan(experiment, steps, factor, steps[0]))
+        made += graces
+    return made
+
+
+def _plan(experiment: str, steps: Sequence[int], factor: int, grace: int | None) -> Plan:
     return make_plan(
         SweepOptions(
             experiment=experiment,
-            max_steps=max_steps,
+            set=(f"optimizer.horizon={steps[-1]}",),
+            max_steps=steps[-1],
             grace_steps=grace,
-            evaluate_every=grace,
+            evaluate_every=steps[0],
             reduction_factor=factor,
             seeds_for_best=0,
         )
@@ -111,19 +133,20 @@ def _plan(experiment: str, max_steps: int, grace: int, factor: int) -> Plan:
 
 def compare(curves: list[Curve], plan: Plan, orders: int, concurrent: int) -> dict[str, Any]:
     """ASHA and random search against the whole search, over several orders of the trials."""
-    smoothing = plan.metric.smoothing
-    whole = everything(curves, smoothing)
+    whole = everything(curves)
     shares, regrets, regrets_at_random = [], [], []
     for seed in range(orders):
-        order = random.Random(seed).sample(curves, len(curves))
-        outcome = asha(order, plan, concurrent)
+        chance = random.Random(seed)
+        order = chance.sample(curves, len(curves))
+        paces = [chance.uniform(1, _SLOWEST) for _ in order]
+        outcome = asha(order, plan, paces, concurrent)
         shares.append(outcome.steps / whole.steps)
         regrets.append(whole.found - outcome.found)
-        chance = at_random(order, smoothing, outcome.steps)
-        regrets_at_random.append(whole.found - chance.found)
+        regrets_at_random.append(whole.found - at_random(order, outcome.steps).found)
     return {
         "reduction_factor": plan.options.reduction_factor,
         "rungs": plan.rungs,
+        "concurrent": concurrent,
         "orders": orders,
         "share_of_steps": statistics.mean(shares),
         "regret": statistics.mean(regrets),
@@ -140,15 +163,15 @@ def _share_within(regrets: list[float]) -> float:
 def table(rows: list[dict[str, Any]]) -> str:
     """As Markdown."""
     lines = [
-        "| reduction factor | rungs | steps of the whole search | mIoU below its best "
+        "| reduction factor | rungs | at a time | steps of the whole search | mIoU below its best "
         f"| within {_WITHIN} of it | random search: mIoU below | within {_WITHIN} |",
-        "| ---: | --- | ---: | ---: | ---: | ---: | ---: |",
+        "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in rows:
         rungs = ", ".join(map(str, row["rungs"]))
         lines.append(
-            f"| {row['reduction_factor']} | {rungs} | {row['share_of_steps']:.0%} "
-            f"| {row['regret']:.2f} | {row['found']:.0%} "
+            f"| {row['reduction_factor']} | {rungs} | {row['concurrent']} "
+            f"| {row['share_of_steps']:.0%} | {row['regret']:.2f} | {row['found']:.0%} "
             f"| {row['random_regret']:.2f} | {row['random_found']:.0%} |"
         )
     return "\n".join(lines) + "\n"

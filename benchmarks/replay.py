@@ -1,21 +1,21 @@
 """A sweep played again over the curves of trials that were all trained to the end.
 
 The project's own scheduler decides, on Ray's ASHA: only the trainings are read instead of done. As
-in a sweep, several trials run at the same time, each reports after as many steps as the others, and
-the next one starts as soon as one has ended.
+in a sweep, several trials run at the same time, none waits for another, and the next one starts as
+soon as one has ended.
 """
 
 from __future__ import annotations
 
-import statistics
-import tempfile
+import heapq
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
 from tune.finals import winner
-from tune.folder import SweepFolder, Trial
+from tune.folder import State, Trial
 from tune.plan import Plan
 from tune.scheduler import Asha
 
@@ -28,14 +28,18 @@ class Curve:
     """Dotted config path -> value."""
 
     steps: tuple[int, ...]
-    """Step of each evaluation, ascending."""
+    """Step of each evaluation, ascending; the last one is the trial's end."""
 
     mious: tuple[float, ...]
     """Target mIoU in percent at each evaluation."""
 
-    def score(self, evaluation: int, smoothing: int) -> float:
-        """What a sweep decides by: the median of the latest evaluations."""
-        return statistics.median(self.mious[: evaluation + 1][-smoothing:])
+    scores: tuple[float, ...]
+    """What the sweep decided by at each evaluation: smoothed target mIoU."""
+
+    @property
+    def end(self) -> float:
+        """What the trial is worth when it is trained to the end."""
+        return self.scores[-1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,57 +53,69 @@ class Outcome:
     """Optimiser steps of all its trials."""
 
 
-def everything(curves: Sequence[Curve], smoothing: int) -> Outcome:
+def everything(curves: Sequence[Curve]) -> Outcome:
     """All trials to the end."""
     return Outcome(
-        found=max(curve.score(len(curve.steps) - 1, smoothing) for curve in curves),
-        steps=sum(curve.steps[-1] for curve in curves),
+        found=max(curve.end for curve in curves), steps=sum(curve.steps[-1] for curve in curves)
     )
 
 
-def at_random(curves: Sequence[Curve], smoothing: int, budget: int) -> Outcome:
-    """As many of the trials, in their order, as can be trained to the end within `budget` steps."""
-    affordable = max(1, budget // curves[0].steps[-1])
-    return everything(curves[:affordable], smoothing)
+def at_random(curves: Sequence[Curve], budget: int) -> Outcome:
+    """As many of the trials, in their order, as `budget` steps pay to the end, rounded up."""
+    return everything(curves[: max(1, math.ceil(budget / curves[0].steps[-1]))])
 
 
-def asha(curves: Sequence[Curve], plan: Plan, concurrent: int) -> Outcome:
+def asha(curves: Sequence[Curve], plan: Plan, paces: Sequence[float], concurrent: int) -> Outcome:
     """The trials in their order, under the sweep's own scheduler.
 
     Args:
-        curves: The trials, evaluated at the same steps.
-        plan: The sweep; its grace steps and reduction factor count.
+        curves: The trials, in the order in which they are started.
+        plan: The sweep; its metric, steps, grace steps and reduction factor count.
+        paces: Time that a step of each trial takes, in any unit.
         concurrent: Trials at a time.
     """
-    smoothing = plan.metric.smoothing
     stopped: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        scheduler = Asha(plan, SweepFolder(folder), stopped.__setitem__)
-        trials = [Trial(number=number, values=curve.values) for number, curve in enumerate(curves)]
-        waiting, running = list(trials), {}
-        while waiting or running:
-            while waiting and len(running) < concurrent:
-                trial = waiting.pop(0)
-                running[trial.number] = 0
-                scheduler.on_trial_add(None, _of_ray(trial))
-            for number, evaluation in list(running.items()):
-                curve, trial = curves[number], trials[number]
-                score, step = curve.score(evaluation, smoothing), curve.steps[evaluation]
-                scheduler.on_trial_result(None, _of_ray(trial), {"step": step, "score": score})
-                ends = step == curve.steps[-1]
-                state = "finished" if ends else "stopped" if trial.path in stopped else "running"
-                trials[number] = replace(trial, steps=step, score=score, state=state)
-                running[number] = evaluation + 1
-                if trials[number].has_ended:
-                    del running[number]
-                    scheduler.on_trial_complete(None, _of_ray(trial), {})
+    scheduler = Asha(plan, _Nowhere(), stopped.__setitem__)  # type: ignore[arg-type]
+    trials = [Trial(number=number, values=curve.values) for number, curve in enumerate(curves)]
+    waiting = list(range(len(trials)))
+    arrivals: list[tuple[float, int, int]] = []
+    """(time, trial, evaluation) of what runs."""
+
+    def start(now: float) -> None:
+        number = waiting.pop(0)
+        scheduler.on_trial_add(None, _of_ray(trials[number]))
+        heapq.heappush(arrivals, (now + curves[number].steps[0] * paces[number], number, 0))
+
+    for _ in range(min(concurrent, len(trials))):
+        start(0.0)
+    while arrivals:
+        now, number, evaluation = heapq.heappop(arrivals)
+        curve, trial = curves[number], trials[number]
+        step, score = curve.steps[evaluation], curve.scores[evaluation]
+        scheduler.on_trial_result(None, _of_ray(trial), {"step": step, "score": score})
+        ended = step == curve.steps[-1]
+        state: State = "finished" if ended else "stopped" if trial.path in stopped else "running"
+        trials[number] = replace(trial, steps=step, score=score, state=state)
+        if not trials[number].has_ended:
+            later = now + (curve.steps[evaluation + 1] - step) * paces[number]
+            heapq.heappush(arrivals, (later, number, evaluation + 1))
+            continue
+        scheduler.on_trial_complete(None, _of_ray(trial), {})
+        if waiting:
+            start(now)
     best = winner(trials, plan.metric)
     assert best is not None
-    chosen = curves[best.number]
-    return Outcome(
-        found=chosen.score(len(chosen.steps) - 1, smoothing),
-        steps=sum(trial.steps for trial in trials),
-    )
+    return Outcome(found=curves[best.number].end, steps=sum(trial.steps for trial in trials))
+
+
+class _Nowhere:
+    """In place of the sweep folder: nobody resumes a replay."""
+
+    def read(self, name: str) -> None:
+        """There is nothing."""
+
+    def write(self, name: str, tree: dict[str, Any]) -> None:
+        """Forget it."""
 
 
 def _of_ray(trial: Trial) -> Any:

@@ -1,4 +1,4 @@
-"""`python -m tune.report DIR [--price-per-hour X]`."""
+"""`python -m tune.report DIR [--price-per-hour X] [--no-pictures]`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ class Options:
     price_per_hour: float | None = None
     """Price of a GPU, or of a CPU core where trials hold no GPU; none takes the sweep's."""
 
+    pictures: bool = True
+    """Whether the data set's images are shown, which not every licence lets you pass on."""
+
     def __post_init__(self) -> None:
         if self.price_per_hour is not None and not 0 <= self.price_per_hour < float("inf"):
             raise ConfigError(f"--price-per-hour {self.price_per_hour}: give 0 or more")
@@ -35,7 +38,7 @@ def main(arguments: list[str]) -> int:
     """
     options = tyro.cli(Options, args=arguments, prog="python -m tune.report")
     try:
-        url = write_report(options.folder, options.price_per_hour)
+        url = write_report(options.folder, options.price_per_hour, pictures=options.pictures)
     except UserError as error:
         sys.stderr.write(f"tune.report: {error}\n")
         return 1

@@ -34,6 +34,11 @@ def predictions(sweep: Sweep) -> Section:
     return replace(shown, notes=[*shown.notes, *notes])
 
 
+def left_out() -> Section:
+    """In place of the panels, where a data set's images must not be passed on."""
+    return Section(title=TITLE, notes=["The report was written without pictures."])
+
+
 def _runs(sweep: Sweep) -> tuple[dict[str, str], str]:
     """Caption -> run folder, and the folder of the images to show.
 

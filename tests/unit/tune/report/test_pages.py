@@ -186,6 +186,11 @@ def test_pictures_are_drawn_from_the_weights_that_can_be_read(tmp_path: Path) ->
     said = " ".join(reader.text)
     assert "The first images of evaluation" in said
     assert "There are no pictures of source only" in said
+    assert main([url, "--no-pictures"]) == 0
+    bare = Reader(Path(url, "report.html").read_text())
+    assert bare.tags["img"] == 0
+    assert "without pictures" in " ".join(bare.text)
+    assert bare.charts == reader.charts
 
 
 def test_pictures_that_cannot_be_drawn_say_why(tmp_path: Path) -> None:
