@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import subprocess
@@ -17,6 +18,9 @@ from advent_dist.errors import ConfigError
 LAUNCHER = "10.77.0.1"
 """Address of this side of the bridge, where the launcher and the S3 server are."""
 
+FIRST = "10.77.0.11"
+"""Address of host 1; the next ones follow."""
+
 _BRIDGE = "advdist"
 _STARTS_WITHIN_S = 30.0
 _HERE = Path(__file__).parent
@@ -28,6 +32,9 @@ class Bed:
 
     folder: Path
     """For keys and the shared folder; outside of the hosts."""
+
+    first: str = FIRST
+    """Address of host 1."""
 
     hosts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     """Address -> the process whose end is the host's."""
@@ -43,8 +50,8 @@ class Bed:
         return self.folder / "shared"
 
     def switch_on(self, number: int) -> str:
-        """Start a host; its address, 10.77.0.11 for number 1."""
-        address = f"10.77.0.{10 + number}"
+        """Start a host; its address."""
+        address = _address(self.first, number)
         # The interpreter, its packages and the code are the machine's own, read-only.
         read_only = {sys.prefix, sys.base_prefix, str(_HERE.parents[1])}
         inner: list[str | Path] = [
@@ -70,10 +77,14 @@ class Bed:
         _wait(lambda: _listens(address), f"sshd of host{number}")
         return address
 
+    def ssh(self, address: str, command: str) -> list[str]:
+        """The words of a command that runs another one on a host."""
+        anyone = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+        return ["ssh", "-q", "-i", str(self.key), *anyone, f"root@{address}", command]
+
     def run(self, address: str, command: str) -> str:
         """What a command prints on a host, over ssh."""
-        anyone = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
-        ssh = ["ssh", "-q", "-i", str(self.key), *anyone, f"root@{address}", command]
+        ssh = self.ssh(address, command)
         return subprocess.run(ssh, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
 
     def power_off(self, address: str) -> None:
@@ -88,12 +99,16 @@ class Bed:
 
 
 @contextmanager
-def switched_on(folder: Path, count: int) -> Iterator[Bed]:
+def switched_on(
+    folder: Path, count: int, *, launcher: str = LAUNCHER, first: str = FIRST
+) -> Iterator[Bed]:
     """Switch on hosts 1 to `count`, and off at the end.
 
     Args:
         folder: An empty folder.
         count: How many.
+        launcher: Address of this side of the bridge.
+        first: Address of host 1.
 
     Raises:
         ConfigError: not called through `enter.sh`.
@@ -102,12 +117,12 @@ def switched_on(folder: Path, count: int) -> Iterator[Bed]:
         raise ConfigError("the test bed changes the network: start it by cluster/testbed/enter.sh")
     _ip("link", "set", "lo", "up")
     _ip("link", "add", _BRIDGE, "type", "bridge")
-    _ip("address", "add", f"{LAUNCHER}/24", "dev", _BRIDGE)
+    _ip("address", "add", f"{launcher}/24", "dev", _BRIDGE)
     _ip("link", "set", _BRIDGE, "up")
-    bed = Bed(folder=folder)
+    bed = Bed(folder=folder, first=first)
     bed.shared.mkdir()
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", bed.key], check=True)
-    names = [f"10.77.0.{10 + number} host{number}" for number in range(1, 10)]
+    names = [f"{_address(first, number)} host{number}" for number in range(1, 30)]
     (folder / "hosts").write_text("\n".join(["127.0.0.1 localhost", *names, ""]))
     try:
         for number in range(1, count + 1):
@@ -117,6 +132,10 @@ def switched_on(folder: Path, count: int) -> Iterator[Bed]:
         for address in list(bed.hosts):
             bed.power_off(address)
         _ip("link", "delete", _BRIDGE)
+
+
+def _address(first: str, number: int) -> str:
+    return str(ipaddress.ip_address(first) + number - 1)
 
 
 def _ip(*arguments: str) -> None:
