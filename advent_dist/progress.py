@@ -34,8 +34,7 @@ class Scores:
         }
         for name in ("information_maximisation", "snd", "diversity"):
             row[f"criterion/{name}"] = float(self.target[name])
-        if self.target.get("skipped_samples"):
-            row["evaluation_skipped_samples"] = float(self.target["skipped_samples"])
+        row["evaluation_skipped_samples"] = float(self.target.get("skipped_samples", 0))
         if self.source is not None:
             row["source_miou"] = float(self.source["miou"])
         return row

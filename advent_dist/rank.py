@@ -17,6 +17,7 @@ from advent_dist.config import Experiment
 from advent_dist.data.classes import class_set
 from advent_dist.data.loader import EvaluationLoader, TrainingLoader
 from advent_dist.data.store import folder_url, read_manifest
+from advent_dist.errors import DamageError
 from advent_dist.evaluate import evaluate, summarise
 from advent_dist.global_batch import for_ranks, global_batch_size
 from advent_dist.intake import Intake
@@ -146,6 +147,14 @@ def _evaluator(
             size=data.evaluation_size,
         )
         skipped = world.sum(torch.tensor(loader.skipped, device=world.device))
+        num_samples = loader.manifest.num_samples
+        if skipped > data.max_damaged_fraction * num_samples:
+            # Each reader alone may have been below the limit.
+            raise DamageError(
+                f"{folder}: {int(skipped)} of {num_samples} samples were skipped, more than "
+                f"data.max_damaged_fraction = {data.max_damaged_fraction:g} allows; copy or build "
+                "the damaged shards again (the log names them)"
+            )
         evaluation = summarise(counts.all_reduce(), classes).to_json()
         return {**evaluation, "skipped_samples": int(skipped)}
 

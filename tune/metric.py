@@ -22,6 +22,10 @@ METRICS = {
 """Metric of an evaluation -> whether more or less of it is better. All but the first need no target
 label."""
 
+_NO_ERROR, _SETTLED = 0.01 * math.log(2), 3
+"""A discriminator's loss, a hundredth of that of a coin, that ends a trial after so many
+evaluations in a row."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
@@ -81,6 +85,7 @@ class Judge:
     metric: Metric
     _values: list[float] = field(default_factory=list)
     _most_live: float = 0.0
+    _settled: int = 0
 
     def sees(self, row: dict[str, Any]) -> None:
         """Add `score` to a row that has an evaluation; leave others as they are."""
@@ -90,6 +95,8 @@ class Judge:
         self._values = [*self._values, value][-self.metric.smoothing :]
         row["score"] = statistics.median(self._values)
         self._most_live = max(self._most_live, row["target_live_classes"])
+        errs = sum(row.get(f"loss/discriminator_{domain}", 1.0) for domain in ("source", "target"))
+        self._settled = self._settled + 1 if errs < _NO_ERROR else 0
 
     def collapse(self, row: dict[str, Any]) -> str | None:
         """Why the trial is worth nothing from `row` on, if it is."""
@@ -102,5 +109,10 @@ class Judge:
             return (
                 f"at step {row['step']} only {live:.0f} of {self._most_live:.0f} classes "
                 "are still predicted"
+            )
+        if self.metric.collapse_share and self._settled >= _SETTLED:
+            return (
+                f"at step {row['step']} the discriminator has told the domains apart without error "
+                f"for {_SETTLED} evaluations: the segmenter has nothing to learn from it"
             )
         return None

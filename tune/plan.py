@@ -19,6 +19,12 @@ from tune.metric import Metric
 from tune.options import Options
 from tune.space import Space, Values, parse, ready_made
 
+_WHEREABOUTS = {
+    "data": ("cache_dir", "cache_gb", "timeout_s", "attempts"),
+    "cluster": ("address", "max_failures", "environment"),
+}
+"""Fields that do not change what a trial computes."""
+
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -96,10 +102,18 @@ class Plan:
             self, experiment=replace(self.experiment, method=SourceOnlyConfig(**weights))
         )
 
+    def _what_counts(self) -> dict[str, Any]:
+        """The experiment without what another host or session may have otherwise."""
+        tree = asdict(self.experiment)
+        for section, names in _WHEREABOUTS.items():
+            for name in names:
+                del tree[section][name]
+        return tree
+
     def identity(self) -> dict[str, Any]:
         """What two sessions of one sweep have in common, as a JSON-able dict."""
         tree = {
-            "experiment": asdict(self.experiment),
+            "experiment": self._what_counts(),
             "space": self.space.to_json(),
             "search": self.options.search,
             "scheduler": self.options.scheduler,
@@ -120,9 +134,12 @@ def make_plan(options: Options) -> Plan:
     Raises:
         ConfigError: something in the options is wrong or does not fit the experiment.
     """
+    _check_counts(options)
     base = _base(options)
     base = override(base, _changes(options, base))
-    grace = options.grace_steps or _grace_steps(options, base)
+    grace = options.grace_steps
+    if grace is None:
+        grace = _grace_steps(options, base)
     base = override(base, {"run.evaluate_every": _evaluate_every(options, base, grace)})
     space = parse(options.space) if options.space else ready_made(base)
     metric = Metric(
@@ -139,7 +156,6 @@ def make_plan(options: Options) -> Plan:
     space.check(plan.experiment)
     metric.check(plan.experiment)
     _check_steps(plan)
-    _check_counts(options)
     _check_held_out(plan)
     if options.mlflow is not None and find_spec("mlflow") is None:
         raise ConfigError(f"--mlflow {options.mlflow}: MLflow is missing; pip install mlflow")
@@ -188,7 +204,7 @@ def _grace_steps(options: Options, base: Experiment) -> int:
 
 
 def _evaluate_every(options: Options, base: Experiment, grace: int) -> int:
-    if options.evaluate_every:
+    if options.evaluate_every is not None:
         return options.evaluate_every
     own = base.run.evaluate_every
     return own if grace % own == 0 else grace
@@ -221,6 +237,10 @@ def _check_steps(plan: Plan) -> None:
 def _check_counts(options: Options) -> None:
     least = {
         "num_trials": 1,
+        "max_steps": 1,
+        "grace_steps": 1,
+        "evaluate_every": 1,
+        "price_per_hour": 0,
         "grid_points": 2,
         "workers_per_trial": 1,
         "max_concurrent": 1,
@@ -233,6 +253,14 @@ def _check_counts(options: Options) -> None:
         value = getattr(options, name)
         if value is not None and value < minimum:
             raise ConfigError(f"--{name.replace('_', '-')} {value}: give at least {minimum}")
+    folder = options.name
+    if folder is not None and (not folder.strip(".") or "/" in folder):
+        raise ConfigError(f"--name {folder!r}: give the plain name of a folder")
+    if "@" in (options.mlflow or ""):
+        raise ConfigError(
+            "--mlflow: credentials belong into MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, not into the URI"
+        )
     if options.resume and options.overwrite:
         raise ConfigError("--resume and --overwrite: give one of the two")
 

@@ -172,7 +172,7 @@ class Space:
         return {path: _field(experiment, path) for path in self.distributions}
 
     def check(self, experiment: Experiment) -> None:
-        """Try both ends of every distribution.
+        """Try both ends of every distribution, and some values between them.
 
         Raises:
             ConfigError: a path is unknown, a value does not fit it, or a ratio is of nothing.
@@ -180,13 +180,22 @@ class Space:
         if not self.distributions:
             raise ConfigError("the space is empty; give at least one PATH=DISTRIBUTION")
         for path, one in self.distributions.items():
+            if path.startswith("run.") and path != "run.seed":
+                raise ConfigError(f"{path} is the same in all trials; give it with --set")
             # The path first: a ratio's ends are no values of its own field.
             override(experiment, {path: _field(experiment, path)})
             if isinstance(one, Ratio):
-                if one.of == path or one.of not in self.distributions:
-                    raise ConfigError(f"{path} is a ratio of {one.of!r}, which the space has not")
+                if not isinstance(self.distributions.get(one.of), _Interval) or isinstance(
+                    self.distributions[one.of], Ratio
+                ):
+                    raise ConfigError(
+                        f"{path} is a ratio of {one.of!r}, which is no uniform or loguniform "
+                        "field of the space"
+                    )
                 continue
-            for value in one.grid(2):
+            # Between the ends too, where a whole number may be wanted.
+            random = np.random.default_rng(0)
+            for value in (*one.grid(2), *(one.sample(random) for _ in range(8))):
                 override(experiment, {path: value})
 
     def to_json(self) -> dict[str, Any]:
@@ -219,7 +228,12 @@ def parse(items: tuple[str, ...]) -> Space:
     Raises:
         ConfigError: a word is none of that form.
     """
-    return Space(dict(_parse(item) for item in items))
+    pairs = [_parse(item) for item in items]
+    paths = [path for path, _ in pairs]
+    twice = next((path for path in paths if paths.count(path) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"--space {twice}: given twice; leave one out")
+    return Space(dict(pairs))
 
 
 def _parse(item: str) -> tuple[str, Distribution]:

@@ -63,6 +63,11 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
         ).remote()
         _search(plan, record, board, concurrent)
         trials = record.folder.trials()
+        if not trials:
+            raise UserError(
+                f"--time-budget {plan.options.time_budget} was used up before the first trial; "
+                "resume with a longer one"
+            )
         best = winner(trials, plan.metric)
         record.decide(best)
         if all(trial.state == "failed" for trial in trials):

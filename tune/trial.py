@@ -94,10 +94,10 @@ class _Session:
     def train(self) -> None:
         """Train until the last step, the scheduler's word, or a failure."""
         plan, trial = self._sweep.plan, self._trial
-        experiment = plan.training(trial.path, trial.values)
         observer = TrialObserver(trial.path, trial.values, self._sweep.board, plan.metric)
         ray.get(self._sweep.board.reset.remote(trial.path))
         try:
+            experiment = plan.training(trial.path, trial.values)
             with ThreadPoolExecutor(1) as thread:
                 training = thread.submit(train, experiment, observer, trial.name, plan.warm)
                 self._pass_on_evaluations(lambda: not training.done())

@@ -121,7 +121,9 @@ class BlockCache:
         with open(self._folder / "size", "a+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
-            ledger = _Ledger(int(file.read() or 0))
+            text = file.read()
+            # Empty in a new cache, or where a writer was killed or found the disk full.
+            ledger = _Ledger(int(text) if text else self._count())
             yield ledger
             file.truncate(0)
             file.write(str(ledger.num_bytes))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from concurrent import futures
 from typing import Any
-
-from fsspec.asyn import sync
 
 from advent_dist.data.connection import s3_error_code
 from advent_dist.errors import DamageError
 
 _CHUNK_BYTES = 2**18
+_GRACE_S = 5.0
 
 
 def download(
@@ -40,7 +40,14 @@ def download(
         OSError: storage failed, or the time was up; so do the errors of the S3 client.
     """
     if _is_s3(files):
-        sync(files.loop, _within, timeout_s, _stream(files, path, received, start, stop))
+        work = asyncio.wait_for(_stream(files, path, received, start, stop), timeout_s)
+        running = asyncio.run_coroutine_threadsafe(work, files.loop)
+        try:
+            # The first limit ends the request; this one holds even if the loop itself is stuck.
+            running.result(timeout_s + _GRACE_S)
+        except futures.TimeoutError as error:
+            running.cancel()
+            raise asyncio.TimeoutError from error
     else:
         # Local files and other stores give the whole rest or fail.
         received += files.cat_file(path, start=start + len(received), end=stop)
@@ -50,11 +57,6 @@ def download(
 
 def _is_s3(files: Any) -> bool:
     return "s3" in ((files.protocol,) if isinstance(files.protocol, str) else files.protocol)
-
-
-async def _within(timeout_s: float, work: Any) -> None:
-    # `sync` has a timeout too, which would leave the download running into `received`.
-    await asyncio.wait_for(work, timeout_s)
 
 
 async def _stream(files: Any, path: str, received: bytearray, start: int, stop: int | None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 
 import aiohttp
 import botocore.exceptions as boto
@@ -90,6 +91,7 @@ def _explain(error: Exception, url: str, attempts: int) -> str:
         return _explain_local(error, url)
     bucket = url.removeprefix("s3://").split("/")[0]
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    endpoint = re.sub("//[^/]*@", "//***@", endpoint or "")
     at = f"at {endpoint} (AWS_ENDPOINT_URL)" if endpoint else "at AWS (AWS_ENDPOINT_URL is not set)"
     if isinstance(error, FileNotFoundError):
         if is_missing_bucket(error):

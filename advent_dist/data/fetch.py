@@ -48,7 +48,11 @@ class BlockSource:
         shard, block = self._blocks[place]
         if self._cache is None:
             return self._fetch(shard, block)
-        data: bytes | bytearray | None = self._cache.get(shard, block)
+        data: bytes | bytearray | None = None
+        try:
+            data = self._cache.get(shard, block)
+        except OSError as error:
+            self._complain(error)
         if data is not None:
             self._tally.add(CACHE_HITS)
             return data
@@ -80,10 +84,13 @@ class BlockSource:
         try:
             cache.put(shard, block, data)
         except OSError as error:
-            self._tally.add(CACHE_ERRORS)
-            if self._cache_works:  # said once
-                _log.warning("data.cache_dir: %s; reading goes on without", error)
-            self._cache_works = False
+            self._complain(error)
+
+    def _complain(self, error: OSError) -> None:
+        self._tally.add(CACHE_ERRORS)
+        if self._cache_works:  # said once
+            _log.warning("data.cache_dir: %s; reading goes on without", error)
+        self._cache_works = False
 
 
 def _damaged(where: str, block: Block, how: str) -> DamageError:

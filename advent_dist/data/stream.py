@@ -71,9 +71,9 @@ def stream(batches: MakeBatches, workers: int, shape: BatchShape | None = None) 
 def _started(loader: DataLoader[_Item]) -> Iterator[_Item]:
     """The loader's iterator, without torch's handler of SIGCHLD.
 
-    When a worker dies, that one raises in whatever the trainer is at: in the middle of a step, or of
-    the fork of another worker, which then keeps the lock of `logging` for ever. Without it the next
-    batch brings the news, some seconds later.
+    When a worker dies, that one raises in whatever the trainer is at: in the middle of a step, or
+    of the fork of another worker, which then keeps the lock of `logging` for ever. Without it the
+    next batch brings the news, some seconds later.
     """
     before = signal.getsignal(signal.SIGCHLD)
     items = iter(loader)

@@ -197,8 +197,3 @@ def _epoch(data: DataConfig) -> list[DomainBatch]:
     batches = [next(loader) for _ in range(5)]
     loader.close()
     return batches
-
-
-def _evaluated_keys(data: DataConfig) -> list[str]:
-    batches = EvaluationLoader(data, "source", rank=0, world_size=1)
-    return [key for batch in batches for key in batch.keys]

@@ -74,6 +74,27 @@ def _nothing_is_held() -> None:
     """No placement group, no actor, all CPUs free: what a stopped trial must leave behind."""
     groups = placement_group_table().values()  # type: ignore[no-untyped-call]
     assert [one for one in groups if one["state"] != "REMOVED"] == []
+    deadline = time.monotonic() + 20
+    while held := _held():
+        assert time.monotonic() < deadline, held
+        time.sleep(0.2)
+
+
+def _held() -> list[str]:
+    """CPUs in use, and processes of ranks that are still there."""
+    there, free = ray.cluster_resources(), ray.available_resources()  # type: ignore[no-untyped-call]
+    cpus = [f"{free.get('CPU', 0)} of {there['CPU']} CPUs are free"]
+    family = psutil.Process().children(recursive=True)
+    ranks = [" ".join(one.cmdline()) for one in family if _is_rank(one)]
+    return ranks + (cpus if free.get("CPU", 0) < there["CPU"] else [])
+
+
+def _is_rank(process: psutil.Process) -> bool:
+    try:
+        first = process.cmdline()[:1]
+    except psutil.Error:
+        return False
+    return bool(first) and any(word in first[0] for word in (" rank ", "ray::Rank", "RayTrain"))
 
 
 def test_a_sweep_from_s3_to_s3(shards: str, bucket: str, tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ def test_killed_and_resumed(how: signal.Signals, command: list[str], tmp_path: P
     assert final is not None
     for old_rung, new_rung in zip(rungs["rungs"], final["rungs"], strict=True):
         assert old_rung["scores"].items() <= new_rung["scores"].items()
+    assert {"report.html", "report.md", "trials.csv", "trials.json"} <= set(folder.open().list())
     ended = folder.read(SWEEP_FILE)
     assert ended is not None
     assert ended["status"] == "finished"

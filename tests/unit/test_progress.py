@@ -42,6 +42,7 @@ def test_the_row_of_a_report() -> None:
         "criterion/information_maximisation": 0.5,
         "criterion/snd": 3.0,
         "criterion/diversity": 0.75,
+        "evaluation_skipped_samples": 0.0,
     }
     assert _scores(1, 12.5).row() == row
     assert _scores(1, 12.5, source=40.0).row() == {**row, "source_miou": 40.0}

@@ -184,6 +184,27 @@ def test_a_full_disk_is_counted_and_reading_goes_on(small_disk, tmp_path, caplog
     assert list((small_disk / "incoming").iterdir()) == []
 
 
+def test_a_lost_size_is_counted_again(tmp_path):
+    """A kill, or a full disk, between emptying the file and writing it."""
+    cache = BlockCache(str(tmp_path), 3 * BYTES)
+    put(cache, 0, 1, 2)
+    (tmp_path / "size").write_text("")
+    put(cache, 3, 4)
+    assert size_on_disk(tmp_path) <= 3 * BYTES
+
+
+def test_a_cache_that_can_not_be_read_costs_speed_only(tmp_path):
+    manifest = write_shards(f"{tmp_path}/shards", examples(2))
+    tally, cache = Tally(), BlockCache(str(tmp_path / "cache"), 10**9)
+    source = BlockSource(open_folder(f"{tmp_path}/shards"), manifest, cache, tally)
+    first = bytes(source.read(0))
+    (kept_block,) = (tmp_path / "cache").rglob("*-*")
+    kept_block.unlink()
+    kept_block.mkdir()  # whatever a read error is
+    assert bytes(source.read(0)) == first
+    assert tally.take()[CACHE_ERRORS] > 0
+
+
 def test_a_shard_that_changed_is_another_block(tmp_path):
     shards, folder = tmp_path / "shards", open_folder(f"{tmp_path}/shards")
     cache = BlockCache(str(tmp_path / "cache"), 10**9)

@@ -60,6 +60,24 @@ def test_collapse_is_measured_by_what_the_trial_had() -> None:
     assert verdicts[4] == "at step 4 only 5 of 12 classes are still predicted"
 
 
+def _verdicts(judge: Judge, losses: list[float]) -> list[str | None]:
+    verdicts = []
+    for step, loss in enumerate(losses):
+        halves = {f"loss/discriminator_{domain}": loss / 2 for domain in ("source", "target")}
+        row = _row(step, 10.0, **halves)
+        judge.sees(row)
+        verdicts.append(judge.collapse(row))
+    return verdicts
+
+
+def test_a_discriminator_without_error_is_a_collapse() -> None:
+    verdicts = _verdicts(Judge(MIOU), [0.69, 0.001, 0.001, 0.3, 0.001, 0.002, 0.003])
+    assert verdicts[:6] == [None] * 6
+    assert "at step 6 the discriminator has told the domains apart" in str(verdicts[6])
+    off = Metric(name="target_miou", smoothing=3, collapse_share=0.0)
+    assert _verdicts(Judge(off), [0.001] * 5) == [None] * 5
+
+
 def test_a_score_that_is_no_number_is_a_collapse() -> None:
     judge, row = Judge(MIOU), _row(7, float("nan"))
     judge.sees(row)

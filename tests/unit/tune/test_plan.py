@@ -119,6 +119,12 @@ def test_trials_on_gpus_have_processes_of_their_own(tmp_path: Path) -> None:
         ({"time_budget": "soon"}, "--time-budget soon: give a number"),
         ({"time_budget": "0h"}, "--time-budget 0h: give a number"),
         ({"resume": True, "overwrite": True}, "give one of the two"),
+        ({"grace_steps": 0}, "--grace-steps 0: give at least 1"),
+        ({"evaluate_every": 0}, "--evaluate-every 0: give at least 1"),
+        ({"price_per_hour": -3.0}, "--price-per-hour -3.0: give at least 0"),
+        ({"name": ""}, "--name '': give the plain name"),
+        ({"name": "../x"}, "--name '../x': give the plain name"),
+        ({"mlflow": "https://user:secret@host"}, "--mlflow: credentials belong into"),
         ({"workers_per_trial": 0}, "cluster.workers|--workers-per-trial 0"),
         ({"storage": "s3://key:secret@host/bucket"}, "credentials belong into AWS_"),
     ],
@@ -153,6 +159,17 @@ def test_source_only_keeps_everything_but_the_method(tmp_path: Path) -> None:
     assert baseline.method.name == "source_only"
     assert baseline.method.lambda_seg_aux == 0.3
     assert baseline.optimizer == made.experiment.optimizer
+
+
+def test_where_it_runs_does_not_make_it_another_sweep(tmp_path: Path) -> None:
+    here, there = (
+        plan(tmp_path, set=words, max_failures=number)
+        for number, words in enumerate(
+            (("data.cache_dir=/a", "cluster.address=auto"), ("data.cache_dir=/b",))
+        )
+    )
+    assert here.identity() == there.identity()
+    assert here.identity() != plan(tmp_path, set=("run.seed=7",)).identity()
 
 
 def test_a_training_lies_in_the_sweep(tmp_path: Path) -> None:

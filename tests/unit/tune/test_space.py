@@ -122,13 +122,28 @@ def test_words_that_mean_nothing(word: str, message: str) -> None:
         ("method.lambda_add=loguniform:1e-4:1e-1", "did you mean method.lambda_adv"),
         ("method=uniform:0:1", "no config field"),
         ("method.lambda_adv=uniform:-1:1", "must be 0 or more"),
-        ("run.steps=uniform:0.5:1.5", "run.steps = 0.5"),
-        (f"{AUX}=ratio:{WEIGHT}:0.1:0.5", "which the space has not"),
+        ("run.steps=choice:100:200", "run.steps is the same in all trials"),
+        ("model.discriminator_width=uniform:8:64", "model.discriminator_width"),
+        (f"{AUX}=ratio:{WEIGHT}:0.1:0.5", "no uniform or loguniform field of the space"),
     ],
 )
 def test_a_space_that_does_not_fit_the_experiment(word: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse((word,)).check(experiment("streets_advent"))
+
+
+@pytest.mark.parametrize(
+    "of", [f"{WEIGHT}=choice:0.1:0.2", f"{WEIGHT}=ratio:optimizer.power:0.1:0.5"]
+)
+def test_a_ratio_is_of_a_plain_number(of: str) -> None:
+    words = ("optimizer.power=uniform:0.1:1", of, f"{AUX}=ratio:{WEIGHT}:0.1:0.5")
+    with pytest.raises(ConfigError, match=f"{AUX} is a ratio of '{WEIGHT}', which is no uniform"):
+        parse(words).check(experiment("streets_advent"))
+
+
+def test_a_field_is_given_once() -> None:
+    with pytest.raises(ConfigError, match=r"--space optimizer.power: given twice"):
+        parse(("optimizer.power=uniform:0:1", "optimizer.power=choice:0.9"))
 
 
 def test_values_are_short_enough_to_copy() -> None:
