@@ -167,9 +167,8 @@ class DataConfig:
             same = os.path.normpath(self.held_out) == os.path.normpath(self.evaluation)
             fix = "the images that report must be others than those of data.evaluation"
             _require(not same, "data.held_out", self.held_out, fix)
-        folders = (self.source, self.target, self.evaluation)
-        for url in (self.root, *folders, self.source_evaluation, self.held_out):
-            _require_no_secret("data", url or "")
+        for name in ("root", "source", "target", "evaluation", "source_evaluation", "held_out"):
+            _require_no_secret(f"data.{name}", getattr(self, name) or "")
         local = self.cache_dir is None or "://" not in self.cache_dir
         _require(local, "data.cache_dir", self.cache_dir, "give a folder on the node's own disk")
         _require(self.cache_gb > 0, "data.cache_gb", self.cache_gb, "must be positive")

@@ -50,6 +50,9 @@ class Options:
     quick: bool = False
     """A fifth of the samples, one round: to see that it works."""
 
+    memory_only: bool = False
+    """Measure memory alone, one round; nothing is kept unless --json says where."""
+
     json: Path | None = None
     """Where the result goes; a full run's default is benchmarks/results/input_pipeline.json."""
 
@@ -97,23 +100,28 @@ def main() -> None:
     """Prepare the pictures, run all readers in turn, print the table."""
     options = tyro.cli(Options)
     samples, unresized, rounds = (240, 80, 1) if options.quick else (2400, 200, 3)
+    if options.memory_only:
+        samples, rounds = 240, 1
     with tempfile.TemporaryDirectory() as folder, local_s3(Path(folder)) as environment:
         os.environ |= environment
         Path(folder, "bench").mkdir()
         scene = Scene(work=Path(folder), samples=samples, unresized=unresized, rounds=rounds)
         prepare(scene, options)
-        for _ in range(rounds):
+        for _ in range(0 if options.memory_only else rounds):
             speed(scene)
             if options.peers:
                 peers(scene, options.environments)
-        ratios = speed_ratios(scene, options.peers)
-        ratios |= resume(scene, 2_000 if options.quick else 20_000)
+        ratios = {}
+        if not options.memory_only:
+            ratios |= speed_ratios(scene, options.peers)
+            ratios |= resume(scene, 2_000 if options.quick else 20_000)
         ratios |= memory(scene, 64 if options.quick else 1024)
     rows = [
         {"reader": name, "samples_per_s": statistics.median(rates), "all": rates}
         for name, rates in scene.rates.items()
     ]
-    out = options.json or (None if options.quick else RESULTS)
+    part = options.quick or options.memory_only
+    out = options.json or (None if part else RESULTS)
     keep(out, question=QUESTION, ratios=ratios, rows=rows)
     print("| reader | samples/s |\n| --- | --- |")
     for row in rows:
