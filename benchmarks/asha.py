@@ -49,7 +49,7 @@ class Options:
     orders: int = 500
     """Orders in which the trials are started."""
 
-    concurrent: tuple[int, ...] = (2, 8)
+    concurrent: int = 2
     """Trials at a time."""
 
     quick: bool = False
@@ -67,34 +67,33 @@ def main() -> None:
     curves = [Curve(**trial) for trial in recorded["trials"]]
     orders = 5 if options.quick else options.orders
     rows = [
-        compare(curves, plan, orders, concurrent)
+        compare(curves, plan, orders, options.concurrent)
         for plan in plans(recorded["experiment"], curves[0].steps)
-        for concurrent in options.concurrent
     ]
-    best = everything(curves).found
     sys.stdout.write(
-        f"{len(curves)} trials of {curves[0].steps[-1]} steps, the best one ends at {best:.1f}; "
-        f"{orders} orders\n\n{table(rows)}"
+        f"{len(curves)} trials of {curves[0].steps[-1]} steps, {options.concurrent} at a time, "
+        f"{orders} orders; the best ends at {everything(curves).found:.1f}\n\n{table(rows)}"
     )
     out = options.json or (None if options.quick else _RESULTS / "asha.json")
     ratios = {
-        f"steps / whole search, factor {row['reduction_factor']}, grace {row['rungs'][0]}, "
-        f"{row['concurrent']} at a time": row["share_of_steps"]
+        f"steps / whole search, factor {row['reduction_factor']}, grace {row['rungs'][0]}": row[
+            "share_of_steps"
+        ]
         for row in rows
     }
     keep(out, question=QUESTION, ratios=ratios, rows=rows)
 
 
 def record(url: str) -> None:
-    """Keep the curves of a sweep's trials.
+    """Keep the curves of a sweep's trials; those that are still running are left out.
 
     Raises:
-        SystemExit: a trial was not trained to the end, so that the whole search is not known.
+        SystemExit: a trial ended early, so that the best of the whole search is not known.
     """
     folder = SweepFolder(url)
-    sweep, trials = folder.read("sweep.json"), folder.trials()
+    sweep, trials = folder.read("sweep.json"), [one for one in folder.trials() if one.has_ended]
     if sweep is None or any(trial.state != "finished" for trial in trials):
-        sys.exit(f"{url}: give a sweep whose trials all finished")
+        sys.exit(f"{url}: give a sweep with --scheduler none, none of whose trials ended early")
     curves = []
     for trial in trials:
         rows = [row for row in RunFolder.open(f"{url}/{trial.path}").rows() if "score" in row]
@@ -107,13 +106,12 @@ def record(url: str) -> None:
 
 
 def plans(experiment: str, steps: Sequence[int]) -> list[Plan]:
-    """The sweep's default rungs of several reduction factors, and rungs that start earlier."""
+    """Several reduction factors with the first rung at the first evaluation, default, half-way."""
     made = []
     for factor in (2, 3, 4):
-        graces = [_plan(experiment, steps, factor, None)]
-        if graces[0].grace_steps > steps[0]:
-            graces.append(_plan(experiment, steps, factor, steps[0]))
-        made += graces
+        default = _plan(experiment, steps, factor, None)
+        graces = {steps[0], default.grace_steps, steps[len(steps) // 2 - 1]}
+        made += [_plan(experiment, steps, factor, grace) for grace in sorted(graces)]
     return made
 
 
@@ -163,15 +161,15 @@ def _share_within(regrets: list[float]) -> float:
 def table(rows: list[dict[str, Any]]) -> str:
     """As Markdown."""
     lines = [
-        "| reduction factor | rungs | at a time | steps of the whole search | mIoU below its best "
+        "| reduction factor | rungs | steps of the whole search | mIoU below its best "
         f"| within {_WITHIN} of it | random search: mIoU below | within {_WITHIN} |",
-        "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| ---: | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in rows:
         rungs = ", ".join(map(str, row["rungs"]))
         lines.append(
-            f"| {row['reduction_factor']} | {rungs} | {row['concurrent']} "
-            f"| {row['share_of_steps']:.0%} | {row['regret']:.2f} | {row['found']:.0%} "
+            f"| {row['reduction_factor']} | {rungs} | {row['share_of_steps']:.0%} "
+            f"| {row['regret']:.2f} | {row['found']:.0%} "
             f"| {row['random_regret']:.2f} | {row['random_found']:.0%} |"
         )
     return "\n".join(lines) + "\n"
