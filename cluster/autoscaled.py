@@ -5,6 +5,7 @@ Ray does not tell: its own record of them stays empty on a cluster that `ray up`
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,14 @@ def autoscaled(file: Path = _ON_THE_HEAD) -> tuple[Mapping[str, float], ...]:
     except OSError:
         return ()
     return largest(config) or ()
+
+
+def may_grow(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether nodes may come of which nobody here can tell: KubeRay's operator adds pods.
+
+    KubeRay sets this variable in each pod of a cluster.
+    """
+    return "RAY_CLUSTER_NAME" in environment
 
 
 def largest(config: Mapping[str, Any]) -> tuple[Mapping[str, float], ...] | None:

@@ -22,6 +22,7 @@ from advent_dist.preflight import check
 from advent_dist.progress import Progress
 from advent_dist.runfolder import CHECKPOINTS, RunFolder
 from cluster.address import why_unreachable
+from cluster.autoscaled import may_grow
 from cluster.board import BoardObserver, ProgressBoard, progress_bar
 from cluster.capacity import capacity, idle_head, per_worker, training_nodes
 from cluster.capacity import fit as fit_workers
@@ -195,7 +196,7 @@ def check_resources(cluster: ClusterConfig) -> None:
     fewest, name = cluster.workers, "workers"
     if cluster.min_workers is not None:
         fewest, name = cluster.min_workers, "min_workers"
-    if fewest > most:
+    if fewest > most and not may_grow():
         each = " and ".join(f"{amount:g} {one}" for one, amount in per_worker(cluster).items())
         raise ConfigError(
             f"cluster.{name} = {fewest}: the cluster never has room for more than {most} workers "

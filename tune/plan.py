@@ -25,6 +25,8 @@ _WHEREABOUTS = {
 }
 """Fields that do not change what a trial computes."""
 
+_DEFAULT_TRIALS = 16
+
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -64,6 +66,15 @@ class Plan:
     def max_steps(self) -> int:
         """Optimiser steps of a whole trial."""
         return self.experiment.run.steps
+
+    @property
+    def num_trials(self) -> int:
+        """Trials of the search, the published point among them."""
+        options = self.options
+        if options.search != "grid":
+            return options.num_trials or _DEFAULT_TRIALS
+        whole = len(self.space.grid(options.grid_points, options.seed)) + 1
+        return min(options.num_trials or whole, whole)
 
     @property
     def rungs(self) -> list[int]:

@@ -99,7 +99,7 @@ def _tree(plan: Plan, resume_command: str, known: dict[str, Any] | None) -> dict
         "name": plan.name,
         **plan.identity(),
         "published": plan.space.point(plan.experiment),
-        "num_trials": options.num_trials,
+        "num_trials": plan.num_trials,
         "rungs": plan.rungs,
         "tune_folder": data.evaluation,
         "report_folder": data.held_out,

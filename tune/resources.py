@@ -7,6 +7,7 @@ from typing import Any
 from ray.tune import PlacementGroupFactory
 
 from advent_dist.errors import ConfigError
+from cluster.autoscaled import may_grow
 from cluster.capacity import (
     HEAD,
     capacity,
@@ -49,7 +50,7 @@ def max_concurrent(plan: Plan) -> int:
     # An elastic trial is content with less, so that one at a time there always is room for.
     fitting = max(fit_runs(there.nodes, cluster), fit_runs(there.most, cluster), 1)
     asked = plan.options.max_concurrent or fitting
-    if asked > fitting:
+    if asked > fitting and not may_grow():
         raise ConfigError(
             f"--max-concurrent {asked}: the cluster holds {fitting} trials of {cluster.workers} "
             f"workers with {per_worker(cluster)} each; lower it or leave it out"

@@ -15,8 +15,6 @@ from tune.folder import Trial
 from tune.plan import Plan
 from tune.space import Choice, Distribution, LogUniform, Space, Uniform, Values
 
-_DEFAULT_TRIALS = 16
-
 
 class Suggester(Protocol):
     """Where trials come from."""
@@ -49,7 +47,7 @@ class RandomSearch(_Blind):
 
     def __init__(self, plan: Plan) -> None:
         self._space, self._seed = plan.space, plan.options.seed
-        self.num_trials = plan.options.num_trials or _DEFAULT_TRIALS
+        self.num_trials = plan.num_trials
 
     def suggest(self, number: int) -> Values:
         """See `Suggester`."""
@@ -62,8 +60,7 @@ class GridSearch(_Blind):
     def __init__(self, plan: Plan) -> None:
         self._space = plan.space
         self._draws = plan.space.grid(plan.options.grid_points, plan.options.seed)
-        whole = len(self._draws) + 1
-        self.num_trials = min(plan.options.num_trials or whole, whole)
+        self.num_trials = plan.num_trials
 
     def suggest(self, number: int) -> Values:
         """See `Suggester`."""
@@ -86,7 +83,7 @@ class OptunaSearch:
             ),
         )
         self._running: dict[int, optuna.Trial] = {}
-        self.num_trials = plan.options.num_trials or _DEFAULT_TRIALS
+        self.num_trials = plan.num_trials
 
     def suggest(self, number: int) -> Values:
         """See `Suggester`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from advent_dist.config import ClusterConfig
+from cluster.autoscaled import may_grow
 from cluster.capacity import Capacity, Resources, fit, per_worker
 from cluster.doctor.finding import Finding, failure, ok, warning
 
@@ -21,6 +22,9 @@ def judge_resources(cluster: ClusterConfig, capacity: Capacity, where: str) -> l
     most = max(fit(capacity.most, cluster), there)
     each = " and ".join(f"{amount:g} {name}" for name, amount in per_worker(cluster).items())
     asked = f"{cluster.workers} workers of {each} ({cluster.placement})"
+    if cluster.workers > most and may_grow():
+        fix = "maxReplicas of the RayCluster has to allow for them"
+        return [warning(_CHECK, where, f"{asked}: {there} fit, KubeRay has to add pods", fix)]
     if cluster.workers > most:
         fix = f"--cluster.workers {most}" if most else "ask for less per worker"
         said = f"{asked}: there is never room for more than {most}"

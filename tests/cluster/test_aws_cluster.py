@@ -160,9 +160,6 @@ def test_the_sweep_brings_a_spot_worker(sweep: subprocess.CompletedProcess[str])
     assert {trial.state for trial in trials} <= {"finished", "stopped", "collapsed"}
 
 
-@pytest.mark.xfail(
-    reason="the record of a sweep without --num-trials has none, and the report refuses that"
-)
 def test_the_sweep_ends_with_its_report(sweep: subprocess.CompletedProcess[str]) -> None:
     assert sweep.returncode == 0, sweep.stdout
     assert "report.html" in open_folder(f"{RUNS}/sweep-camvid_day_dusk_advent").list()

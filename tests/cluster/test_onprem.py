@@ -1,4 +1,4 @@
-"""The main command on real hosts: `ray up`, `ray submit CLUSTER-FILE tune/search.py`, `ray down`.
+"""The main command and its runs on real hosts, healthy and with something going wrong.
 
 `make test-cluster` runs it; it needs root, for hosts in namespaces.
 """
@@ -7,128 +7,190 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import subprocess
-import sys
+import re
+import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
 from advent_dist.data.store import open_folder
-from advent_dist.override import to_json
-from cluster.testbed.hosts import LAUNCHER, Bed, switched_on
-from shards.local_s3 import local_s3
-from tests.helpers import tiny_run, write_tiny_shards
+from cluster.testbed.hosts import LAUNCHER
+from tests.cluster.rack import BUCKET, HOSTS, Rack, Training, findings, rack, ray
 
 pytestmark = pytest.mark.skipif(
     "ADVENT_DIST_TESTBED" not in os.environ, reason="hosts in namespaces: make test-cluster"
 )
 
-REPOSITORY = Path(__file__).parents[2]
-HOSTS = 3
+STEPS = 60
 
 
 @pytest.fixture(scope="module")
-def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
-    with switched_on(tmp_path_factory.mktemp("bed"), HOSTS) as bed:
-        yield bed
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
+    with rack(tmp_path_factory.mktemp("bed")) as up:
+        yield up
 
 
-@pytest.fixture(scope="module")
-def bucket(bed: Bed) -> Iterator[str]:
-    """A bucket with tiny shards, on a server that all hosts reach; its keys go to the hosts."""
-    folder = bed.folder / "s3"
-    (folder / "bucket").mkdir(parents=True)
-    with pytest.MonkeyPatch.context() as patch, local_s3(folder, LAUNCHER) as environment:
-        lines = []
-        for name, value in environment.items():
-            patch.setenv(name, value)
-            lines.append(f"export {name}={shlex.quote(value)}\n")
-        (bed.shared / "s3.sh").write_text("".join(lines))
-        write_tiny_shards("s3://bucket/shards")
-        yield "s3://bucket"
-
-
-@pytest.fixture(scope="module")
-def cluster(bed: Bed, bucket: str) -> Iterator[str]:
-    """The cluster file of the repository with these hosts filled in, and its cluster up."""
-    head, *workers = bed.hosts
-    run = tiny_run(f"{bucket}/shards", f"{bucket}/runs", cluster__placement="STRICT_SPREAD")
-    (bed.shared / "config.json").write_text(to_json(run))
-    text = (REPOSITORY / "cluster" / "onprem.yaml").read_text()
-    for old, new in (
-        ("CHANGE-ME-head", head),
-        ("CHANGE-ME-worker-1, CHANGE-ME-worker-2", ", ".join(workers)),
-        ("CHANGE-ME-user", "root"),
-        ("~/.ssh/id_ed25519", str(bed.key)),
-        ("/CHANGE-ME-shared", bucket),
-        ("=streets_advent", "=/shared/config.json"),
-        (
-            "  - bash ~/advent_dist",
-            "  - cat /shared/s3.sh >> ~/.advent_dist\n"
-            f"  - echo 'export ADVENT_DIST_VENV={sys.prefix}' >> ~/.advent_dist\n"
-            "  - bash ~/advent_dist",
-        ),
-        ("ray start ", "ray start --object-store-memory=100000000 "),
-    ):
-        assert old in text
-        text = text.replace(old, new)
-    file = bed.folder / "onprem.yaml"
-    file.write_text(text)
-    _ray("up", "-y", "--no-config-cache", str(file))
-    try:
-        _wait_for_nodes(str(file))
-        yield str(file)
-    finally:
-        assert "raylet" in bed.run(head, "ps ax")
-        _ray("down", "-y", str(file))
-        assert "raylet" not in bed.run(head, "ps ax")
-
-
-def _ray(*arguments: str, status: int = 0) -> str:
-    """Run the `ray` command from the repository; what it prints."""
-    ray = Path(sys.executable).with_name("ray")
-    done = subprocess.run(
-        [ray, *arguments],
-        cwd=REPOSITORY,
-        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == status, done.stdout
-    return done.stdout
-
-
-def _wait_for_nodes(file: str) -> None:
-    """`ray up` returns before the workers have joined."""
-    count = "import ray; ray.init(log_to_driver=False); print('alive:', len(ray.nodes()))"
-    deadline = time.monotonic() + 180
-    while f"alive: {HOSTS}" not in (said := _ray("exec", file, f'python -c "{count}"')):
-        assert time.monotonic() < deadline, said
-        time.sleep(5)
-
-
-def test_the_doctor_finds_every_host_healthy(cluster: str) -> None:
-    said = _ray("exec", cluster, "advent-dist doctor --cluster --json")
-    answer = json.loads(said[said.index('{\n  "ok"') : said.rindex("}") + 1])
+def test_the_doctor_finds_every_host_healthy(hosts: Rack) -> None:
+    answer = findings(ray("exec", str(hosts.file), "advent-dist doctor --cluster --json"))
     storage = [one for one in answer["findings"] if one["check"] == "storage"]
     assert answer["ok"], answer
     assert len(storage) == 1 + HOSTS
 
 
-def test_the_main_command(cluster: str, bucket: str) -> None:
+def test_the_main_command(hosts: Rack) -> None:
     """A sweep of two trials, each with two workers on two different hosts."""
     flags = ["--num-trials", "2", "--scheduler", "none", "--seeds-for-best", "0"]
-    _ray("submit", cluster, "tune/search.py", "--", *flags, "--name", "'two words'")
-    sweep = open_folder(f"{bucket}/runs/two words")
+    ray("submit", str(hosts.file), "tune/search.py", "--", *flags, "--name", "'two words'")
+    sweep = open_folder(f"{BUCKET}/runs/two words")
     assert "report.html" in sweep.list()
     trials = [open_folder(f"{sweep.url}/trials/{number:05d}") for number in range(2)]
     for trial in trials:
         assert json.loads(trial.read("summary.json"))["finished"]
     # Fetched back, it is a page of its own.
     assert sweep.read("report.html").lower().startswith(b"<!doctype html")
+
+
+def test_storage_of_one_host_only_is_refused(hosts: Rack) -> None:
+    """Before anything starts, with the host that does not see it."""
+    command = "advent-dist train --config /shared/config.json --run.storage /tmp/mine"
+    said = hosts.login(hosts.head, f"{command} 2>&1")
+    assert "storage on 10.77.0." in said, said
+    assert "a folder that all nodes share" in said
+    said = hosts.login(hosts.head, "python tune/search.py --storage /tmp/mine 2>&1")
+    assert "Traceback" not in said
+
+
+def same(loss: float) -> Any:
+    """The same but for the last bits, which two undisturbed runs do not share either."""
+    return pytest.approx(loss, rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(hosts: Rack) -> float:
+    """The last loss of a run that nothing happens to."""
+    run = Training(hosts, "undisturbed", run__steps=STEPS)
+    return float(run.finish(STEPS)[-1]["loss/seg"])
+
+
+def test_a_host_loses_power(hosts: Rack, undisturbed: float) -> None:
+    """The run goes on on the spare host from its latest checkpoint, to the same loss."""
+    run = Training(hosts, "power", run__steps=STEPS, cluster__max_failures=3)
+    run.wait_for(lambda rows: rows[-1]["step"] > 6)
+    number = run.host_of_a_rank()
+    hosts.power_off(number)
+    try:
+        assert run.finish(STEPS)[-1]["loss/seg"] == same(undisturbed)
+    finally:
+        hosts.start_again(number)
+
+
+def test_a_host_loses_its_network(hosts: Rack, undisturbed: float) -> None:
+    """It is on, but nobody hears of it any more; when it is back, it joins again by itself."""
+    run = Training(hosts, "unplugged", run__steps=STEPS, cluster__max_failures=3)
+    run.wait_for(lambda rows: rows[-1]["step"] > 6)
+    number = run.host_of_a_rank()
+    hosts.bed.unplug(number)
+    try:
+        assert run.finish(STEPS)[-1]["loss/seg"] == same(undisturbed)
+    finally:
+        hosts.bed.unplug(number, again=True)
+        hosts.wait_for_nodes()
+
+
+def test_an_elastic_run_loses_a_host_and_gets_another(hosts: Rack) -> None:
+    steps = 150
+    run = Training(
+        hosts,
+        "elastic",
+        run__steps=steps,
+        run__checkpoint_every=10,
+        run__global_batch_size=6,
+        data__batch_size_per_rank=1,
+        cluster__workers=3,
+        cluster__min_workers=2,
+        cluster__placement="SPREAD",
+        cluster__grow_every_s=5.0,
+        cluster__max_failures=3,
+    )
+    run.wait_for(lambda rows: rows[-1]["step"] > 12 and rows[-1]["ranks"] == 3)
+    number = run.host_of_a_rank()
+    hosts.power_off(number)
+    run.wait_for(lambda rows: rows[-1]["ranks"] == 2)
+    hosts.start_again(number)
+    run.wait_for(lambda rows: rows[-1]["ranks"] == 3)
+    rows = run.finish(steps)
+    assert {row["ranks"] for row in rows} == {2, 3}
+    assert {row["global_batch_size"] for row in rows} == {6}
+
+
+class _Notice(BaseHTTPRequestHandler):
+    """The metadata server of a spot instance that has 20 seconds left."""
+
+    left_s = 20
+
+    def do_PUT(self) -> None:
+        self._answer("token")
+
+    def do_GET(self) -> None:
+        when = datetime.now(timezone.utc) + timedelta(seconds=self.left_s)
+        self._answer(f'{{"action": "terminate", "time": "{when:%Y-%m-%dT%H:%M:%SZ}"}}')
+
+    def _answer(self, text: str) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_spot_host_is_called_back(hosts: Rack, undisturbed: float) -> None:
+    """A checkpoint is saved in time, and the run moves to the spare host: no failure is counted."""
+    steps = 4 * STEPS
+    run = Training(hosts, "spot", run__steps=steps, run__checkpoint_every=1000)
+    run.wait_for(lambda rows: rows[-1]["step"] > 6)
+    number = run.host_of_a_rank()
+    with ThreadingHTTPServer((LAUNCHER, 0), _Notice) as metadata:
+        threading.Thread(target=metadata.serve_forever, daemon=True).start()
+        watch = f"python -m cluster.spot --server http://{LAUNCHER}:{metadata.server_port} 2>&1"
+        said = hosts.login(f"10.77.0.{10 + number}", watch)
+        metadata.shutdown()
+    assert "this machine goes in" in said, said
+    gone_at = time.monotonic() + _Notice.left_s
+    checkpoints = run.folder.folder.inside("checkpoints")
+    run.wait_for(lambda _: bool(checkpoints.folders()))
+    time.sleep(max(0.0, gone_at - time.monotonic()))
+    hosts.power_off(number)
+    try:
+        run.finish(steps)
+    finally:
+        hosts.start_again(number)
+
+
+def test_the_driver_is_killed_and_resumed_by_the_printed_command(
+    hosts: Rack, undisturbed: float
+) -> None:
+    run = Training(hosts, "driver", run__steps=STEPS)
+    run.wait_for(lambda rows: rows[-1]["step"] > 6)
+    hosts.login(hosts.head, "pkill -KILL -f '[a]dvent-dist train'")
+    run.ends()
+    (command,) = re.findall(r"go on with: (.*)", run.said)
+    run.go_on(command)
+    assert run.finish(STEPS)[-1]["loss/seg"] == same(undisturbed)
+
+
+def test_the_doctor_names_what_is_wrong(hosts: Rack) -> None:
+    """Storage that each host has for itself, and more workers than there will ever be room for."""
+    wrong = "--run.storage /tmp/mine --cluster.workers 9 --cluster.cpus-per-worker 1"
+    command = f"advent-dist doctor --config /shared/config.json --cluster --json {wrong}"
+    answer = findings(hosts.login(hosts.head, command))
+    failures = [one for one in answer["findings"] if one["level"] == "failure"]
+    assert not answer["ok"]
+    alone = {one["where"] for one in failures if one["check"] == "storage"}
+    assert alone == set(hosts.bed.hosts) - {hosts.head}
+    (resources,) = (one for one in failures if one["check"] == "resources")
+    assert "never room for more than" in resources["said"]

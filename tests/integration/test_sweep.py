@@ -222,7 +222,7 @@ def test_one_sweep_a_folder(shards: str, tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"workers_per_trial": 8}, "cluster.workers = 8"),
-        ({"gpus_per_trial": 1}, "but the cluster has 0"),
+        ({"gpus_per_trial": 1}, "room for more than 0 workers of 1 CPU and 1 GPU"),
         ({"max_concurrent": 64}, "--max-concurrent 64: the cluster holds"),
         ({"storage": "/proc/nowhere"}, "/proc/nowhere"),
         ({"storage": "s3://no-such-bucket/runs"}, "no bucket 'no-such-bucket'"),

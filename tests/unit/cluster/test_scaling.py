@@ -77,6 +77,16 @@ def test_an_elastic_run_needs_a_head_without_room(monkeypatch: pytest.MonkeyPatc
         launching.check_resources(_elastic().cluster)
 
 
+def test_kuberay_may_add_pods(monkeypatch: pytest.MonkeyPatch) -> None:
+    _nodes(monkeypatch, head_cpus=0.0, others=0)
+    monkeypatch.setattr(capacities.ray_state, "available_resources_per_node", dict)
+    cluster = tiny_run("data", "runs").cluster
+    with pytest.raises(ConfigError, match="never has room for more than 0"):
+        launching.check_resources(cluster)
+    monkeypatch.setenv("RAY_CLUSTER_NAME", "advent-dist")
+    launching.check_resources(cluster)
+
+
 @pytest.mark.parametrize(
     ("placement", "workers", "expected"),
     [

@@ -135,6 +135,15 @@ def test_what_a_sweep_can_not_be(changes: dict[str, Any], message: str, tmp_path
     assert "secret@" not in str(error.value)
 
 
+def test_how_many_trials_there_are(tmp_path: Path) -> None:
+    """As the record and the report have it, given or not."""
+    assert plan(tmp_path).num_trials == 16
+    assert plan(tmp_path, num_trials=5).num_trials == 5
+    small = ("method.lambda_adv=choice:0.1:0.2",)
+    assert plan(tmp_path, search="grid", space=small).num_trials == 3
+    assert plan(tmp_path, search="grid", space=small, num_trials=2).num_trials == 2
+
+
 def test_time_budgets(tmp_path: Path) -> None:
     budgets = {text: plan(tmp_path, time_budget=text).time_budget_s for text in ("90m", "1.5h")}
     assert budgets == {"90m": 5400, "1.5h": 5400}

@@ -28,12 +28,14 @@ def test_random_trials_can_be_asked_for_again(tmp_path: Path) -> None:
 
 
 def test_the_grid_and_the_published_point(tmp_path: Path) -> None:
-    search = GridSearch(_one_rate(tmp_path, grid_points=5))
+    search = GridSearch(_one_rate(tmp_path, search="grid", grid_points=5))
     assert search.num_trials == 6
     rates = {search.suggest(number)[RATE] for number in range(1, 6)}
     assert rates == {1e-5, 1e-4, 1e-3, 1e-2, 1e-1}
-    assert GridSearch(_one_rate(tmp_path, grid_points=5, num_trials=3)).num_trials == 3
-    assert GridSearch(_one_rate(tmp_path, num_trials=30)).num_trials == 4
+    assert (
+        GridSearch(_one_rate(tmp_path, search="grid", grid_points=5, num_trials=3)).num_trials == 3
+    )
+    assert GridSearch(_one_rate(tmp_path, search="grid", num_trials=30)).num_trials == 4
 
 
 def _trained(number: int, rate: float) -> Trial:

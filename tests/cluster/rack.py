@@ -1,0 +1,231 @@
+"""A rack of hosts with the cluster of `cluster/onprem.yaml` up on them, and trainings on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advent_dist.override import to_json
+from advent_dist.runfolder import RunFolder
+from cluster.testbed.hosts import LAUNCHER, Bed, switched_on
+from shards.local_s3 import local_s3
+from tests.helpers import tiny_run, write_tiny_shards
+
+REPOSITORY = Path(__file__).parents[2]
+BUCKET = "s3://bucket"
+HOSTS = 4
+_STEP_S = 300.0
+"""Longer than any single thing takes that is waited for."""
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rack:
+    """A head, which trains nothing, and three workers."""
+
+    bed: Bed
+    """The hosts."""
+
+    file: Path
+    """The cluster file."""
+
+    @property
+    def head(self) -> str:
+        """Address of the head."""
+        return next(iter(self.bed.hosts))
+
+    def power_off(self, number: int) -> None:
+        """End a host with all that it runs."""
+        self.bed.power_off(f"10.77.0.{10 + number}")
+
+    def start_again(self, number: int) -> None:
+        """Switch a host on again, blank as it is, and let it join."""
+        address = self.bed.switch_on(number)
+        said = self.bed.run(
+            address,
+            ". /shared/environment.sh; "
+            f"export PATH={sys.prefix}/bin:$PATH PYTHONPATH={REPOSITORY}; "
+            f"ray start --address={self.head}:6379 --object-store-memory=100000000",
+        )
+        assert "Ray runtime started" in said, said
+
+    def wait_for_nodes(self) -> None:
+        """Until all hosts have joined: `ray up` returns before."""
+        count = (
+            "import ray; ray.init(log_to_driver=False); "
+            "print('alive:', sum(node['Alive'] for node in ray.nodes()))"
+        )
+        deadline = time.monotonic() + _STEP_S
+        while f"alive: {HOSTS}" not in (said := self.login(self.head, f'python -c "{count}"')):
+            assert time.monotonic() < deadline, said
+            time.sleep(3)
+
+    def login(self, address: str, command: str) -> str:
+        """What a command prints in a login shell of a host, with the cluster's environment."""
+        return self.bed.run(address, f"bash -lc {shlex.quote(command)}")
+
+
+def ray(*arguments: str) -> str:
+    """Run the `ray` command from the repository; what it prints."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ray"), *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@contextmanager
+def rack(folder: Path) -> Iterator[Rack]:
+    """Switch on the hosts and an S3 server, and bring the cluster up; all is gone afterwards."""
+    with switched_on(folder, HOSTS) as bed, _bucket(bed):
+        file = bed.folder / "onprem.yaml"
+        file.write_text(_cluster_file(bed))
+        up = Rack(bed=bed, file=file)
+        ray("up", "-y", "--no-config-cache", str(file))
+        try:
+            up.wait_for_nodes()
+            yield up
+        finally:
+            assert "raylet" in bed.run(up.head, "ps ax")
+            ray("down", "-y", str(file))
+            assert "raylet" not in bed.run(up.head, "ps ax")
+
+
+@contextmanager
+def _bucket(bed: Bed) -> Iterator[None]:
+    """A bucket with tiny shards, on a server that all hosts reach; its keys go to the hosts."""
+    folder = bed.folder / "s3"
+    (folder / "bucket").mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch, local_s3(folder, LAUNCHER) as environment:
+        lines = []
+        for name, value in environment.items():
+            patch.setenv(name, value)
+            lines.append(f"export {name}={shlex.quote(value)}\n")
+        # The hosts have one memory between them: what one sees of it says nothing of its own.
+        lines.append("export RAY_memory_monitor_refresh_ms=0 RAY_worker_niceness=0\n")
+        (bed.shared / "environment.sh").write_text("".join(lines))
+        write_tiny_shards(f"{BUCKET}/shards")
+        yield
+
+
+def _cluster_file(bed: Bed) -> str:
+    """The cluster file of the repository with these hosts filled in."""
+    head, *workers = bed.hosts
+    run = tiny_run(f"{BUCKET}/shards", f"{BUCKET}/runs", cluster__placement="STRICT_SPREAD")
+    (bed.shared / "config.json").write_text(to_json(run))
+    text = (REPOSITORY / "cluster" / "onprem.yaml").read_text()
+    for old, new in (
+        ("CHANGE-ME-head", head),
+        ("CHANGE-ME-worker-1, CHANGE-ME-worker-2", ", ".join(workers)),
+        ("_workers: 2", f"_workers: {len(workers)}"),
+        ("CHANGE-ME-user", "root"),
+        ("~/.ssh/id_ed25519", str(bed.key)),
+        ("/CHANGE-ME-shared", BUCKET),
+        ("=streets_advent", "=/shared/config.json"),
+        (
+            "  - bash ~/advent_dist",
+            "  - cat /shared/environment.sh >> ~/.advent_dist\n"
+            f"  - echo 'export ADVENT_DIST_VENV={sys.prefix}' >> ~/.advent_dist\n"
+            "  - bash ~/advent_dist",
+        ),
+        ("ray start ", "ray start --object-store-memory=100000000 "),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+class Training:
+    """`advent-dist train` on the head of a rack, over ssh."""
+
+    def __init__(self, rack: Rack, name: str, **changes: Any) -> None:
+        self.rack = rack
+        run = tiny_run(
+            f"{BUCKET}/shards",
+            f"{BUCKET}/runs",
+            # A host has room for one worker.
+            cluster__cpus_per_worker=2,
+            run__name=name,
+            run__evaluate_every=1000,
+            **changes,
+        )
+        self.folder = RunFolder.of(run)
+        config = rack.bed.shared / f"{name}.json"
+        config.write_text(to_json(run))
+        self._log = rack.bed.folder / f"{name}.log"
+        self.go_on(f"advent-dist train --config /shared/{name}.json")
+
+    def go_on(self, command: str) -> None:
+        """Start the driver, on the head."""
+        with self._log.open("w") as log:
+            self._driver = subprocess.Popen(
+                self.rack.bed.ssh(self.rack.head, f"bash -lc {shlex.quote(command)}"),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def said(self) -> str:
+        """What the driver has printed."""
+        return self._log.read_text()
+
+    def rows(self) -> Rows:
+        """The metrics so far; rewound when the run starts again."""
+        return self.folder.rows() if self.folder.folder.exists("metrics.jsonl") else []
+
+    def wait_for(self, what: Callable[[Rows], bool]) -> None:
+        """Until there are rows as expected."""
+        deadline = time.monotonic() + _STEP_S
+        while not ((rows := self.rows()) and what(rows)):
+            assert self._driver.poll() is None, self.said
+            assert time.monotonic() < deadline, (rows[-1:], self.said)
+            time.sleep(0.5)
+
+    def ends(self) -> int:
+        """Wait for the driver's end; its exit status."""
+        return self._driver.wait(_STEP_S)
+
+    def finish(self, steps: int) -> Rows:
+        """Wait for the end; all rows, each step once."""
+        assert self.ends() == 0, self.said
+        rows = self.rows()
+        assert [row["step"] for row in rows] == list(range(1, steps + 1))
+        return rows
+
+    def host_of_a_rank(self) -> int:
+        """Number of a host on which a worker of the run is."""
+        for address in self.rack.bed.hosts:
+            if "ray::RayTrainWorker" in self.rack.bed.run(address, "ps axww -o args"):
+                return number_of(address)
+        raise AssertionError("no host runs a worker")
+
+
+def number_of(address: str) -> int:
+    """Number of the host at an address."""
+    return int(address.rpartition(".")[2]) - 10
+
+
+def findings(said: str) -> dict[str, Any]:
+    """The doctor's answer, out of what a shell printed around it."""
+    answer: dict[str, Any] = json.loads(said[said.index('{\n  "ok"') : said.rindex("}") + 1])
+    return answer
