@@ -41,7 +41,7 @@ test-integration: setup
 	$(PYTEST) tests/integration
 
 # Real hosts in namespaces: needs root, iproute2, openssh-server and rsync; says so and passes without.
-test-cluster: setup
+test-cluster: setup hosts
 	cluster/testbed/enter.sh $(PYTEST) tests/cluster
 
 # CAMVID=DIR: the photographs in SegNet's layout.
@@ -73,7 +73,7 @@ hosts:
 	  test -z "$$missing" || { apt-get update -q && apt-get install -qy openssh-server rsync iproute2; } \
 	  || echo "no $$missing: the tests on several hosts are skipped"
 
-ci: check browser hosts test test-cluster
+ci: check browser test
 
 clean:
 	rm -rf .venv build runs

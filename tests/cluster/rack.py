@@ -25,7 +25,7 @@ from tests.helpers import tiny_run, write_tiny_shards
 REPOSITORY = Path(__file__).parents[2]
 BUCKET = "s3://bucket"
 HOSTS = 4
-_STEP_S = 300.0
+_STEP_S = 600.0
 """Longer than any single thing takes that is waited for."""
 
 Rows = list[dict[str, Any]]

@@ -102,12 +102,13 @@ def test_a_host_loses_its_network(hosts: Rack, undisturbed: float) -> None:
 
 
 def test_an_elastic_run_loses_a_host_and_gets_another(hosts: Rack) -> None:
-    steps = 150
+    steps = 200
     run = Training(
         hosts,
         "elastic",
         run__steps=steps,
-        run__checkpoint_every=10,
+        # Slow enough for a host to come back before the end, however fast the machine is.
+        run__checkpoint_every=1,
         run__global_batch_size=6,
         data__batch_size_per_rank=1,
         cluster__workers=3,

@@ -103,11 +103,11 @@ def test_a_run_goes_on_smaller_and_grows_back(
     nodes: Cluster, start: Callable[..., Running]
 ) -> None:
     """A node dies, another one comes; each step takes the same global batch, no sample twice."""
-    steps = 120
+    steps = 160
     run = start(
         run__name="elastic",
         run__steps=steps,
-        run__checkpoint_every=4,
+        run__checkpoint_every=2,
         cluster__min_workers=1,
         cluster__grow_every_s=3.0,
         cluster__max_failures=3,
