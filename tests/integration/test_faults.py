@@ -9,6 +9,7 @@ import itertools
 import logging
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ import torch
 from advent_dist.config import DataConfig
 from advent_dist.data.loader import EvaluationLoader, TrainingLoader
 from advent_dist.data.store import Folder, open_folder
-from advent_dist.data.traffic import REQUESTS, RETRIES, SKIPPED
+from advent_dist.data.traffic import CACHE_ERRORS, REQUESTS, RETRIES, SKIPPED
 from advent_dist.errors import DamageError, DataError
 from advent_dist.types import DomainBatch
 from shards.local_s3 import local_s3
@@ -338,3 +339,41 @@ def test_the_second_epoch_comes_from_the_cache(proxy: Proxy, expected, tmp_path)
     found, warm = take(data)
     assert warm[REQUESTS] == 0
     assert_same(found, expected[0])
+
+
+def test_a_cache_damaged_on_disk_is_downloaded_anew(proxy: Proxy, expected, tmp_path):
+    data = config(cache_dir=str(tmp_path / "cache"))
+    take(data)
+    for block in (tmp_path / "cache").rglob("*-*"):
+        block.write_bytes(b"x" + block.read_bytes()[1:])
+    found, traffic = take(data)
+    assert_same(found, expected[0])
+    assert traffic[REQUESTS] > 0
+
+
+def test_two_jobs_share_one_cache(proxy: Proxy, expected, tmp_path):
+    """At the same time, each with reader processes of its own."""
+    data = config(workers_per_rank=1, cache_dir=str(tmp_path / "cache"))
+    loaders = [TrainingLoader(data, rank=0, world_size=1, seed=3) for _ in range(2)]
+    taken: list[list[DomainBatch]] = [[], []]
+    for _ in range(BATCHES):
+        for batches, loader in zip(taken, loaders, strict=True):
+            batches.append(next(loader))
+    for batches, loader in zip(taken, loaders, strict=True):
+        loader.close()
+        assert_same(batches, expected[1])
+    assert list((tmp_path / "cache" / "incoming").iterdir()) == []
+
+
+def test_a_full_cache_disk_costs_speed_only(proxy: Proxy, expected, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        found, traffic = take(config(cache_dir=str(disk)))
+        assert_same(found, expected[0])
+        assert traffic[CACHE_ERRORS] > 0
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

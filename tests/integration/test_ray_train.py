@@ -29,9 +29,9 @@ def shards(bucket: str) -> str:
     return f"{bucket}/shards"
 
 
-def test_run_and_resume(shards: str, bucket: str) -> None:
-    storage = f"{bucket}/runs"
-    through = launch(tiny_run(shards, storage, run__name="through"))
+def test_run_and_resume(shards: str, bucket: str, tmp_path: Path) -> None:
+    storage, cache = f"{bucket}/runs", str(tmp_path / "cache")
+    through = launch(tiny_run(shards, storage, run__name="through", data__cache_dir=cache))
     assert through.step == 4
     half = tiny_run(shards, storage, run__name="halves", run__steps=2)
     assert launch(half).step == 2
@@ -44,9 +44,12 @@ def test_run_and_resume(shards: str, bucket: str) -> None:
     for run in runs:
         assert [row["step"] for row in run.rows()] == [1, 2, 3, 4]
         assert {"target_miou", "loss/seg", "lr/segmenter"} <= set(run.rows()[-1])
+        assert {"read_mb_per_s", "read_retries", "skipped_samples"} <= set(run.rows()[-1])
         assert run.summary()["finished"]
         assert set(run.summary()["checkpoints"]) == {"last", "best"}
         assert any("tfevents" in name for name in open_folder(f"{run.url}/tensorboard").list())
+    cached = {"cache_hit_fraction", "cache_errors", "evaluation_skipped_samples"}
+    assert cached <= set(runs[0].rows()[-1])
     for status in find_runs(storage, stale_after_s=1800):
         assert (status.state, status.step, status.checkpoint_step) == ("finished", 4, 4)
         assert status.best_miou == pytest.approx(runs[0].summary()["best"]["target"]["miou"])
