@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -46,10 +47,12 @@ def test_ray_train_is_given_the_policy(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(DataParallelTrainer, "_initialize_and_run_controller", run)
     for experiment in (_elastic(str(tmp_path)), tiny_run("data", str(tmp_path))):
         trainer = launching.build_trainer(experiment, RunFolder.of(experiment), observer=None)  # type: ignore[arg-type]
-        with pytest.raises(AttributeError, match="error"):
-            trainer.fit()  # which expects a result
-    assert [type(policy) is WholeBatches for policy in given] == [True, False]
-    assert trainer.scaling_config.num_workers == 2
+        # Not `fit`, which would start a Ray for all tests that follow.
+        trainer._initialize_and_run_controller(scaling_policy="of Ray")
+    assert type(given[0]) is WholeBatches
+    assert given[1] == "of Ray"
+    assert "scaling_policy=" in inspect.getsource(DataParallelTrainer.fit)
+    assert not ray.is_initialized()
 
 
 def _nodes(monkeypatch: pytest.MonkeyPatch, head_cpus: float, others: int) -> None:
