@@ -35,12 +35,14 @@ def judge_cluster_file(path: str) -> list[Finding]:
         ConfigError: it can't be read, or is no cluster file.
     """
     documents = _read(path)
-    findings = [*_placeholders(path, documents), *_secrets(path)]
+    unfilled = _placeholders(path, documents)
+    findings = [*unfilled, *_secrets(path)]
     clusters = [one for one in documents if one.get("kind") == "RayCluster"]
     if not clusters and "provider" not in documents[0]:
         raise ConfigError(f"{path} is no cluster file: it has neither a provider nor a RayCluster")
     for one in clusters or documents[:1]:
-        findings += judge_shape(one, variables(documents), path)
+        # A placeholder in a list's place would be a second complaint about the same line.
+        findings += [] if unfilled else judge_shape(one, variables(documents), path)
         if not clusters:
             findings += [*_mounts(one, path), *_key(one, path), *_hosts(one)]
     if passes(findings):
@@ -125,7 +127,8 @@ def _key(one: Tree, path: str) -> list[Finding]:
 def _hosts(one: Tree) -> list[Finding]:
     """Whether somebody answers at the ssh port of every host of a `local` cluster."""
     provider = one["provider"]
-    hosts = [provider.get("head_ip"), *(provider.get("worker_ips") or [])]
+    workers = provider.get("worker_ips")
+    hosts = [provider.get("head_ip"), *(workers if isinstance(workers, list) else [])]
     named = [host for host in hosts if host and PLACEHOLDER not in host]
     with ThreadPoolExecutor(max_workers=32) as threads:
         errors = threads.map(_why_unreachable, named)

@@ -135,7 +135,7 @@ def _cluster_file(bed: Bed) -> str:
     text = (REPOSITORY / "cluster" / "onprem.yaml").read_text()
     for old, new in (
         ("CHANGE-ME-head", head),
-        ("CHANGE-ME-worker-1, CHANGE-ME-worker-2", ", ".join(workers)),
+        ("CHANGE-ME-workers", f"[{', '.join(workers)}]"),
         ("_workers: 2", f"_workers: {len(workers)}"),
         ("CHANGE-ME-user", "root"),
         ("~/.ssh/id_ed25519", str(bed.key)),

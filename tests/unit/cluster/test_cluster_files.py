@@ -8,8 +8,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
+from ray.autoscaler._private.util import validate_config
 
 from advent_dist.environment import named_experiment
 from advent_dist.errors import ConfigError
@@ -31,8 +33,8 @@ def _filled(name: str, tmp_path: Path, *changes: tuple[str, str]) -> str:
     key = tmp_path / "key"
     key.touch(mode=0o600)
     text = (REPOSITORY / name).read_text().replace("~/.ssh/id_ed25519", str(key))
-    text = text.replace("CHANGE-ME-head, ", "").replace("head_ip: CHANGE-ME-head", "head_ip: ''")
-    text = text.replace("[CHANGE-ME-worker-1, CHANGE-ME-worker-2]", "[]")
+    text = text.replace("head_ip: CHANGE-ME-head", "head_ip: ''")
+    text = text.replace("CHANGE-ME-workers", "[]")
     text = re.sub("CHANGE-ME(-[a-z]+)?", "filled-in", text)
     for old, new in changes:
         assert old in text
@@ -49,6 +51,11 @@ def _failures(findings: list[Finding]) -> dict[str, str]:
 @pytest.mark.parametrize("name", FILES)
 def test_as_it_stands_it_is_refused(name: str) -> None:
     assert "values still hold CHANGE-ME" in _failures(judge_cluster_file(name))["cluster file"]
+
+
+def test_ray_refuses_a_rack_without_its_hosts_at_once() -> None:
+    with pytest.raises(jsonschema.ValidationError, match="CHANGE-ME-workers"):
+        validate_config(yaml.safe_load((REPOSITORY / "cluster/onprem.yaml").read_text()))
 
 
 @pytest.mark.parametrize("name", FILES)
