@@ -25,7 +25,6 @@ class Board:
         self._questions: dict[str, asyncio.Queue[dict[str, Any]]] = defaultdict(asyncio.Queue)
         self._answers: dict[str, asyncio.Queue[str | None]] = defaultdict(asyncio.Queue)
         self._stops: dict[str, str] = {}
-        self._rows: dict[str, dict[str, Any]] = {}
 
     async def ask(self, path: str, evaluation: dict[str, Any]) -> str | None:
         """Hand in an evaluation; why the trial is to end after it, if it is."""
@@ -53,10 +52,6 @@ class Board:
         """Why the trial is to end, if it is."""
         return self._stops.get(path)
 
-    async def show(self, path: str, row: dict[str, Any]) -> None:
-        """Take a trial's newest row, for the live table."""
-        self._rows[path] = self._rows.get(path, {}) | row
-
-    async def rows(self) -> dict[str, dict[str, Any]]:
-        """The newest value of every metric of every trial."""
-        return self._rows
+    async def is_there(self) -> bool:
+        """Yes, as long as the sweep is."""
+        return True

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import tyro
 
 from advent_dist.environment import DATA, EXPERIMENT, SET
 from advent_dist.errors import UserError
 from tune.options import Options
+
+if TYPE_CHECKING:
+    from tune.plan import Plan
 
 
 def main(arguments: list[str], resume_words: list[str] | None = None) -> int:
@@ -43,20 +48,28 @@ def main(arguments: list[str], resume_words: list[str] | None = None) -> int:
 def _sweep(options: Options, again: str) -> int:
     # Imported here: Ray and its friends take seconds, and --help should not.
     from shards.streets_data import ensure_streets
-    from tune.folder import SweepFolder
     from tune.plan import make_plan
-    from tune.report import write_report
     from tune.sweep import run_sweep
 
     plan = make_plan(options)
     ensure_streets(plan.experiment.data)
     try:
         run_sweep(plan, again)
-    finally:
-        # Of an interrupted sweep too, as far as it came.
-        if SweepFolder(plan.url, plan.experiment.data).trials():
-            sys.stdout.write(f"{write_report(plan.url, options.price_per_hour)}\n")
+    except BaseException:
+        # As far as it came. What ended it is what counts, not why there is no page of it.
+        with suppress(UserError, OSError):
+            _report(plan)
+        raise
+    _report(plan)
     return 0
+
+
+def _report(plan: Plan) -> None:
+    from tune.folder import SweepFolder
+    from tune.report import write_report
+
+    if SweepFolder(plan.url, plan.experiment.data).trials():
+        sys.stdout.write(f"{write_report(plan.url, plan.options.price_per_hour)}\n")
 
 
 def _resume_words(script: str, flags: list[str], options: Options) -> list[str]:

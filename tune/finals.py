@@ -60,11 +60,10 @@ def winner(trials: list[Trial], metric: Metric) -> Trial | None:
 
 
 def finals_of(plan: Plan, best: Trial | None) -> list[Final]:
-    """The trainings that are to be done."""
-    chosen: dict[Which, Values] = {
-        "source_only": {},
-        "published": plan.space.point(plan.experiment),
-    }
+    """The trainings that are to be done; the published point once, also where it is the best."""
+    chosen: dict[Which, Values] = {"source_only": {}}
+    if best is None or not best.published:
+        chosen["published"] = plan.space.point(plan.experiment)
     if best is not None:
         chosen["best"] = best.values
     first = plan.experiment.run.seed

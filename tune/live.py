@@ -12,7 +12,9 @@ from rich.table import Table
 from tune.folder import SweepFolder, Trial
 from tune.plan import Plan
 
-_WIDTH = 100
+_WIDTH, _OTHERS = 100, 40
+"""Columns of the table, and those that all but the swept values need at most."""
+
 _STYLES = {"finished": "green", "stopped": "dim", "collapsed": "yellow", "failed": "red"}
 
 
@@ -86,8 +88,12 @@ def trial_table(trials: list[Trial], plan: Plan, num_trials: int) -> Table:
         padding=(0, 1, 0, 0),
     )
     paths = list(plan.space.distributions)
-    for heading in ("trial", *(path.rsplit(".", 1)[-1] for path in paths)):
-        table.add_column(heading, overflow="ellipsis", no_wrap=True, min_width=4)
+    table.add_column("trial", no_wrap=True)
+    # They share what the other columns leave, and are cut where there are many of them.
+    widest = max(4, (_WIDTH - _OTHERS) // len(paths) - 1)
+    for path in paths:
+        heading = path.rsplit(".", 1)[-1]
+        table.add_column(heading, overflow="ellipsis", no_wrap=True, max_width=widest)
     for heading in ("step", "score", "state", "left"):
         table.add_column(heading, justify="right", no_wrap=True)
     for trial in trials:

@@ -37,7 +37,6 @@ class TrialObserver:
     def sees(self, row: dict[str, Any]) -> None:
         """Add the score."""
         self._judge.sees(row)
-        self._board.show.remote(self._path, row)
 
     def stops(self, row: dict[str, Any]) -> bool:
         """Whether trial has collapsed or the scheduler says so."""

@@ -218,7 +218,7 @@ def require_sweep(board: Any) -> None:
         RayError: the sweep's own actor is gone too.
     """
     time.sleep(_PAUSE_S)
-    ray.get(board.rows.remote())
+    ray.get(board.is_there.remote())
 
 
 def message_of(error: BaseException) -> str:

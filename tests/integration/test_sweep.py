@@ -203,6 +203,27 @@ def test_checkpoints_of_hopeless_trials_are_deleted(shards: str, tmp_path: Path)
     assert kept == {best.id}
 
 
+def test_a_time_budget_ends_what_runs_and_begins_nothing_more(shards: str, tmp_path: Path) -> None:
+    options = _options(
+        shards,
+        tmp_path,
+        scheduler="none",
+        max_steps=2000,
+        set=("optimizer.horizon=2000",),
+        max_concurrent=1,
+        time_budget="15s",
+    )
+    record = _run(options)
+    trials = record.folder.trials()
+    assert 1 <= len(trials) < 4
+    assert trials[-1].state == "stopped"
+    assert 0 < trials[-1].steps < 2000
+    assert trials[-1].reason == "the time budget of 15s was used up"
+    tree = record.folder.read(SWEEP_FILE)
+    assert tree is not None
+    assert (tree["status"], tree["best"]) == ("finished", trials[-1].id)
+
+
 def test_one_sweep_a_folder(shards: str, tmp_path: Path) -> None:
     short = {"num_trials": 1, "max_steps": 2, "scheduler": "none"}
     with pytest.raises(ConfigError, match="there is no sweep at"):

@@ -9,8 +9,8 @@ from advent_dist.report.tables import difference, number
 from tune.report.budget import budget_of
 from tune.report.choice import best_trial, score_label
 from tune.report.command import train_command
+from tune.report.configurations import configurations
 from tune.report.record import Sweep
-from tune.report.results import TITLES
 from tune.report.seeds import evaluations_of, over_seeds
 
 
@@ -54,15 +54,16 @@ def in_short(sweep: Sweep) -> list[str]:
 
 def _figures(sweep: Sweep) -> list[tuple[str, str]]:
     """The retrained result, and what it took."""
-    found = {which: over_seeds(evaluations_of(sweep.finals, which, "last")) for which in TITLES}
+    titles = configurations(sweep)
+    found = {which: over_seeds(evaluations_of(sweep.finals, which, "last")) for which in titles}
     mean, spread = found["best"]
     figures = []
     if mean.get("miou") is not None:
         miou = number(mean["miou"], spread=spread.get("miou")).text
         figures.append((miou, f"mIoU on {sweep.report_folder}, retrained"))
-        for which in ("source_only", "published"):
+        for which in (one for one in titles if one != "best"):
             change = difference(mean["miou"], found[which][0].get("miou")).text
-            figures.append((change, f"against {TITLES[which]}"))
+            figures.append((change, f"against {titles[which]}"))
     share = budget_of(sweep).share
     if share is not None:
         figures.append((f"{share:.0%}", "of the steps of running all trials to the end"))

@@ -9,8 +9,8 @@ from advent_dist.errors import UserError
 from advent_dist.report.page import Section, pictures
 from advent_dist.report.record import Panel
 from tune.report.choice import best_trial
+from tune.report.configurations import configurations
 from tune.report.record import Sweep
-from tune.report.results import TITLES
 
 if TYPE_CHECKING:
     from advent_dist.trained import TrainedRun
@@ -48,9 +48,9 @@ def _runs(sweep: Sweep) -> tuple[dict[str, str], str]:
     runs = {final.which: final.url for final in finished}  # of several seeds the first
     if "best" in runs:
         shown = [which for which in ("source_only", "best") if which in runs]
-        return {
-            TITLES[which]: runs[which] for which in shown
-        }, sweep.report_folder or sweep.tune_folder
+        titles = configurations(sweep)
+        folder = sweep.report_folder or sweep.tune_folder
+        return {titles[which]: runs[which] for which in shown}, folder
     best = best_trial(sweep)
     return ({} if best is None else {f"trial {best.id}": best.url}), sweep.tune_folder
 

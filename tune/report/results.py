@@ -11,18 +11,16 @@ from advent_dist.report.page import Section
 from advent_dist.report.record import SNAPSHOTS, RunRecord
 from advent_dist.report.tables import Cell, Row, Table, difference, number, palette_of, per_class
 from tune.report.choice import best_trial, published_trial, score_label
+from tune.report.configurations import TITLES, configurations
 from tune.report.record import Sweep, Trial
 from tune.report.seeds import evaluations_of, over_seeds
-
-TITLES = {"source_only": "source only", "published": "published point", "best": "best found"}
-"""Configuration -> what it is called."""
 
 
 def results(sweep: Sweep) -> Section:
     """The table of the retrained configurations; before those, what the trials say."""
-    if not any(evaluations_of(sweep.finals, which, "last") for which in TITLES):
-        return _by_trials(sweep)
     seeds = max(len(evaluations_of(sweep.finals, which, "last")) for which in TITLES)
+    if not seeds:
+        return _by_trials(sweep)
     note = (
         f"Each configuration was trained to the end on up to {seeds} seeds and evaluated once on "
         f"{sweep.report_folder}, images that no choice was made on. Mean and sample standard "
@@ -41,7 +39,7 @@ def results(sweep: Sweep) -> Section:
 
 def _overview(sweep: Sweep) -> Table:
     rows = []
-    for which, title in TITLES.items():
+    for which, title in configurations(sweep).items():
         for snapshot in SNAPSHOTS:
             found = evaluations_of(sweep.finals, which, snapshot)
             base, _ = over_seeds(evaluations_of(sweep.finals, "source_only", snapshot))
@@ -74,7 +72,7 @@ def _overview(sweep: Sweep) -> Table:
 def _per_class(sweep: Sweep, snapshot: str) -> Table:
     numbers = {
         title: over_seeds(evaluations_of(sweep.finals, which, snapshot))
-        for which, title in TITLES.items()
+        for which, title in configurations(sweep).items()
     }
     return per_class(
         f"IoU of each class, {snapshot} snapshot",
@@ -88,8 +86,10 @@ def _per_class(sweep: Sweep, snapshot: str) -> Table:
 def _changes(sweep: Sweep) -> Chart:
     """Bars of what each class gained over source only."""
     base, _ = over_seeds(evaluations_of(sweep.finals, "source_only", "last"))
-    figure, classes = go.Figure(), 0
+    figure, classes, titles = go.Figure(), 0, configurations(sweep)
     for which, colour in (("best", COLOURS[0]), ("published", NEUTRAL)):
+        if which not in titles:
+            continue
         mean, _ = over_seeds(evaluations_of(sweep.finals, which, "last"))
         changes = {
             name: iou - base["per_class"][name]
@@ -100,7 +100,7 @@ def _changes(sweep: Sweep) -> Chart:
         figure.add_bar(
             x=list(changes.values()),
             y=[html.escape(name) for name in changes],
-            name=TITLES[which],
+            name=titles[which],
             orientation="h",
             marker={"color": colour},
             hovertemplate="%{y}: %{x:+.1f}<extra></extra>",
@@ -112,9 +112,10 @@ def _changes(sweep: Sweep) -> Chart:
 
 
 def _each_seed(sweep: Sweep) -> Table:
+    titles = configurations(sweep)
     rows = [
         Row(
-            name=TITLES[final.which],
+            name=titles[final.which],
             cells=[
                 Cell(str(final.seed)),
                 Cell(final.state),

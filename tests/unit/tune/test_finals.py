@@ -46,6 +46,8 @@ def test_final_trainings(tmp_path: Path) -> None:
     assert finals[2].values == {"optimizer.segmenter_lr": 1e-3}
     assert finals[1].values == made.space.point(made.experiment)
     assert [one.which for one in finals_of(made, None)] == ["source_only", "published"] * 2
+    published = trial(0, 10.0, published=True)
+    assert [one.which for one in finals_of(made, published)] == ["source_only", "best"] * 2
 
 
 def test_pruning_keeps_the_best_and_those_that_run() -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,19 @@ def test_a_failed_retraining_is_named_and_not_counted(tmp_path: Path) -> None:
     page = Path(write_report(url)).read_text()
     assert cells_of_row(page, "best found")[0][1] == "2"
     assert cells_of_row(page, "best, seed 2") == [["failed", "–", "worker died", ""]]  # noqa: RUF001
+
+
+def test_where_the_published_point_wins_it_is_compared_with_source_only_alone(
+    tmp_path: Path,
+) -> None:
+    url = write_sweep(str(tmp_path), FakeSweep(num_trials=1))
+    for final in Path(url).glob("final/published_*"):
+        shutil.rmtree(final)
+    page = Path(write_report(url)).read_text()
+    assert cells_of_row(page, "published point, best found")[0][1] == "3"
+    assert cells_of_row(page, "published point") == []
+    assert "against published point" not in page
+    assert "against source only" in page
 
 
 def test_before_the_retraining_the_results_say_what_they_are(tmp_path: Path) -> None:

@@ -1,0 +1,46 @@
+"""What the command line of a sweep says when it can't go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from advent_dist.errors import DataError, UserError
+from tests.unit.tune.helpers import trial
+from tune.command import main
+from tune.folder import SweepFolder
+
+
+def test_what_ended_a_sweep_is_said_also_where_its_report_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def diverge(*_: Any) -> NoReturn:
+        raise UserError("all 1 trials failed")
+
+    def full(*_: Any) -> NoReturn:
+        raise DataError("no space left")
+
+    monkeypatch.setattr("tune.sweep.run_sweep", diverge)
+    monkeypatch.setattr("tune.report.write_report", full)
+    monkeypatch.setattr("shards.streets_data.ensure_streets", lambda data: None)
+    SweepFolder(f"{tmp_path}/one").write_trial(trial(0, 1.0))
+    assert main(["search.py", "--storage", str(tmp_path), "--name", "one"]) == 1
+    said = capsys.readouterr().err
+    assert "go on with: python search.py" in said
+    assert said.endswith("search: all 1 trials failed\n")
+
+
+def test_a_report_that_fails_at_the_end_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any) -> NoReturn:
+        raise DataError("no space left")
+
+    monkeypatch.setattr("tune.sweep.run_sweep", lambda *_: None)
+    monkeypatch.setattr("tune.report.write_report", full)
+    monkeypatch.setattr("shards.streets_data.ensure_streets", lambda data: None)
+    SweepFolder(f"{tmp_path}/one").write_trial(trial(0, 1.0))
+    assert main(["search.py", "--storage", str(tmp_path), "--name", "one"]) == 1
+    assert capsys.readouterr().err.endswith("search: no space left\n")
