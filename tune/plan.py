@@ -169,7 +169,9 @@ def make_plan(options: Options) -> Plan:
     _check_steps(plan)
     _check_held_out(plan)
     if options.mlflow is not None and find_spec("mlflow") is None:
-        raise ConfigError(f"--mlflow {options.mlflow}: MLflow is missing; pip install mlflow")
+        raise ConfigError(
+            f"--mlflow {options.mlflow}: MLflow is missing; pip install mlflow-skinny"
+        )
     return plan
 
 

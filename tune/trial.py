@@ -15,6 +15,7 @@ from typing import Any
 import ray
 import ray.tune
 from ray.exceptions import RayError
+from ray.tune.result import TIMESTEPS_TOTAL
 
 from advent_dist.config import Experiment
 from advent_dist.errors import UserError
@@ -140,7 +141,8 @@ class _Session:
             # The scheduler must not measure others by it.
             self._ending = ("collapsed", collapse)
             return str(collapse)
-        ray.tune.report(evaluation)
+        # Ray's loggers count in this rather than in evaluations.
+        ray.tune.report({**evaluation, TIMESTEPS_TOTAL: step})
         # Ray Tune lets `report` return when the scheduler is through with the result.
         reason: str | None = ray.get(self._sweep.board.stop_reason.remote(trial.path))
         if reason is not None:

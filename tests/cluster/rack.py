@@ -25,6 +25,7 @@ from tests.helpers import tiny_run, write_tiny_shards
 REPOSITORY = Path(__file__).parents[2]
 BUCKET = "s3://bucket"
 HOSTS = 4
+_VENV = f"export ADVENT_DIST_VENV={sys.prefix}"
 _STEP_S = 600.0
 """Longer than any single thing takes that is waited for."""
 
@@ -51,14 +52,15 @@ class Rack:
         self.bed.power_off(f"10.77.0.{10 + number}")
 
     def start_again(self, number: int) -> None:
-        """Switch a host on again, blank as it is, and let it join."""
+        """Switch a host on again, blank as it is, set it up like the others and let it join."""
         address = self.bed.switch_on(number)
         said = self.bed.run(
             address,
-            ". /shared/environment.sh; "
-            f"export PATH={sys.prefix}/bin:$PATH PYTHONPATH={REPOSITORY}; "
-            f"ray start --address={self.head}:6379 --object-store-memory=100000000",
+            f"cat /shared/environment.sh > ~/.advent_dist && echo {_VENV} >> ~/.advent_dist "
+            f"&& bash {REPOSITORY}/cluster/setup.sh",
         )
+        join = f"ray start --address={self.head}:6379 --object-store-memory=100000000"
+        said += self.login(address, join)
         assert "Ray runtime started" in said, said
 
     def wait_for_nodes(self) -> None:
@@ -144,7 +146,7 @@ def _cluster_file(bed: Bed) -> str:
         (
             "  - bash ~/advent_dist",
             "  - cat /shared/environment.sh >> ~/.advent_dist\n"
-            f"  - echo 'export ADVENT_DIST_VENV={sys.prefix}' >> ~/.advent_dist\n"
+            f"  - echo '{_VENV}' >> ~/.advent_dist\n"
             "  - bash ~/advent_dist",
         ),
         ("ray start ", "ray start --object-store-memory=100000000 "),

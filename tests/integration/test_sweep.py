@@ -224,6 +224,26 @@ def test_a_time_budget_ends_what_runs_and_begins_nothing_more(shards: str, tmp_p
     assert (tree["status"], tree["best"]) == ("finished", trials[-1].id)
 
 
+def test_trials_are_runs_of_mlflow(shards: str, tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    options = _options(shards, tmp_path, num_trials=2, mlflow=uri, max_steps=4, scheduler="none")
+    trials = _run(options).folder.trials()
+    client = mlflow.MlflowClient(uri)
+    experiment = client.get_experiment_by_name("sweep")
+    runs = client.search_runs([experiment.experiment_id])
+    found = {run.info.run_name: run for run in runs}
+    assert set(found) == {trial.name for trial in trials}
+    for trial in trials:
+        run = found[trial.name]
+        assert run.info.status == "FINISHED"
+        for path, value in trial.values.items():
+            assert float(run.data.params[f"values/{path}"]) == value
+        history = client.get_metric_history(run.info.run_id, "target_miou")
+        assert [metric.step for metric in history] == [2, 4]
+        assert run.data.metrics["score"] == pytest.approx(trial.score)
+
+
 def test_one_sweep_a_folder(shards: str, tmp_path: Path) -> None:
     short = {"num_trials": 1, "max_steps": 2, "scheduler": "none"}
     with pytest.raises(ConfigError, match="there is no sweep at"):
