@@ -23,6 +23,8 @@ from advent_dist.override import from_json, override
 
 EXPERIMENT, DATA, SET = "ADVENT_DIST_EXPERIMENT", "ADVENT_DIST_DATA", "ADVENT_DIST_SET"
 
+_WORDS = {"none": None, "null": None, "true": True, "false": False}
+
 
 def settings(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """Dotted path -> value, of ADVENT_DIST_SET.
@@ -34,7 +36,10 @@ def settings(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
 
 
 def assignment(item: str, where: str) -> tuple[str, Any]:
-    """Path and value of PATH=VALUE, the value as JSON or else as it is; `where` is for messages.
+    """Path and value of PATH=VALUE; `where` is for messages.
+
+    The value is read as JSON, or else taken as it is; None, True and False are the words that the
+    command line has for them, in any case.
 
     Raises:
         ConfigError: there is no `=`.
@@ -42,6 +47,8 @@ def assignment(item: str, where: str) -> tuple[str, Any]:
     path, equals, text = item.partition("=")
     if not equals:
         raise ConfigError(f"{where} {item}: give PATH=VALUE")
+    if text.casefold() in _WORDS:
+        return path, _WORDS[text.casefold()]
     try:
         return path, json.loads(text)
     except ValueError:

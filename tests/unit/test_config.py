@@ -77,10 +77,8 @@ def test_values_out_of_range_are_refused(build: Any, values: dict[str, Any], mes
 
 
 def _config_classes() -> list[type]:
-    own = [
-        one for one in vars(config).values() if getattr(one, "__module__", "") == config.__name__
-    ]
-    return [one for one in own if dataclasses.is_dataclass(one)]
+    public = [getattr(config, name) for name in config.__all__]
+    return [one for one in public if dataclasses.is_dataclass(one)]
 
 
 @pytest.mark.parametrize("one", _config_classes(), ids=lambda one: one.__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from advent_dist.environment import named_experiment, settings
+from advent_dist.environment import assignment, named_experiment, settings
 from advent_dist.errors import ConfigError
 
 
@@ -31,3 +31,21 @@ def test_mistakes_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADVENT_DIST_SET", "cluster.workers")
     with pytest.raises(ConfigError, match=r"ADVENT_DIST_SET cluster.workers: give PATH=VALUE"):
         settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("none", None),
+        ("null", None),
+        ("True", True),
+        ("false", False),
+        ("3", 3),
+        ("1e-3", 1e-3),
+        ("[192,96]", [192, 96]),
+        ("camvid/dusk/val", "camvid/dusk/val"),
+        ("a=b", "a=b"),
+    ],
+)
+def test_values_are_read_as_on_the_command_line(text: str, value: object) -> None:
+    assert assignment(f"data.held_out={text}", "--set") == ("data.held_out", value)

@@ -1,0 +1,37 @@
+"""Every knob of a run: a run is a function of its `Experiment`, frozen and validated when built.
+
+`tyro` makes the command line out of these classes, so a field's docstring is also its help text.
+"""
+
+from advent_dist.config.cluster import ClusterConfig
+from advent_dist.config.data import AugmentConfig, DataConfig
+from advent_dist.config.engine import EngineConfig
+from advent_dist.config.experiment import Experiment
+from advent_dist.config.method import (
+    AdventConfig,
+    AdventMinEntConfig,
+    MethodConfig,
+    MinEntConfig,
+    SourceOnlyConfig,
+)
+from advent_dist.config.model import ModelConfig
+from advent_dist.config.optimizer import OptimizerConfig
+from advent_dist.config.require import Size
+from advent_dist.config.run import RunConfig
+
+__all__ = [
+    "AdventConfig",
+    "AdventMinEntConfig",
+    "AugmentConfig",
+    "ClusterConfig",
+    "DataConfig",
+    "EngineConfig",
+    "Experiment",
+    "MethodConfig",
+    "MinEntConfig",
+    "ModelConfig",
+    "OptimizerConfig",
+    "RunConfig",
+    "Size",
+    "SourceOnlyConfig",
+]

@@ -1,0 +1,136 @@
+"""Which shards are read, and how."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+from advent_dist.config.require import Size, require, require_no_secret, require_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """Random changes to training images and, if they move pixels, to labels. None by default."""
+
+    scale: tuple[float, float] = (1.0, 1.0)
+    """Range of a random resize factor, applied before the crop."""
+
+    crop: Size | None = None
+    """Width, height in pixels of a random crop; none keeps the whole image."""
+
+    flip: float = 0.0
+    """Probability of a horizontal flip."""
+
+    jitter: float = 0.0
+    """Strength of a random change of brightness, contrast and saturation (factor 1 +- jitter) and
+    of hue (+- jitter / 4 turns)."""
+
+    def __post_init__(self) -> None:
+        low, high = self.scale
+        require(0 < low <= high, "data.augment.scale", self.scale, "give 0 < low <= high")
+        require_size("data.augment.crop", self.crop)
+        require(0 <= self.flip <= 1, "data.augment.flip", self.flip, "a probability is 0 to 1")
+        require(0 <= self.jitter < 1, "data.augment.jitter", self.jitter, "give 0 <= jitter < 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which shards are read, at which size, in which portions."""
+
+    root: str = "data"
+    """Folder or URL (s3://bucket/prefix) that the shard folders below are relative to."""
+
+    source: str
+    """Shard folder of the labelled source training images."""
+
+    target: str
+    """Shard folder of the target training images; labels in it are never read."""
+
+    evaluation: str
+    """Shard folder of the labelled target images that `target_miou` is measured on."""
+
+    source_evaluation: str | None = None
+    """Shard folder of labelled source images for `source_miou`; none leaves it out."""
+
+    held_out: str | None = None
+    """Shard folder of labelled target images that a sweep's results are reported on: others than
+    those of `evaluation`, which choose."""
+
+    classes: str
+    """Class set of the labels: cityscapes19, cityscapes16 or camvid11."""
+
+    source_size: Size
+    """Width, height in pixels that source images are resized to (bicubic; labels nearest)."""
+
+    target_size: Size
+    """Width, height in pixels that target images are resized to (bicubic)."""
+
+    evaluation_size: Size
+    """Width, height in pixels of the network's input in evaluations; the logits are upsampled to
+    the label's own size."""
+
+    batch_size_per_rank: int = 1
+    """Images of each domain in one micro-batch of one rank."""
+
+    evaluation_batch_size_per_rank: int = 1
+    """Images in one evaluation batch of one rank."""
+
+    workers_per_rank: int = 1
+    """Loader processes a rank and domain; 0 decodes in the training process."""
+
+    augment: AugmentConfig = AugmentConfig()
+    """Random changes to training images of both domains."""
+
+    anonymous: bool = False
+    """Read s3:// without credentials (public buckets)."""
+
+    timeout_s: float = 60.0
+    """Seconds after which a read from object storage is tried again, from the byte it reached."""
+
+    attempts: int = 8
+    """How often a read from object storage is tried, in about half a minute of pauses, before the
+    run fails."""
+
+    cache_dir: str | None = None
+    """Local folder that keeps what was read from object storage, shared by the ranks of a node and
+    by several runs; none keeps nothing."""
+
+    cache_gb: float = 100.0
+    """Size in 10^9 bytes that the cache may have; what was unused for longest gives way."""
+
+    damaged: Literal["skip", "fail"] = "skip"
+    """What a damaged training sample does: its neighbour takes its place, counted and named in the
+    log, or the run fails."""
+
+    evaluation_damaged: Literal["skip", "fail"] = "fail"
+    """What a damaged evaluation sample does: it is left out, counted and named in the log, or the
+    run fails."""
+
+    max_damaged_fraction: float = 1e-3
+    """Share of a folder's samples above which damage fails the run in any case."""
+
+    def __post_init__(self) -> None:
+        for name in ("source_size", "target_size", "evaluation_size"):
+            require_size(f"data.{name}", getattr(self, name))
+        for name in ("batch_size_per_rank", "evaluation_batch_size_per_rank", "attempts"):
+            value = getattr(self, name)
+            require(value >= 1, f"data.{name}", value, "must be at least 1")
+        require(
+            self.workers_per_rank >= 0,
+            "data.workers_per_rank",
+            self.workers_per_rank,
+            "must be 0 or more",
+        )
+        if self.held_out is not None:
+            same = os.path.normpath(self.held_out) == os.path.normpath(self.evaluation)
+            fix = "the images that report must be others than those of data.evaluation"
+            require(not same, "data.held_out", self.held_out, fix)
+        for name in ("root", "source", "target", "evaluation", "source_evaluation", "held_out"):
+            require_no_secret(f"data.{name}", getattr(self, name) or "")
+        local = self.cache_dir is None or "://" not in self.cache_dir
+        require(local, "data.cache_dir", self.cache_dir, "give a folder on the node's own disk")
+        require(self.cache_gb > 0, "data.cache_gb", self.cache_gb, "must be positive")
+        share = self.max_damaged_fraction
+        require(0 <= share <= 1, "data.max_damaged_fraction", share, "a share is 0 to 1")
+        require(self.timeout_s > 0, "data.timeout_s", self.timeout_s, "must be positive")

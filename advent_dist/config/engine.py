@@ -1,0 +1,56 @@
+"""How the models are executed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from advent_dist.config.require import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """How the models are executed and sharded."""
+
+    kind: Literal["deepspeed", "local"] = "deepspeed"
+    """`deepspeed`, or `local`: the plain PyTorch twin that it is tested against."""
+
+    zero_stage: Literal[0, 1, 2, 3] = 0
+    """ZeRO stage of the segmenter."""
+
+    discriminator_zero_stage: Literal[0, 1, 2, 3] = 0
+    """ZeRO stage of the discriminators; with 2.8 M parameters each, sharding them gains nothing."""
+
+    zero3_persistence_threshold: int = 100_000
+    """Parameters with fewer elements than this stay whole on every rank at ZeRO-3."""
+
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of the forward passes; parameters, losses and entropies stay fp32."""
+
+    gradient_accumulation_steps: int = 1
+    """Micro-batches whose gradients make one optimiser step."""
+
+    gradient_clipping: float = 0.0
+    """Largest gradient norm of each network; 0 does not clip."""
+
+    activation_checkpointing: bool = False
+    """Recompute the encoder's activations in the backward pass: less memory, more time."""
+
+    collective_timeout_s: float = 600.0
+    """Seconds after which a collective that some rank never joined fails the run."""
+
+    def __post_init__(self) -> None:
+        steps = self.gradient_accumulation_steps
+        require(steps >= 1, "engine.gradient_accumulation_steps", steps, "must be at least 1")
+        require(
+            self.gradient_clipping >= 0,
+            "engine.gradient_clipping",
+            self.gradient_clipping,
+            "must be 0 or more",
+        )
+        timeout = self.collective_timeout_s
+        require(timeout > 0, "engine.collective_timeout_s", timeout, "must be positive")
+        sharded = self.kind == "local" and (self.zero_stage or self.discriminator_zero_stage)
+        require(
+            not sharded, "engine.zero_stage", self.zero_stage, "only engine.kind=deepspeed shards"
+        )

@@ -1,0 +1,61 @@
+"""One complete run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from advent_dist.config.cluster import ClusterConfig
+from advent_dist.config.data import DataConfig
+from advent_dist.config.engine import EngineConfig
+from advent_dist.config.method import MethodConfig
+from advent_dist.config.model import ModelConfig
+from advent_dist.config.optimizer import OptimizerConfig
+from advent_dist.config.require import require
+from advent_dist.config.run import RunConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One complete run."""
+
+    name: str
+    """Name of the experiment this config was made from."""
+
+    data: DataConfig
+    """Which shards are read, and how."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """The networks."""
+
+    method: MethodConfig
+    """How the segmenter is adapted."""
+
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """Optimisers and schedule."""
+
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    """How the models are executed."""
+
+    run: RunConfig
+    """Length, outputs and intervals."""
+
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    """The workers."""
+
+    def __post_init__(self) -> None:
+        accumulation = self.engine.gradient_accumulation_steps
+        require(
+            self.run.global_batch_size is None or accumulation == 1,
+            "engine.gradient_accumulation_steps",
+            accumulation,
+            "follows from run.global_batch_size; give one of the two",
+        )
+        repeats = self.optimizer.published_repeats
+        fits = self.model.encoder == "deeplab_v2" and self.optimizer.segmenter == "sgd"
+        require(
+            fits or not repeats,
+            "optimizer.published_repeats",
+            repeats,
+            "only the paper's network has them (model.encoder = deeplab_v2 with "
+            "optimizer.segmenter = sgd); set it to False",
+        )

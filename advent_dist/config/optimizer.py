@@ -1,0 +1,59 @@
+"""Optimisers and schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from advent_dist.config.require import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """Optimisers and the polynomial schedule that both share."""
+
+    segmenter: Literal["sgd", "adamw"] = "sgd"
+    """Optimiser of the segmenter: SGD as in the paper, or AdamW, which transformers prefer."""
+
+    segmenter_lr: float = 2.5e-4
+    """Initial learning rate of the encoder."""
+
+    head_lr_multiplier: float = 10.0
+    """Learning rate of the heads over that of the encoder."""
+
+    published_repeats: bool = False
+    """Update the encoder of `deeplab_v2` three or four times a step, as the published code does
+    (see repeated_sgd)."""
+
+    momentum: float = 0.9
+    """Momentum of SGD."""
+
+    weight_decay: float = 5e-4
+    """Weight decay of the segmenter."""
+
+    discriminator_lr: float = 1e-4
+    """Initial learning rate of the discriminators (Adam, no weight decay)."""
+
+    discriminator_betas: tuple[float, float] = (0.9, 0.99)
+    """Decay rates of Adam's two moments."""
+
+    horizon: int = 250_000
+    """Optimiser steps at which the schedule would reach 0; may lie beyond the run's last step."""
+
+    power: float = 0.9
+    """Exponent of the polynomial schedule."""
+
+    def __post_init__(self) -> None:
+        for name in ("segmenter_lr", "head_lr_multiplier", "discriminator_lr"):
+            value = getattr(self, name)
+            require(value > 0, f"optimizer.{name}", value, "must be positive")
+        for name in ("weight_decay", "power"):
+            value = getattr(self, name)
+            require(value >= 0, f"optimizer.{name}", value, "must be 0 or more")
+        for name, values in (
+            ("momentum", (self.momentum,)),
+            ("discriminator_betas", self.discriminator_betas),
+        ):
+            fits = all(0 <= value < 1 for value in values)
+            require(fits, f"optimizer.{name}", getattr(self, name), "give 0 <= value < 1")
+        require(self.horizon >= 1, "optimizer.horizon", self.horizon, "must be at least 1 step")

@@ -1,0 +1,59 @@
+"""Length, outputs and intervals of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from advent_dist.config.require import require, require_no_secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """How long a run is, what it writes and when."""
+
+    name: str | None = None
+    """Name of the run folder; none takes the experiment's name."""
+
+    storage: str = "runs"
+    """Folder or URL (s3://bucket/prefix) that holds the run folders, shared by all hosts."""
+
+    steps: int
+    """Optimiser steps at which the run ends."""
+
+    global_batch_size: int | None = None
+    """Images of each domain in one optimiser step of all ranks together, whatever their number: the
+    accumulation follows from it. None leaves both to data.batch_size_per_rank, cluster.workers and
+    engine.gradient_accumulation_steps."""
+
+    seed: int = 1234
+    """Seed of the initial weights, the sample order and the augmentations."""
+
+    report_every: int = 10
+    """Optimiser steps between two lines of metrics."""
+
+    evaluate_every: int = 2000
+    """Optimiser steps between two evaluations; the last step is always evaluated."""
+
+    checkpoint_every: int = 2000
+    """Optimiser steps between two checkpoints; the last step and each new best are always kept."""
+
+    resume: bool = False
+    """Go on from the run folder's latest checkpoint."""
+
+    overwrite: bool = False
+    """Delete an existing run folder of that name first."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "report_every", "evaluate_every", "checkpoint_every"):
+            value = getattr(self, name)
+            require(value >= 1, f"run.{name}", value, "must be at least 1 step")
+        batch = self.global_batch_size
+        require(batch is None or batch >= 1, "run.global_batch_size", batch, "at least 1 image")
+        require_no_secret("run.storage", self.storage)
+        require(self.seed >= 0, "run.seed", self.seed, "must be 0 or more")
+        require(
+            not (self.resume and self.overwrite),
+            "run.overwrite",
+            True,
+            "resume or overwrite, not both",
+        )
