@@ -1,11 +1,12 @@
 """Does ASHA find what the whole search finds, for less?
 
     python benchmarks/asha.py [--quick] [--json FILE]  # the curves kept in benchmarks/results
-    python benchmarks/asha.py --sweep runs/NAME        # keeps new ones first, of a sweep made by
+    python benchmarks/asha.py --sweep runs/NAME        # keeps its own first, of a sweep made by
     python tune/search.py --scheduler none --seeds-for-best 0 --storage runs --name NAME ...
 
-Every trial of one sweep was trained to the end, once. The sweep's own scheduler is then replayed
-over their curves in many orders and at many paces. Random search gets the steps that ASHA took.
+Every trial of a sweep was trained to the end or until it collapsed, once. The sweep's own scheduler
+is then replayed over their curves in many orders and at many paces. Random search gets the steps
+that ASHA took.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from tune.plan import Plan, make_plan
 
 QUESTION = "Does ASHA find what the whole search finds, for less?"
 _RESULTS = Path(__file__).parent / "results"
-_CURVES = _RESULTS / "asha_curves.json"
+_CURVES = _RESULTS / "asha_curves"
+"""One file for each experiment."""
 
 _WITHIN = 0.5
 """Points of mIoU from the best that count as found."""
@@ -44,7 +46,7 @@ class Options:
     """Replay ASHA over recorded trials, in many orders."""
 
     sweep: str | None = None
-    """Sweep folder whose trials were all trained to the end; none takes the kept curves."""
+    """Sweep folder whose trials were trained to the end; none takes the kept curves."""
 
     orders: int = 500
     """Orders in which the trials are started."""
@@ -63,46 +65,55 @@ def main() -> None:
     options = tyro.cli(Options)
     if options.sweep is not None:
         record(options.sweep)
-    recorded = json.loads(_CURVES.read_text())
-    curves = [Curve(**trial) for trial in recorded["trials"]]
     orders = 5 if options.quick else options.orders
-    rows = [
-        compare(curves, plan, orders, options.concurrent)
-        for plan in plans(recorded["experiment"], curves[0].steps)
-    ]
-    sys.stdout.write(
-        f"{len(curves)} trials of {curves[0].steps[-1]} steps, {options.concurrent} at a time, "
-        f"{orders} orders; the best ends at {everything(curves).found:.1f}\n\n{table(rows)}"
-    )
+    rows = []
+    for file in sorted(_CURVES.glob("*.json")):
+        rows += replay(file, orders, options.concurrent)
     out = options.json or (None if options.quick else _RESULTS / "asha.json")
     ratios = {
-        f"steps / whole search, factor {row['reduction_factor']}, grace {row['rungs'][0]}": row[
-            "share_of_steps"
-        ]
+        f"steps / whole search, {row['experiment']}, factor {row['reduction_factor']}, grace "
+        f"{row['rungs'][0]}": row["share_of_steps"]
         for row in rows
     }
     keep(out, question=QUESTION, ratios=ratios, rows=rows)
+
+
+def replay(file: Path, orders: int, concurrent: int) -> list[dict[str, Any]]:
+    """Replay one experiment's trials under several plans, and print the table."""
+    recorded = json.loads(file.read_text())
+    curves = [Curve(**trial) for trial in recorded["trials"]]
+    steps = max((curve.steps for curve in curves), key=len)
+    made = plans(recorded["experiment"], steps)
+    rows = [{"experiment": file.stem, **compare(curves, plan, orders, concurrent)} for plan in made]
+    sys.stdout.write(
+        f"{file.stem}: {len(curves)} trials of {steps[-1]} steps, {concurrent} at a time, "
+        f"{orders} orders; the best ends at {everything(curves).found:.1f}\n\n{table(rows)}\n"
+    )
+    return rows
 
 
 def record(url: str) -> None:
     """Keep the curves of a sweep's trials; those that are still running are left out.
 
     Raises:
-        SystemExit: a trial ended early, so that the best of the whole search is not known.
+        SystemExit: a trial was ended early without having collapsed, so that the best of the whole
+            search is not known.
     """
     folder = SweepFolder(url)
     sweep, trials = folder.read("sweep.json"), [one for one in folder.trials() if one.has_ended]
-    if sweep is None or any(trial.state != "finished" for trial in trials):
-        sys.exit(f"{url}: give a sweep with --scheduler none, none of whose trials ended early")
+    if sweep is None or any(trial.state not in ("finished", "collapsed") for trial in trials):
+        sys.exit(f"{url}: give a sweep with --scheduler none, none of whose trials failed")
     curves = []
     for trial in trials:
         rows = [row for row in RunFolder.open(f"{url}/{trial.path}").rows() if "score" in row]
         names = {"steps": "step", "mious": "target_miou", "scores": "score"}
         columns = {ours: tuple(row[name] for row in rows) for ours, name in names.items()}
-        curves.append(asdict(Curve(values=trial.values, **columns)))
+        curve = Curve(values=trial.values, collapsed=trial.state == "collapsed", **columns)
+        curves.append(asdict(curve))
     lines = ",\n  ".join(json.dumps(curve) for curve in curves)
     head = json.dumps({"experiment": sweep["experiment"]["name"], "seed": sweep["seed"]})
-    _CURVES.write_text(f'{head[:-1]}, "trials": [\n  {lines}\n]}}\n')
+    file = _CURVES / f"{sweep['experiment']['name']}.json"
+    file.write_text(f'{head[:-1]}, "trials": [\n  {lines}\n]}}\n')
 
 
 def plans(experiment: str, steps: Sequence[int]) -> list[Plan]:

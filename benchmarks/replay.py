@@ -1,4 +1,4 @@
-"""A sweep played again over the curves of trials that were all trained to the end.
+"""A sweep played again over the curves of trials that were all trained to the end or collapsed.
 
 The project's own scheduler decides, on Ray's ASHA: only the trainings are read instead of done. As
 in a sweep, several trials run at the same time, none waits for another, and the next one starts as
@@ -8,7 +8,6 @@ soon as one has ended.
 from __future__ import annotations
 
 import heapq
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -22,7 +21,7 @@ from tune.scheduler import Asha
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """One trial trained to the end."""
+    """One trial trained to the end, or until it collapsed."""
 
     values: dict[str, Any]
     """Dotted config path -> value."""
@@ -36,10 +35,13 @@ class Curve:
     scores: tuple[float, ...]
     """What the sweep decided by at each evaluation: smoothed target mIoU."""
 
+    collapsed: bool = False
+    """Whether it ended as collapsed, at its last evaluation, which no scheduler was told of."""
+
     @property
     def end(self) -> float:
-        """What the trial is worth when it is trained to the end."""
-        return self.scores[-1]
+        """What the trial is worth when it is trained to the end; nothing if it collapses."""
+        return 0.0 if self.collapsed else self.scores[-1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,13 @@ def everything(curves: Sequence[Curve]) -> Outcome:
 
 def at_random(curves: Sequence[Curve], budget: int) -> Outcome:
     """As many of the trials, in their order, as `budget` steps pay to the end, rounded up."""
-    return everything(curves[: max(1, math.ceil(budget / curves[0].steps[-1]))])
+    taken: list[Curve] = []
+    for curve in curves:
+        taken.append(curve)
+        budget -= curve.steps[-1]
+        if budget <= 0:
+            break
+    return everything(taken)
 
 
 def asha(curves: Sequence[Curve], plan: Plan, paces: Sequence[float], concurrent: int) -> Outcome:
@@ -92,9 +100,12 @@ def asha(curves: Sequence[Curve], plan: Plan, paces: Sequence[float], concurrent
         now, number, evaluation = heapq.heappop(arrivals)
         curve, trial = curves[number], trials[number]
         step, score = curve.steps[evaluation], curve.scores[evaluation]
-        scheduler.on_trial_result(None, _of_ray(trial), {"step": step, "score": score})
         ended = step == curve.steps[-1]
-        state: State = "finished" if ended else "stopped" if trial.path in stopped else "running"
+        if not (ended and curve.collapsed):
+            scheduler.on_trial_result(None, _of_ray(trial), {"step": step, "score": score})
+        state: State = "stopped" if trial.path in stopped else "running"
+        if ended:
+            state = "collapsed" if curve.collapsed else "finished"
         trials[number] = replace(trial, steps=step, score=score, state=state)
         if not trials[number].has_ended:
             later = now + (curve.steps[evaluation + 1] - step) * paces[number]

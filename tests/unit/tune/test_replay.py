@@ -61,3 +61,18 @@ def test_random_search_takes_as_many_trials_as_the_steps_pay_rounded_up(replay: 
     assert replay.at_random(curves, budget=600).found == 40
     assert replay.at_random(curves, budget=601).found == 50
     assert replay.at_random(curves, budget=10).found == 30
+
+
+def test_a_collapsed_trial_is_worth_nothing_and_measures_no_other(
+    replay: Any, tmp_path: Path
+) -> None:
+    collapsed = replay.Curve(
+        values={}, steps=(100, 200), mious=(50, 60), scores=(50, 60), collapsed=True
+    )
+    curves = [collapsed, *_curves(replay, (60, 55, 50), (40, 50, 90))]
+    assert (replay.everything(curves).found, replay.everything(curves).steps) == (90, 800)
+    # 200 steps were enough for it: the next one starts with the 10 that are left.
+    assert replay.at_random(curves, budget=210).found == 50
+    outcome = replay.asha(curves, plan(tmp_path), paces=[1, 1, 1], concurrent=1)
+    # The last one, with 40, is below the median of 50 and 60, not below 60 at step 200.
+    assert (outcome.found, outcome.steps) == (50, 200 + 300 + 100)
