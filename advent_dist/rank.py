@@ -6,7 +6,6 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,18 +13,15 @@ from torch import Tensor
 from advent_dist import checkpoint
 from advent_dist.assembly import build_method
 from advent_dist.config import Experiment
-from advent_dist.data.classes import class_set
-from advent_dist.data.loader import EvaluationLoader, TrainingLoader
+from advent_dist.data.loader import TrainingLoader
 from advent_dist.data.store import folder_url, read_manifest
-from advent_dist.errors import DamageError
-from advent_dist.evaluate import evaluate, summarise
+from advent_dist.evaluator import evaluator
 from advent_dist.global_batch import for_ranks, global_batch_size
 from advent_dist.intake import Intake
 from advent_dist.loop import Report, train
 from advent_dist.methods.base import Method
-from advent_dist.parallel.buffers import pooled_batch_norm
 from advent_dist.parallel.world import World
-from advent_dist.progress import Progress, Scores
+from advent_dist.progress import Progress
 from advent_dist.types import DomainBatch
 
 _log = logging.getLogger(__name__)
@@ -79,18 +75,6 @@ def train_rank(
         max_damaged_fraction=data.max_damaged_fraction,
     )
 
-    def save(progress: Progress) -> Path:
-        folder = Path(tempfile.mkdtemp(prefix="advent-dist-checkpoint-"))
-        checkpoint.save(
-            folder,
-            experiment=original,
-            world=world,
-            engines=method.engines,
-            progress=progress,
-            streams=loader.state(),
-        )
-        return folder
-
     try:
         train(
             experiment,
@@ -98,8 +82,8 @@ def train_rank(
             method=method,
             batches=iter(loader) if on_first_step is None else _noting(loader, on_first_step),
             progress=progress,
-            evaluate=_evaluator(experiment, world, method, progress),
-            save=save,
+            evaluate=evaluator(experiment, world, method, progress),
+            save=_saver(original, world, method, loader),
             report=report,
             intake=lambda: intake.read(loader.samples_read),
             notice=notice,
@@ -107,6 +91,26 @@ def train_rank(
     finally:
         loader.close()
     return progress
+
+
+def _saver(
+    experiment: Experiment, world: World, method: Method, loader: TrainingLoader
+) -> Callable[[Progress], Path]:
+    """A function that writes this rank's part of a checkpoint into a new folder. Collective."""
+
+    def save(progress: Progress) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="advent-dist-checkpoint-"))
+        checkpoint.save(
+            folder,
+            experiment=experiment,
+            world=world,
+            engines=method.engines,
+            progress=progress,
+            streams=loader.state(),
+        )
+        return folder
+
+    return save
 
 
 def _noting(
@@ -124,46 +128,3 @@ def _source_prior(experiment: Experiment) -> Tensor:
     manifest = read_manifest(folder_url(data, data.source), data)
     histogram = torch.tensor(manifest.class_histogram, dtype=torch.float32)
     return histogram / histogram.sum().clamp(min=1)
-
-
-def _evaluator(
-    experiment: Experiment, world: World, method: Method, progress: Progress
-) -> Callable[[], Scores]:
-    """A function that scores the segmenter as it is on every labelled evaluation folder."""
-    data = experiment.data
-    classes = class_set(data.classes)
-    segmenter = method.engines["segmenter"]
-    # Only ZeRO-3 gathers in its forwards, so only there must ranks make equally many of them.
-    in_step = experiment.engine.zero_stage == 3
-
-    def score(folder: str) -> dict[str, Any]:
-        loader = EvaluationLoader(data, folder, rank=world.rank, world_size=world.size)
-        counts = evaluate(
-            [lambda image, size: segmenter(image, size).main],
-            loader,
-            num_classes=classes.num_classes,
-            device=world.device,
-            rounds=loader.rounds if in_step else None,
-            size=data.evaluation_size,
-        )
-        skipped = world.sum(torch.tensor(loader.skipped, device=world.device))
-        num_samples = loader.manifest.num_samples
-        if skipped > data.max_damaged_fraction * num_samples:
-            # Each reader alone may have been below the limit.
-            raise DamageError(
-                f"{folder}: {int(skipped)} of {num_samples} samples were skipped, more than "
-                f"data.max_damaged_fraction = {data.max_damaged_fraction:g} allows; copy or build "
-                "the damaged shards again (the log names them)"
-            )
-        evaluation = summarise(counts.all_reduce(), classes).to_json()
-        return {**evaluation, "skipped_samples": int(skipped)}
-
-    def scores() -> Scores:
-        segmenter.module.eval()
-        with pooled_batch_norm(segmenter.module, world):
-            target = score(data.evaluation)
-            source = score(data.source_evaluation) if data.source_evaluation else None
-        segmenter.module.train()
-        return Scores(step=progress.step, target=target, source=source)
-
-    return scores
