@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 from ray.tune import Callback
@@ -27,8 +26,7 @@ class CheckpointPruner(Callback):
         for one in to_prune(known, self._plan.metric, self._plan.options.keep_checkpoints):
             if one.number not in self._pruned:
                 self._pruned.add(one.number)
-                with contextlib.suppress(FileNotFoundError):
-                    self._folder.open(f"{one.path}/{CHECKPOINTS}").delete()
+                self._folder.open(f"{one.path}/{CHECKPOINTS}").delete()
 
 
 def to_prune(trials: list[Trial], metric: Metric, keep: int) -> list[Trial]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
@@ -149,8 +148,7 @@ def _fit(
     try:
         tuner.fit()
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            folder.delete()
+        folder.delete()
 
 
 def _limited(candidates: Searcher, concurrent: int) -> Searcher:

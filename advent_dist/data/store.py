@@ -23,7 +23,7 @@ from advent_dist.data.connection import Connection, scheme_of
 from advent_dist.data.download import download
 from advent_dist.data.manifest import FILE_NAME, Manifest
 from advent_dist.data.traffic import BYTES, REQUESTS, RETRIES, Tally
-from advent_dist.errors import DamageError
+from advent_dist.errors import DamageError, MissingError
 
 T = TypeVar("T")
 
@@ -140,8 +140,9 @@ class Folder:
         self._attempt(name, lambda files, path: files.rm_file(path))
 
     def delete(self) -> None:
-        """Delete the folder and all that is in it."""
-        self._attempt("", lambda files, path: files.rm(path, recursive=True))
+        """Delete the folder and all that is in it, if it is there."""
+        with contextlib.suppress(MissingError):
+            self._attempt("", lambda files, path: files.rm(path, recursive=True))
 
     @property
     def is_local(self) -> bool:

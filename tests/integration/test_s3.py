@@ -52,6 +52,16 @@ def test_round_trip_and_ranges():
     assert folder.read("a.bin") == b"new"
 
 
+def test_a_folder_is_deleted_with_all_in_it_or_is_not_there_anyway():
+    folder = open_folder("s3://shards/to_delete")
+    folder.inside("a/b").write("x.bin", b"1")
+    folder.delete()
+    assert folder.folders() == folder.list() == []
+    folder.delete()
+    with pytest.raises(DataError, match="there is no bucket 'nowhere'"):
+        open_folder("s3://nowhere/folder").delete()
+
+
 def test_a_range_beyond_the_end_is_refused():
     folder = open_folder("s3://shards/short")
     folder.write("a.bin", b"0123456789")

@@ -201,6 +201,12 @@ def test_checkpoints_of_hopeless_trials_are_deleted(shards: str, tmp_path: Path)
     assert best is not None
     kept = {path.parts[-3] for path in (tmp_path / "sweep").glob("trials/*/checkpoints/step_*")}
     assert kept == {best.id}
+    # And they stay so when it is gone on with, whose later trials start in warm processes too.
+    changes = {"scheduler": "none", "max_steps": 2, "keep_checkpoints": 1}
+    concurrent = int(ray.cluster_resources()["CPU"])  # type: ignore[no-untyped-call]
+    more = _options(shards, tmp_path, resume=True, num_trials=8 + concurrent, **changes)
+    later = _run(more).folder.trials()[4 + concurrent :]
+    assert all(one.start_seconds is not None and one.start_seconds < 5 for one in later)
 
 
 def test_a_time_budget_ends_what_runs_and_begins_nothing_more(shards: str, tmp_path: Path) -> None:

@@ -37,6 +37,14 @@ def test_folders_inside_are_listed_and_opened(tmp_path):
     assert folder.inside("b/c").url == f"{folder.url}/b/c"
 
 
+def test_a_folder_is_deleted_with_all_in_it_or_is_not_there_anyway(tmp_path):
+    folder = open_folder(f"{tmp_path}/folder")
+    folder.inside("a/b").write("x.bin", b"1")
+    folder.delete()
+    assert not (tmp_path / "folder").exists()
+    folder.delete()
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     folder = open_folder(str(tmp_path))
     folder.write("a.bin", b"old")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from tests.unit.tune.helpers import plan, trial
 from tune.finals import finals_of, winner
+from tune.folder import SweepFolder
 from tune.metric import Metric
-from tune.prune import to_prune
+from tune.prune import CheckpointPruner, to_prune
 
 MIOU = Metric(name="target_miou", smoothing=3, collapse_share=0.5)
 ENTROPY = Metric(name="criterion/entropy", smoothing=3, collapse_share=0.5)
@@ -64,3 +65,17 @@ def test_pruning_keeps_the_best_and_those_that_run() -> None:
     assert {one.number for one in to_prune(trials, MIOU, keep=2)} == {0, 1, 3, 4}
     assert {one.number for one in to_prune(trials, ENTROPY, keep=1)} == {1, 2, 3, 4, 7}
     assert to_prune(trials[5:7], MIOU, keep=1) == []
+
+
+def test_a_resumed_sweep_does_not_mind_what_was_pruned_before(tmp_path: Path) -> None:
+    """Ray Tune would take an error here for one of the trial that has just ended."""
+    made = plan(tmp_path, keep_checkpoints=1)
+    folder = SweepFolder(made.url)
+    for one in (trial(0, 1.0), trial(1, 2.0), trial(2, None, "failed")):
+        folder.write_trial(one)
+        if one.score is not None:
+            folder.open(f"{one.path}/checkpoints/step_000001").write("run.json", b"{}")
+    for _ in range(2):
+        CheckpointPruner(made, folder).on_trial_complete(0, [], None)
+        assert folder.open("trials/00000/checkpoints").folders() == []
+        assert folder.open("trials/00001/checkpoints").folders() == ["step_000001"]
