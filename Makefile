@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+SLOW := tests/integration/test_elastic.py tests/integration/test_sweep_killed.py
 
-.PHONY: setup format check test test-cluster test-unit test-golden test-distributed test-integration bench golden demo sweep-demo browser hosts ci clean
+.PHONY: setup format check test test-slow test-cluster test-unit test-golden test-distributed test-integration bench golden demo sweep-demo browser hosts ci clean
 
 setup: .venv/.installed
 
@@ -26,7 +27,11 @@ check: setup
 
 # The quick ones first; and Ray, which the last ones start, runs beside no other.
 test: setup
-	$(PYTEST) tests/unit tests/golden tests/distributed tests/integration
+	$(PYTEST) tests/unit tests/golden tests/distributed tests/integration $(SLOW:%=--ignore=%)
+
+# What is killed, or loses its nodes, and goes on: minutes of waiting.
+test-slow: setup
+	$(PYTEST) $(SLOW)
 
 test-unit: setup
 	$(PYTEST) tests/unit
@@ -74,7 +79,7 @@ hosts:
 	  || echo "no $$missing: the tests on several hosts are skipped"
 
 # The quick ones first; what this machine has no right to, or no tools for, says so and passes.
-ci: check browser test test-cluster
+ci: check browser test test-slow test-cluster
 
 clean:
 	rm -rf .venv build runs
