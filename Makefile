@@ -78,8 +78,7 @@ hosts:
 	  test -z "$$missing" || { apt-get update -q && apt-get install -qy openssh-server rsync iproute2; } \
 	  || echo "no $$missing: the tests on several hosts are skipped"
 
-# The quick ones first; what this machine has no right to, or no tools for, says so and passes.
-ci: check browser test test-slow test-cluster
+ci: check browser test test-slow
 
 clean:
 	rm -rf .venv build runs

@@ -192,6 +192,6 @@ def test_the_doctor_names_what_is_wrong(hosts: Rack) -> None:
     failures = [one for one in answer["findings"] if one["level"] == "failure"]
     assert not answer["ok"]
     alone = {one["where"] for one in failures if one["check"] == "storage"}
-    assert alone == set(hosts.bed.hosts) - {hosts.head}
+    assert alone == set(hosts.bed.hosts) - {hosts.head}, answer
     (resources,) = (one for one in failures if one["check"] == "resources")
     assert "never room for more than" in resources["said"]
