@@ -186,6 +186,7 @@ def test_the_driver_is_killed_and_resumed_by_the_printed_command(
 
 def test_the_doctor_names_what_is_wrong(hosts: Rack) -> None:
     """Storage that each host has for itself, and more workers than there will ever be room for."""
+    hosts.wait_for_nodes()
     wrong = "--run.storage /tmp/mine --cluster.workers 9 --cluster.cpus-per-worker 1"
     command = f"advent-dist doctor --config /shared/config.json --cluster --json {wrong}"
     answer = findings(hosts.login(hosts.head, command))
