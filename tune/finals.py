@@ -5,6 +5,7 @@ Each is scored once on `data.held_out`, images that chose neither values nor che
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -102,12 +103,23 @@ def _train(final: Final, sweep: Sweep) -> dict[str, Any]:
     return {which: score(experiment, run, which, held_out) for which in ("last", "best")}
 
 
+def _is_done(final: Final, folder: SweepFolder) -> bool:
+    """Whether that training is there; one of other values, since when another won, is deleted."""
+    done = folder.read(FINAL_FILE, final.path)
+    if done is None:
+        return False
+    if done["values"] == json.loads(json.dumps(final.values)):
+        return True
+    folder.open(final.path).delete()
+    return False
+
+
 class FinalCandidates(Searcher):
     """Ray Tune's source of final trainings: those that are not done yet."""
 
     def __init__(self, finals: list[Final], folder: SweepFolder) -> None:
         super().__init__(metric="ended_at", mode="max")
-        self._waiting = [one for one in finals if folder.read(FINAL_FILE, one.path) is None]
+        self._waiting = [one for one in finals if not _is_done(one, folder)]
 
     @property
     def num_trials(self) -> int:

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.unit.tune.helpers import plan, trial
-from tune.finals import finals_of, winner
-from tune.folder import SweepFolder
+from tune.finals import FinalCandidates, finals_of, winner
+from tune.folder import FINAL_FILE, SweepFolder
 from tune.metric import Metric
 from tune.prune import CheckpointPruner, to_prune
 
@@ -79,3 +79,20 @@ def test_a_resumed_sweep_does_not_mind_what_was_pruned_before(tmp_path: Path) ->
         CheckpointPruner(made, folder).on_trial_complete(0, [], None)
         assert folder.open("trials/00000/checkpoints").folders() == []
         assert folder.open("trials/00001/checkpoints").folders() == ["step_000001"]
+
+
+def test_a_new_winner_is_trained_in_place_of_the_old_one(tmp_path: Path) -> None:
+    """Resumed with more trials, a sweep may find better values than those it has retrained."""
+    made = plan(tmp_path, seeds_for_best=1)
+    folder = SweepFolder(made.url)
+    point = made.space.point(made.experiment)
+    before = finals_of(made, trial(0, 10.0, values=point, published=True))
+    assert FinalCandidates(before, folder).num_trials == 2
+    for final in before:
+        folder.write(FINAL_FILE, {"values": final.values}, final.path)
+        folder.open(final.path).write("metrics.jsonl", b"")
+    assert FinalCandidates(before, folder).num_trials == 0
+    after = FinalCandidates(finals_of(made, trial(3, 20.0)), folder)
+    assert [after.suggest("")["final"]["which"] for _ in range(2)] == ["published", "best"]
+    assert folder.open("final/best_seed1234").list() == []
+    assert folder.open("final/source_only_seed1234").exists(FINAL_FILE)
