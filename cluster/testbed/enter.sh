@@ -7,6 +7,9 @@ if [ "$(id -u)" != 0 ]; then echo "test bed skipped: hosts in namespaces need ro
 if [ -n "$missing" ]; then echo "test bed skipped: apt-get install iproute2 openssh-server rsync (no$missing)"; exit 0; fi
 if ! unshare --net --mount --pid --fork true; then echo "test bed skipped: no right to make namespaces"; exit 0; fi
 export ADVENT_DIST_TESTBED=1
-# /tmp too, where Ray's launcher notes the clusters that it knows.
-exec unshare --net --mount --propagation private --pid --fork --kill-child --mount-proc \
-  bash -c 'mount -t tmpfs -o mode=1777 tmpfs /tmp && "$@"' bash "$@"
+# /tmp too, where Ray's launcher notes the clusters that it knows. unshare minds no signal but KILL.
+setpriv --pdeathsig KILL \
+  unshare --net --mount --propagation private --pid --fork --kill-child --mount-proc \
+  bash -c 'mount -t tmpfs -o mode=1777 tmpfs /tmp && "$@"' bash "$@" &
+trap 'kill -KILL $!' INT TERM HUP
+wait $!

@@ -1,23 +1,25 @@
 #!/usr/bin/env bash
 # The first process of a host, in namespaces of its own: a copy-on-write root, an address, sshd.
 #
-#   host.sh NAME ADDRESS HOSTS-FILE PUBLIC-KEY SHARED-FOLDER READ-ONLY-FOLDER...
+#   host.sh NAME ADDRESS DISK-FOLDER HOSTS-FILE PUBLIC-KEY SHARED-FOLDER READ-ONLY-FOLDER...
 set -euo pipefail
-name=$1 address=$2 hosts=$3 key=$4 shared=$5
-shift 5
+name=$1 address=$2 disk=$3 hosts=$4 key=$5 shared=$6
+shift 6
 
-# What is written stays in memory, and goes when the host does.
+# What is written is kept on the host's disk, but for the folders in memory: it is there after a loss of power.
 mount -t tmpfs tmpfs /mnt
-mkdir /mnt/upper /mnt/work /mnt/root
-mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
 root=/mnt/root
+mkdir -p $root "$disk/upper" "$disk/work" "$disk/home"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$disk/upper,workdir=$disk/work" $root
 mount -t proc proc $root/proc
 mount --rbind /dev $root/dev
 mount --make-rslave $root/dev
-for folder in /dev/shm /tmp /run /root; do
+for folder in /dev/shm /tmp /run; do
   mkdir -p $root$folder
   mount -t tmpfs -o mode=1777 tmpfs $root$folder
 done
+mkdir -p $root/root
+mount --bind "$disk/home" $root/root
 for folder in "$@"; do
   mkdir -p "$root$folder"
   mount --rbind "$folder" "$root$folder"
@@ -33,7 +35,7 @@ cp "$hosts" $root/etc/hosts
 mkdir -p -m 700 $root/root/.ssh
 chmod 700 $root/root
 cp "$key" $root/root/.ssh/authorized_keys
-cp $root/etc/skel/.bashrc $root/etc/skel/.profile $root/root/
+cp --no-clobber $root/etc/skel/.bashrc $root/etc/skel/.profile $root/root/
 mkdir -p -m 755 $root/run/sshd
 
 ip link set lo up

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -50,7 +51,7 @@ class Bed:
         return self.folder / "shared"
 
     def switch_on(self, number: int) -> str:
-        """Start a host; its address."""
+        """Start a host, with the disk that it had before, or an empty one; its address."""
         address = _address(self.first, number)
         # The interpreter, its packages and the code are the machine's own, read-only.
         read_only = {sys.prefix, sys.base_prefix, str(_HERE.parents[1])}
@@ -58,6 +59,7 @@ class Bed:
             _HERE / "host.sh",
             f"host{number}",
             address,
+            self._disk(address),
             self.folder / "hosts",
         ]
         host = subprocess.Popen(
@@ -88,14 +90,22 @@ class Bed:
         return subprocess.run(ssh, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
 
     def power_off(self, address: str) -> None:
-        """End a host with all that it runs, at once."""
+        """End a host with all that it runs, at once; its disk stays."""
         host = self.hosts.pop(address)
         host.kill()
         host.wait()
 
+    def terminate(self, address: str) -> None:
+        """End a host, and its disk with it."""
+        self.power_off(address)
+        shutil.rmtree(self._disk(address))
+
     def unplug(self, number: int, *, again: bool = False) -> None:
         """Take a host's cable out, or with `again` put it back."""
         _ip("link", "set", f"host{number}", "up" if again else "down")
+
+    def _disk(self, address: str) -> Path:
+        return self.folder / "disks" / address
 
 
 @contextmanager

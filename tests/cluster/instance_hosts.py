@@ -25,7 +25,7 @@ def instances_are_hosts(bed: Bed) -> Iterator[None]:
         while not end.wait(_EVERY_S):
             there = {one["PrivateIpAddress"] for one in instances("pending", "running")}
             for address in bed.hosts.keys() - there:
-                bed.power_off(address)
+                bed.terminate(address)
             for address in there - bed.hosts.keys():
                 assert bed.switch_on(int(address.rpartition(".")[2])) == address
 

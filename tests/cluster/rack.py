@@ -7,7 +7,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from advent_dist.runfolder import RunFolder
 from cluster.testbed.hosts import LAUNCHER, Bed, switched_on
 from shards.local_s3 import local_s3
 from tests.helpers import tiny_run, write_tiny_shards
+from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 BUCKET = "s3://bucket"
@@ -51,17 +51,10 @@ class Rack:
         """End a host with all that it runs."""
         self.bed.power_off(f"10.77.0.{10 + number}")
 
-    def start_again(self, number: int) -> None:
-        """Switch a host on again, blank as it is, set it up like the others and let it join."""
-        address = self.bed.switch_on(number)
-        said = self.bed.run(
-            address,
-            f"cat /shared/environment.sh > ~/.advent_dist && echo {_VENV} >> ~/.advent_dist "
-            f"&& bash {REPOSITORY}/cluster/setup.sh",
-        )
-        join = f"ray start --address={self.head}:6379 --object-store-memory=100000000"
-        said += self.login(address, join)
-        assert "Ray runtime started" in said, said
+    def power_on(self, number: int) -> None:
+        """Switch a host on again; the cluster takes it back by itself."""
+        self.bed.switch_on(number)
+        self.wait_for_nodes()
 
     def wait_for_nodes(self) -> None:
         """Until all hosts have joined: `ray up` returns before."""
@@ -69,10 +62,12 @@ class Rack:
             "import ray; ray.init(log_to_driver=False); "
             "print('alive:', sum(node['Alive'] for node in ray.nodes()))"
         )
-        deadline = time.monotonic() + _STEP_S
-        while f"alive: {HOSTS}" not in (said := self.login(self.head, f'python -c "{count}"')):
-            assert time.monotonic() < deadline, said
-            time.sleep(3)
+        command = f'python -c "{count}"'
+        wait_until(
+            lambda: f"alive: {HOSTS}" in self.login(self.head, command),
+            within_s=_STEP_S,
+            said=lambda: self.login(self.head, "ray status"),
+        )
 
     def login(self, address: str, command: str) -> str:
         """What a command prints in a login shell of a host, with the cluster's environment."""
@@ -197,11 +192,12 @@ class Training:
 
     def wait_for(self, what: Callable[[Rows], bool]) -> None:
         """Until there are rows as expected."""
-        deadline = time.monotonic() + _STEP_S
-        while not ((rows := self.rows()) and what(rows)):
-            assert self._driver.poll() is None, self.said
-            assert time.monotonic() < deadline, (rows[-1:], self.said)
-            time.sleep(0.5)
+        wait_until(
+            lambda: (rows := self.rows()) and what(rows),
+            within_s=_STEP_S,
+            running=self._driver,
+            said=lambda: (self.rows()[-1:], self.said),
+        )
 
     def ends(self) -> int:
         """Wait for the driver's end; its exit status."""

@@ -10,8 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,7 @@ from tests.cluster.pretended_aws import (
 )
 from tests.helpers import tiny_run, write_tiny_shards
 from tests.shard_helpers import examples, write_shards
+from tests.waiting import wait_until
 from tune.folder import SweepFolder
 
 pytestmark = pytest.mark.skipif(
@@ -136,13 +136,6 @@ def spot_instance() -> str:
     (spot,) = [one for one in there if one.get("InstanceLifecycle") == "spot"]
     instance: str = spot["InstanceId"]
     return instance
-
-
-def wait_until(what: Callable[[], Any], within_s: float) -> None:
-    deadline = time.monotonic() + within_s
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
 
 
 def test_the_nodes_run_the_copy_that_they_were_given(repository: Path) -> None:

@@ -85,7 +85,7 @@ def test_a_host_loses_power(hosts: Rack, undisturbed: float) -> None:
     try:
         assert run.finish(STEPS)[-1]["loss/seg"] == same(undisturbed)
     finally:
-        hosts.start_again(number)
+        hosts.power_on(number)
 
 
 def test_a_host_loses_its_network(hosts: Rack, undisturbed: float) -> None:
@@ -121,7 +121,7 @@ def test_an_elastic_run_loses_a_host_and_gets_another(hosts: Rack) -> None:
     number = run.host_of_a_rank()
     hosts.power_off(number)
     run.wait_for(lambda rows: rows[-1]["ranks"] == 2)
-    hosts.start_again(number)
+    hosts.power_on(number)
     run.wait_for(lambda rows: rows[-1]["ranks"] == 3)
     rows = run.finish(steps)
     assert {row["ranks"] for row in rows} == {2, 3}
@@ -169,7 +169,7 @@ def test_a_spot_host_is_called_back(hosts: Rack, undisturbed: float) -> None:
     try:
         run.finish(steps)
     finally:
-        hosts.start_again(number)
+        hosts.power_on(number)
 
 
 def test_the_driver_is_killed_and_resumed_by_the_printed_command(
@@ -186,7 +186,6 @@ def test_the_driver_is_killed_and_resumed_by_the_printed_command(
 
 def test_the_doctor_names_what_is_wrong(hosts: Rack) -> None:
     """Storage that each host has for itself, and more workers than there will ever be room for."""
-    hosts.wait_for_nodes()
     wrong = "--run.storage /tmp/mine --cluster.workers 9 --cluster.cpus-per-worker 1"
     command = f"advent-dist doctor --config /shared/config.json --cluster --json {wrong}"
     answer = findings(hosts.login(hosts.head, command))

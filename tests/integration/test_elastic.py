@@ -17,6 +17,7 @@ from ray.cluster_utils import Cluster
 from advent_dist.override import to_json
 from advent_dist.runfolder import RunFolder
 from tests.helpers import tiny_run, write_tiny_shards
+from tests.waiting import wait_until
 
 _REPOSITORY = Path(__file__).parents[2]
 _PATIENCE_S = 240.0
@@ -71,11 +72,12 @@ class Running:
 
     def wait_for(self, what: Callable[[Rows], bool]) -> None:
         """Until the rows are as expected."""
-        deadline = time.monotonic() + _PATIENCE_S
-        while not what(self.rows()):
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.rows()[-1:]
-            time.sleep(0.2)
+        wait_until(
+            lambda: what(self.rows()),
+            within_s=_PATIENCE_S,
+            running=self.process,
+            said=lambda: (self.rows()[-1:], self.log.read_text()),
+        )
 
     def finish(self) -> Rows:
         """Wait for the end; all rows."""

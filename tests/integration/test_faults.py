@@ -40,6 +40,7 @@ from tests.fault_proxy import (
     fault_proxy,
 )
 from tests.shard_helpers import data_config, examples, write_shards
+from tests.waiting import wait_until
 
 ROOT = "s3://shards/faults"
 BATCHES = 9
@@ -294,8 +295,7 @@ def test_a_reader_killed_in_mid_download_is_replaced(proxy: Proxy, expected, tmp
     proxy.faults = [Stall(2.0)] * 2
     data = config(workers_per_rank=1, timeout_s=10.0, cache_dir=str(tmp_path / "cache"))
     loader = TrainingLoader(data, rank=0, world_size=1, seed=3)
-    while len(proxy.faults) == 2:
-        time.sleep(0.05)
+    wait_until(lambda: len(proxy.faults) < 2, within_s=WITHIN_S)
     for process in set(psutil.Process().children(recursive=True)) - before:
         os.kill(process.pid, signal.SIGKILL)
     start = time.monotonic()

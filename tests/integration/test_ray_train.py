@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -19,6 +18,7 @@ from advent_dist.scoring import score
 from advent_dist.status import find_runs
 from cluster.launch import launch
 from tests.helpers import tiny_run, write_tiny_shards
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 
@@ -78,8 +78,7 @@ def test_a_killed_worker_is_replaced(shards: str, tmp_path: Path) -> None:
     folder = RunFolder.of(run)
 
     def kill_one() -> None:
-        while not folder.folder.exists("summary.json"):
-            time.sleep(0.1)
+        wait_until(lambda: folder.folder.exists("summary.json"), within_s=60)
         # Only descendants of this process: another job's workers have the same name.
         family = psutil.Process().children(recursive=True)
         worker = next(one for one in family if one.cmdline()[:1] == ["ray::RayTrainWorker"])

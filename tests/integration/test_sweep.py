@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from advent_dist.override import to_json
 from advent_dist.runfolder import RunFolder
 from tests.helpers import tiny_run, write_tiny_shards
 from tests.shard_helpers import examples, write_shards
+from tests.waiting import wait_until
 from tune.finals import winner
 from tune.folder import FINAL_FILE, SWEEP_FILE, SweepFolder
 from tune.options import Options
@@ -74,10 +74,7 @@ def _nothing_is_held() -> None:
     """No placement group, no actor, all CPUs free: what a stopped trial must leave behind."""
     groups = placement_group_table().values()  # type: ignore[no-untyped-call]
     assert [one for one in groups if one["state"] != "REMOVED"] == []
-    deadline = time.monotonic() + 20
-    while held := _held():
-        assert time.monotonic() < deadline, held
-        time.sleep(0.2)
+    wait_until(lambda: not _held(), within_s=20, said=_held)
 
 
 def _held() -> list[str]:
@@ -179,8 +176,7 @@ def test_a_killed_rank_is_replaced(shards: str, tmp_path: Path) -> None:
     killed: list[int] = []
 
     def kill_one() -> None:
-        while (record := trial.trial(0)) is None or not 0 < record.steps < 60:
-            time.sleep(0.05)
+        wait_until(lambda: (record := trial.trial(0)) and 0 < record.steps < 60, within_s=60)
         # Only descendants of this process: another job's have the same name.
         family = psutil.Process().children(recursive=True)
         rank = next(one for one in family if one.cmdline()[:1][0].endswith("rank 0"))

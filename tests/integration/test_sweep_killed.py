@@ -9,8 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -18,6 +16,7 @@ import pytest
 
 from advent_dist.override import to_json
 from tests.helpers import tiny_run, write_tiny_shards
+from tests.waiting import wait_until
 from tune import search
 from tune.folder import SCHEDULER_FILE, SWEEP_FILE, SweepFolder, Trial
 
@@ -46,14 +45,6 @@ def command(tmp_path: Path) -> list[str]:
     return [sys.executable, "search.py", *(str(word) for flag in flags.items() for word in flag)]
 
 
-def _until(holds: Callable[[], bool], driver: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while not holds():
-        assert driver.poll() is None, "the sweep has ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def _half_way(trials: list[Trial]) -> bool:
     ended = any(trial.has_ended for trial in trials)
     return ended and any(trial.state == "running" and trial.steps >= 4 for trial in trials)
@@ -67,7 +58,7 @@ def test_killed_and_resumed(how: signal.Signals, command: list[str], tmp_path: P
     # Into a file: a pipe would stay open as long as any of Ray's processes.
     with (tmp_path / "said.txt").open("wb") as said:
         driver = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=said)
-    _until(lambda: _half_way(folder.trials()), driver)
+    wait_until(lambda: _half_way(folder.trials()), within_s=_PATIENCE_S, running=driver)
     # Ray's agents are left out: they look for their raylet once a minute.
     family = [
         one
