@@ -74,7 +74,8 @@ class Bed:
         self.hosts[address] = host
         ours = os.readlink("/proc/self/ns/net")
         _wait(lambda: os.readlink(f"/proc/{host.pid}/ns/net") != ours, f"host{number}")
-        _ip("link", "add", f"host{number}", "type", "veth", "peer", "eth0", "netns", str(host.pid))
+        card = ["eth0", "address", _mac(number), "netns", str(host.pid)]
+        _ip("link", "add", f"host{number}", "type", "veth", "peer", *card)
         _ip("link", "set", f"host{number}", "master", _BRIDGE, "up")
         _wait(lambda: _listens(address), f"sshd of host{number}")
         return address
@@ -126,7 +127,9 @@ def switched_on(
     if not os.environ.get("ADVENT_DIST_TESTBED"):
         raise ConfigError("the test bed changes the network: start it by cluster/testbed/enter.sh")
     _ip("link", "set", "lo", "up")
-    _ip("link", "add", _BRIDGE, "type", "bridge")
+    # Without one of its own its MAC is the lowest of its ports': with each host that comes or goes it
+    # may be another, and nobody reaches the launcher until caches have run out, half a minute later.
+    _ip("link", "add", _BRIDGE, "address", _mac(0), "type", "bridge")
     _ip("address", "add", f"{launcher}/24", "dev", _BRIDGE)
     _ip("link", "set", _BRIDGE, "up")
     bed = Bed(folder=folder, first=first)
@@ -146,6 +149,11 @@ def switched_on(
 
 def _address(first: str, number: int) -> str:
     return str(ipaddress.ip_address(first) + number - 1)
+
+
+def _mac(number: int) -> str:
+    """The address of a network card, the same whenever its host is switched on; 0 = the bridge."""
+    return f"02:00:00:00:00:{number:02x}"
 
 
 def _ip(*arguments: str) -> None:
