@@ -127,8 +127,8 @@ def switched_on(
     if not os.environ.get("ADVENT_DIST_TESTBED"):
         raise ConfigError("the test bed changes the network: start it by cluster/testbed/enter.sh")
     _ip("link", "set", "lo", "up")
-    # Without one of its own its MAC is the lowest of its ports': with each host that comes or goes it
-    # may be another, and nobody reaches the launcher until caches have run out, half a minute later.
+    # Without a MAC of its own it takes the lowest of its ports, which may be another with each host
+    # that comes or goes: nobody reaches the launcher then until caches have run out.
     _ip("link", "add", _BRIDGE, "address", _mac(0), "type", "bridge")
     _ip("address", "add", f"{launcher}/24", "dev", _BRIDGE)
     _ip("link", "set", _BRIDGE, "up")
