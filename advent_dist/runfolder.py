@@ -69,8 +69,8 @@ class RunFolder:
             )
         return run
 
-    def start(self, experiment: Experiment) -> None:
-        """Claim the folder for a run and write its config.
+    def check(self, experiment: Experiment) -> None:
+        """Whether a run may claim the folder; nothing is changed.
 
         Raises:
             ConfigError: a run is there and is neither to be resumed nor overwritten, or none is
@@ -84,16 +84,24 @@ class RunFolder:
                 f"run.resume: there is no run at {self.url}; drop --run.resume to start it"
             )
         if run.resume:
-            # Before the config is replaced: what the checkpoints were made with must stay known.
             require_same(json.loads(self.folder.read(CONFIG_FILE)), experiment)
-        if exists and run.overwrite:
-            self.folder.delete()
         # A run that failed before its first report left nothing to lose.
-        elif self.folder.exists(METRICS_FILE) and not run.resume:
+        elif not (run.overwrite and exists) and self.folder.exists(METRICS_FILE):
             raise ConfigError(
                 f"{self.url} holds a run already; go on with --run.resume, replace it with "
                 "--run.overwrite, or choose another --run.name"
             )
+
+    def start(self, experiment: Experiment) -> None:
+        """Claim the folder for a run and write its config.
+
+        Raises:
+            ConfigError, CheckpointError: see `check`.
+        """
+        # Before the config is replaced: what the checkpoints were made with must stay known.
+        self.check(experiment)
+        if experiment.run.overwrite and self.folder.exists(CONFIG_FILE):
+            self.folder.delete()
         self.folder.write(CONFIG_FILE, to_json(experiment).encode())
 
     def experiment(self) -> Experiment:

@@ -1,6 +1,7 @@
-"""The worker nodes that an autoscaler could have at the same time.
+"""The worker nodes that an autoscaler will have at least, and could have at the same time.
 
-Ray does not tell: its own record of them stays empty on a cluster that `ray up` has made.
+Ray does not tell: its own record of them stays empty on a cluster that `ray up` has made. Scripts
+that `ray submit`, `ray exec` and the Jobs API start run on the head, which knows.
 """
 
 from __future__ import annotations
@@ -11,29 +12,59 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ray.autoscaler._private.kuberay.autoscaling_config import (
+    _derive_autoscaling_config_from_ray_cr,
+)
+from ray.autoscaler._private.kuberay.node_provider import KubernetesHttpApiClient
 
 _ON_THE_HEAD = Path("~/ray_bootstrap_config.yaml")
 """The cluster file, completed: `ray up` puts it there for the autoscaler."""
 
+_KUBERAY = "RAY_CLUSTER_NAME"
+"""A variable that KubeRay sets in each pod of a cluster."""
+
+_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+"""Where Kubernetes tells a pod its namespace."""
+
 
 def autoscaled(file: Path = _ON_THE_HEAD) -> tuple[Mapping[str, float], ...]:
-    """Resources of each worker node of the largest cluster; none where no autoscaler runs.
+    """Resources of each worker node of the largest cluster; none where no autoscaler tells."""
+    config = _config(file)
+    return (largest(config) or ()) if config else ()
 
-    Scripts that `ray submit`, `ray exec` and the Jobs API start run where the file is.
-    """
+
+def at_least(file: Path = _ON_THE_HEAD) -> int:
+    """Worker nodes that an autoscaler starts without being asked."""
+    config = _config(file)
+    kinds = config["available_node_types"].values() if config else ()
+    return sum(kind.get("min_workers", 0) for kind in kinds)
+
+
+def may_grow() -> bool:
+    """Whether nodes may come of which nobody here can tell: KubeRay's operator adds pods."""
+    return _KUBERAY in os.environ and _of_kuberay() is None
+
+
+def _config(file: Path) -> Mapping[str, Any] | None:
+    """The cluster file as Ray's autoscaler understands it; None where there is none."""
+    if _KUBERAY in os.environ:
+        return _of_kuberay()
     try:
-        config = yaml.safe_load(file.expanduser().read_text())
+        config: Mapping[str, Any] = yaml.safe_load(file.expanduser().read_text())
     except OSError:
-        return ()
-    return largest(config) or ()
+        return None
+    return config
 
 
-def may_grow(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether nodes may come of which nobody here can tell: KubeRay's operator adds pods.
-
-    KubeRay sets this variable in each pod of a cluster.
-    """
-    return "RAY_CLUSTER_NAME" in environment
+def _of_kuberay() -> Mapping[str, Any] | None:
+    """The RayCluster of this pod; None if the pod may not read it: only the head's has to."""
+    try:
+        kubernetes = KubernetesHttpApiClient(namespace=_NAMESPACE.read_text())
+        cluster = kubernetes.get(f"rayclusters/{os.environ[_KUBERAY]}")
+    except OSError:  # files that are not there, and all that requests raises
+        return None
+    config: Mapping[str, Any] = _derive_autoscaling_config_from_ray_cr(cluster)
+    return config
 
 
 def largest(config: Mapping[str, Any]) -> tuple[Mapping[str, float], ...] | None:

@@ -1,8 +1,9 @@
-"""What ray_cluster.yaml needs in an AWS account: a bucket, two roles, and a security group.
+"""What ray_cluster.yaml needs in an AWS account: a bucket, roles, and a security group.
 
 python -m cluster.aws_account --bucket NAME --ssh-from ADDRESS/32
 
-It can be called again: what is there already is kept. In the cluster file it fills in the names.
+It can be called again: what is there already is kept, but for the addresses that may use ssh. In
+the cluster file it fills in the names.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def prepare(options: Account) -> None:
     """Make everything, and fill in the cluster file.
 
     Raises:
-        ConfigError: the addresses or the file are none.
+        ConfigError: the addresses or the file are none, or the file names another bucket.
         ClientError: AWS refuses something.
     """
     allowed = _network(options.ssh_from)
@@ -68,6 +69,11 @@ def prepare(options: Account) -> None:
         region = yaml.safe_load(text)["provider"]["region"]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise ConfigError(f"--file {options.file}: no cluster file of AWS ({error})") from error
+    if BUCKET not in text and f"s3://{options.bucket}/" not in text:
+        raise ConfigError(
+            f"--bucket {options.bucket}: {options.file} names another one already; give that, or "
+            "correct the s3:// URLs there first"
+        )
     session = boto3.Session(region_name=region)
     _make_bucket(session.client("s3"), options.bucket, region)
     for role, policies in (
@@ -75,6 +81,7 @@ def prepare(options: Account) -> None:
         ("head", ("iam_policy.json", "iam_head_policy.json")),
     ):
         _make_role(session.client("iam"), f"{NAME}-{role}", policies, options.bucket)
+    _allow_spot_instances(session.client("iam"))
     group = _make_group(session.client("ec2"), allowed)
     options.file.write_text(text.replace(BUCKET, options.bucket).replace(GROUP, group))
     sys.stdout.write(f"{options.file}: bucket {options.bucket}, security group {group}\n")
@@ -113,18 +120,38 @@ def _make_role(iam: Any, name: str, policies: tuple[str, ...], bucket: str) -> N
         )
     with suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_instance_profile(InstanceProfileName=name)
+    with suppress(iam.exceptions.LimitExceededException):  # a profile has one role
         iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+
+
+def _allow_spot_instances(iam: Any) -> None:
+    """The role by which EC2 starts spot instances: a new account has none, and the head may not."""
+    taken = (
+        iam.exceptions.InvalidInputException,
+        iam.exceptions.EntityAlreadyExistsException,
+    )
+    with suppress(*taken):
+        iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com")
 
 
 def _make_group(ec2: Any, allowed: str) -> str:
     """A security group in the default network: ssh from `allowed`, and all among its members."""
-    filters = [{"Name": "group-name", "Values": [NAME]}]
+    is_default = [{"Name": "is-default", "Values": ["true"]}]
+    networks = ec2.describe_vpcs(Filters=is_default)["Vpcs"]
+    if not networks:
+        raise ConfigError(
+            "the account has no default VPC in the file's region: aws ec2 create-default-vpc"
+        )
+    network = networks[0]["VpcId"]
+    filters = [{"Name": "group-name", "Values": [NAME]}, {"Name": "vpc-id", "Values": [network]}]
     found = ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
     if found:
         group: str = found[0]["GroupId"]
+        _close_ssh(ec2, found[0])
     else:
         what = "ssh from one address; everything among the nodes"
-        group = ec2.create_security_group(GroupName=NAME, Description=what)["GroupId"]
+        made = ec2.create_security_group(GroupName=NAME, Description=what, VpcId=network)
+        group = made["GroupId"]
     among = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group}]}
     key = "CidrIpv6" if ":" in allowed else "CidrIp"
     ranges = "Ipv6Ranges" if ":" in allowed else "IpRanges"
@@ -132,6 +159,13 @@ def _make_group(ec2: Any, allowed: str) -> str:
     _allow(ec2, group, among)
     _allow(ec2, group, ssh)
     return group
+
+
+def _close_ssh(ec2: Any, group: dict[str, Any]) -> None:
+    """Take ssh from all addresses that an earlier call has let in."""
+    ssh = [rule for rule in group["IpPermissions"] if rule.get("FromPort") == 22]
+    if ssh:
+        ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=ssh)
 
 
 def _allow(ec2: Any, group: str, rule: dict[str, Any]) -> None:

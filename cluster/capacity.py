@@ -71,10 +71,15 @@ def fit_runs(nodes: Sequence[Resources], cluster: ClusterConfig) -> int:
 
 
 def _rooms(nodes: Sequence[Resources], cluster: ClusterConfig) -> list[int]:
-    asked = per_worker(cluster)
+    asked = {name: _units(amount) for name, amount in per_worker(cluster).items()}
     return [
-        min(int(node.get(name, 0) // amount) for name, amount in asked.items()) for node in nodes
+        min(_units(node.get(name, 0)) // amount for name, amount in asked.items()) for node in nodes
     ]
+
+
+def _units(amount: float) -> int:
+    """In ten thousandths, as Ray counts: five fifths of a GPU are one."""
+    return round(amount * 10_000)
 
 
 def training_nodes(cluster: ClusterConfig) -> list[dict[str, Any]]:
@@ -88,10 +93,15 @@ def idle_head(cluster: ClusterConfig) -> str | None:
     """Id of a head that has room for workers, but trains none since there are other nodes."""
     chosen = {node["NodeID"] for node in training_nodes(cluster)}
     for node in ray.nodes():  # type: ignore[no-untyped-call]
-        roomy = any(node["Resources"].get(name) for name in per_worker(cluster))
-        if node["Alive"] and roomy and node["NodeID"] not in chosen:
+        is_left_out = node["Alive"] and node["NodeID"] not in chosen
+        if is_left_out and has_room(node["Resources"], cluster):
             return str(node["NodeID"])
     return None
+
+
+def has_room(node: Resources, cluster: ClusterConfig) -> bool:
+    """Whether a worker can be placed on a node that has nothing else to do."""
+    return _rooms([node], cluster)[0] > 0
 
 
 def label_selector(node_left_out: str | None) -> dict[str, str] | None:

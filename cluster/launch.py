@@ -17,6 +17,7 @@ from ray.train.torch import TorchConfig
 from advent_dist.config import ClusterConfig, Experiment
 from advent_dist.data.store import Folder
 from advent_dist.errors import ConfigError, DivergedError, UserError
+from advent_dist.global_batch import allowed_ranks
 from advent_dist.override import override, to_json
 from advent_dist.preflight import check
 from advent_dist.progress import Progress
@@ -27,6 +28,7 @@ from cluster.board import BoardObserver, ProgressBoard, progress_bar
 from cluster.capacity import capacity, idle_head, per_worker, training_nodes
 from cluster.capacity import fit as fit_workers
 from cluster.here import beside_the_driver
+from cluster.joining import wait_for_workers
 from cluster.recorder import Observer
 from cluster.scaling import ElasticTrainer
 from cluster.shared import check_shared
@@ -47,10 +49,13 @@ def launch(experiment: Experiment) -> Progress:
     experiment = absolute(experiment)
     check(experiment)
     run = RunFolder.of(experiment)
-    run.start(experiment)
+    run.check(experiment)
     with ray_cluster(experiment.cluster):
-        check_resources(experiment.cluster)
+        wait_for_workers()
+        check_resources(experiment)
         check_shared(experiment)
+        # Not before: what is to be overwritten is lost here.
+        run.start(experiment)
         board = ProgressBoard.options(  # type: ignore[attr-defined]
             scheduling_strategy=beside_the_driver()
         ).remote()
@@ -178,12 +183,13 @@ def ray_cluster(config: ClusterConfig) -> Iterator[None]:
         ray.shutdown()
 
 
-def check_resources(cluster: ClusterConfig) -> None:
+def check_resources(experiment: Experiment) -> None:
     """Refuse at once what Ray would wait for forever.
 
     Raises:
         ConfigError: the connected cluster never has room for so many workers.
     """
+    cluster = experiment.cluster
     if cluster.min_workers is not None and idle_head(cluster) is not None:
         # Ray counts what all nodes have, whatever a run's label selector says.
         raise ConfigError(
@@ -193,14 +199,17 @@ def check_resources(cluster: ClusterConfig) -> None:
         )
     there = capacity(training_nodes(cluster))
     most = max(fit_workers(there.nodes, cluster), fit_workers(there.most, cluster))
-    fewest, name = cluster.workers, "workers"
+    fewest = allowed_ranks(experiment)[0]
+    asked = f"workers = {cluster.workers}"
     if cluster.min_workers is not None:
-        fewest, name = cluster.min_workers, "min_workers"
+        asked = f"min_workers = {cluster.min_workers}"
+        if fewest > cluster.min_workers:
+            asked += f", and {fewest} are the fewest that divide the global batch"
     if fewest > most and not may_grow():
         each = " and ".join(f"{amount:g} {one}" for one, amount in per_worker(cluster).items())
         raise ConfigError(
-            f"cluster.{name} = {fewest}: the cluster never has room for more than {most} workers "
-            f"of {each} each, placed {cluster.placement}; lower it, ask for less per worker "
+            f"cluster.{asked}: the cluster never has room for more than {most} workers of {each} "
+            f"each, placed {cluster.placement}; lower it, ask for less per worker "
             "(cluster.cpus_per_worker, cluster.gpus_per_worker), or add nodes"
         )
 

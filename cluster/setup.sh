@@ -10,8 +10,15 @@ set -euo pipefail
 
 repository=$(cd "$(dirname "$0")/.." && pwd)
 wheels=$HOME/advent_dist_wheels
-touch ~/.advent_dist ~/.profile
+# The one that bash reads: of these the first that is there.
+profile=~/.profile
+for file in ~/.bash_login ~/.bash_profile; do [ ! -f "$file" ] || profile=$file; done
+touch ~/.advent_dist "$profile"
 . ~/.advent_dist
+if grep --line-number CHANGE-ME ~/.advent_dist >&2; then
+  echo 'the cluster file still has these to fill in; ray down CLUSTER-FILE removes what is up' >&2
+  exit 1
+fi
 environment=${ADVENT_DIST_VENV:-$HOME/advent_dist_venv}
 
 cat > ~/.advent_dist_profile <<END
@@ -20,8 +27,8 @@ export PATH=$environment/bin:\$PATH PYTHONPATH=$repository RAY_ADDRESS=auto RAY_
 END
 # First in the file: distributions let theirs end early in shells that nobody types into.
 line='. ~/.advent_dist_profile'
-grep -qxF "$line" ~/.profile || printf '%s\n%s\n' "$line" "$(cat ~/.profile)" > ~/.profile.new
-[ ! -f ~/.profile.new ] || mv ~/.profile.new ~/.profile
+grep -qxF "$line" "$profile" || printf '%s\n%s\n' "$line" "$(cat "$profile")" > "$profile.new"
+[ ! -f "$profile.new" ] || mv "$profile.new" "$profile"
 
 [ -z "${ADVENT_DIST_VENV:-}" ] || exit 0
 

@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from http.client import HTTPException
 from typing import Literal
 
 import tyro
@@ -46,7 +47,8 @@ def seconds_left(options: Options) -> float | None:
     """Seconds until the machine goes; None without a notice.
 
     Raises:
-        OSError: the server does not answer.
+        OSError, HTTPException: the server does not answer.
+        ValueError, KeyError: the answer is none.
     """
     return _google(options.server or _GOOGLE) if options.cloud == "google" else _aws(options)
 
@@ -92,20 +94,24 @@ def drain(seconds: float, address: str) -> int:
 
 
 def watch(options: Options) -> int:
-    """Wait for the notice, and pass it on.
+    """Wait for the notice, and pass it on until Ray has taken it or the time is up.
 
     Returns:
-        The exit status of Ray's command.
+        The exit status: 0 if Ray knows.
     """
     while True:
         try:
             left = seconds_left(options)
-        except OSError as error:  # also a server that is not there, or is busy
-            sys.stderr.write(f"{options.cloud}: {error}\n")
+        # A server that is not there or busy, and answers that are none.
+        except (OSError, HTTPException, ValueError, KeyError) as error:
+            sys.stderr.write(f"{options.cloud}: {error!r}\n")
             left = None
         if left is not None:
             sys.stderr.write(f"this machine goes in {left:.0f} s\n")
-            return drain(left, options.address)
+            if drain(left, options.address) == 0:
+                return 0
+            if left <= 0:
+                return 1
         time.sleep(options.every_s)
 
 

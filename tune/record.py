@@ -28,24 +28,35 @@ class SweepRecord(Callback):
         self._seconds_before = float(tree["seconds"])
         self._begun_at = time.monotonic()
 
+    @staticmethod
+    def check(plan: Plan) -> None:
+        """Whether a sweep may claim the folder; nothing is changed.
+
+        Raises:
+            ConfigError: another sweep is there, or none to resume.
+            DataError: the storage can't be read.
+        """
+        known = SweepFolder(plan.url, plan.experiment.data).read(SWEEP_FILE)
+        if plan.options.resume:
+            _require_same(known, plan)
+        elif known is not None and not plan.options.overwrite:
+            raise ConfigError(
+                f"{plan.url} holds a sweep already; go on with --resume, replace it with "
+                "--overwrite, or choose another --name"
+            )
+
     @classmethod
     def open(cls, plan: Plan, resume_command: str) -> SweepRecord:
         """Claim the folder for a new sweep, or take up the one in it.
 
         Raises:
-            ConfigError: another sweep is there, or none to resume.
+            ConfigError: see `check`.
             DataError: the storage can't be written.
         """
+        cls.check(plan)
         folder = SweepFolder(plan.url, plan.experiment.data)
         known = folder.read(SWEEP_FILE)
-        if plan.options.resume:
-            _require_same(known, plan)
-        elif known is not None:
-            if not plan.options.overwrite:
-                raise ConfigError(
-                    f"{plan.url} holds a sweep already; go on with --resume, replace it with "
-                    "--overwrite, or choose another --name"
-                )
+        if known is not None and plan.options.overwrite:
             folder.open().delete()
             known = None
         record = cls(plan, folder, _tree(plan, resume_command, known))

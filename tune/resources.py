@@ -45,12 +45,14 @@ def max_concurrent(plan: Plan) -> int:
         ConfigError: not even one fits, or not as many as `--max-concurrent` asks for.
     """
     cluster = plan.experiment.cluster
-    check_resources(cluster)
+    check_resources(plan.experiment)
     there = capacity(training_nodes(cluster))
     # An elastic trial is content with less, so that one at a time there always is room for.
     fitting = max(fit_runs(there.nodes, cluster), fit_runs(there.most, cluster), 1)
+    if may_grow():
+        fitting = plan.num_trials
     asked = plan.options.max_concurrent or fitting
-    if asked > fitting and not may_grow():
+    if asked > fitting:
         raise ConfigError(
             f"--max-concurrent {asked}: the cluster holds {fitting} trials of {cluster.workers} "
             f"workers with {per_worker(cluster)} each; lower it or leave it out"

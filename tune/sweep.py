@@ -21,6 +21,7 @@ from advent_dist.data.store import open_folder
 from advent_dist.errors import UserError
 from advent_dist.preflight import check
 from cluster.here import beside_the_driver
+from cluster.joining import wait_for_workers
 from cluster.launch import ray_cluster, ray_storage
 from cluster.shared import check_shared
 from tune.board import Board
@@ -53,30 +54,39 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
         KeyboardInterrupt: on Ctrl-C or SIGTERM, when the folder says so.
     """
     check(plan.experiment)
-    record = SweepRecord.open(plan, resume_command)
-    with _ray_tune(plan), record.session():
+    SweepRecord.check(plan)
+    with _ray_tune(plan):
+        wait_for_workers()
         concurrent = max_concurrent(plan)
         check_shared(plan.experiment)
-        board = Board.options(  # type: ignore[attr-defined]
-            scheduling_strategy=beside_the_driver()
-        ).remote()
-        _search(plan, record, board, concurrent)
-        trials = record.folder.trials()
-        if not trials:
-            raise UserError(
-                f"--time-budget {plan.options.time_budget} was used up before the first trial; "
-                "resume with a longer one"
-            )
-        best = winner(trials, plan.metric)
-        record.decide(best)
-        if all(trial.state == "failed" for trial in trials):
-            raise UserError(f"all {len(trials)} trials failed; the first one: {trials[0].reason}")
-        if plan.options.seeds_for_best:
-            finals = FinalCandidates(finals_of(plan, best), record.folder)
-            sweep = Sweep(plan=plan, board=board)
-            in_order = FIFOScheduler()  # type: ignore[no-untyped-call]
-            _fit(plan, lambda config: run_final(config, sweep), finals, in_order, concurrent)
+        # Not before: what is to be overwritten is lost here.
+        record = SweepRecord.open(plan, resume_command)
+        with record.session():
+            _run(plan, record, concurrent)
     return record
+
+
+def _run(plan: Plan, record: SweepRecord, concurrent: int) -> None:
+    """The search, and the final trainings."""
+    board = Board.options(  # type: ignore[attr-defined]
+        scheduling_strategy=beside_the_driver()
+    ).remote()
+    _search(plan, record, board, concurrent)
+    trials = record.folder.trials()
+    if not trials:
+        raise UserError(
+            f"--time-budget {plan.options.time_budget} was used up before the first trial; "
+            "resume with a longer one"
+        )
+    best = winner(trials, plan.metric)
+    record.decide(best)
+    if all(trial.state == "failed" for trial in trials):
+        raise UserError(f"all {len(trials)} trials failed; the first one: {trials[0].reason}")
+    if plan.options.seeds_for_best:
+        finals = FinalCandidates(finals_of(plan, best), record.folder)
+        sweep = Sweep(plan=plan, board=board)
+        in_order = FIFOScheduler()  # type: ignore[no-untyped-call]
+        _fit(plan, lambda config: run_final(config, sweep), finals, in_order, concurrent)
 
 
 def _search(plan: Plan, record: SweepRecord, board: Any, concurrent: int) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
-from advent_dist.config import Experiment
+from advent_dist.config import ClusterConfig, Experiment
+from cluster.capacity import capacity, idle_head, training_nodes
 from cluster.doctor.clock import judge_clocks, measure_offset
 from cluster.doctor.data import look_at_shards, training_folders
 from cluster.doctor.devices import judge_devices
@@ -62,17 +64,33 @@ def examine_cluster(experiment: Experiment | None) -> list[Finding]:
         findings += judge_equal(here.versions, versions)
         devices = {name: node.devices for name, node in told.items()}
         findings += judge_devices(devices, nodes.announced_gpus(), experiment)
-        findings += judge_space({name: node.space for name, node in told.items()}, experiment)
+        training = nodes.training(experiment.cluster) if experiment else []
+        # A cache is for those that train.
+        space = {
+            name: node.space if name in training else replace(node.space, cache=None)
+            for name, node in told.items()
+        }
+        findings += judge_space(space, experiment)
         findings += _clocks(nodes)
         findings += judge_links(_links(nodes))
-        capacity = nodes.capacity()
-        findings += judge_head(nodes.head(), len(capacity.nodes))
         if experiment is not None:
             findings += judge_engine(experiment)
-            findings += judge_resources(experiment.cluster, capacity, "cluster")
+            findings += _room(experiment.cluster, training, len(told))
+            findings += judge_resources(
+                experiment, capacity(training_nodes(experiment.cluster)), "cluster"
+            )
             findings += look_at_shards(experiment)
             findings += _storage(nodes, experiment)
         return nodes.silent + findings
+
+
+def _room(cluster: ClusterConfig, training: list[str], num_nodes: int) -> list[Finding]:
+    """Whether there are nodes that train, other than the head."""
+    head = judge_head(cluster, is_idle=idle_head(cluster) is not None, num_nodes=num_nodes)
+    if training:
+        return head
+    said = "none is up that trains: storage and shards are tried from the others only"
+    return [*head, warning("nodes", "cluster", said, "call the doctor again when workers are up")]
 
 
 def _clocks(nodes: Fleet) -> list[Finding]:

@@ -11,10 +11,10 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from advent_dist.config import DataConfig
+from advent_dist.config import ClusterConfig, DataConfig
 from advent_dist.data.store import open_folder, read_manifest
 from advent_dist.errors import UserError
-from cluster.capacity import HEAD, Capacity, capacity
+from cluster.capacity import has_room, training_nodes
 from cluster.doctor.finding import Finding, failure
 from cluster.doctor.links import Transfer, fetch, read_some, serve
 from cluster.doctor.node import Node, look_around
@@ -125,14 +125,14 @@ class Fleet:
         """Name of a node -> GPUs that Ray may place work on."""
         return {name: node["Resources"].get("GPU", 0) for name, node in self._records.items()}
 
-    def head(self) -> dict[str, float]:
-        """What Ray may place on the head."""
-        heads = [node for node in self._records.values() if HEAD in node["Resources"]]
-        return dict(heads[0]["Resources"]) if heads else {}
-
-    def capacity(self) -> Capacity:
-        """What the nodes have, what of it is free, and what an autoscaler could add."""
-        return capacity(list(self._records.values()))
+    def training(self, cluster: ClusterConfig) -> list[str]:
+        """The nodes on which a run's workers may be placed, and have room."""
+        chosen = [
+            node["NodeID"]
+            for node in training_nodes(cluster)
+            if has_room(node["Resources"], cluster)
+        ]
+        return [name for name, node in self._records.items() if node["NodeID"] in chosen]
 
     def close(self) -> None:
         """End the examiners."""

@@ -47,7 +47,7 @@ def judge_shape(cluster: Tree, environment: dict[str, str], path: str) -> list[F
     if nodes is None:
         return []  # known when the hosts are up
     capacity = Capacity(nodes=nodes, free=nodes)
-    return judge_resources(experiment.cluster, capacity, "the cluster at its largest")
+    return judge_resources(experiment, capacity, "the cluster at its largest")
 
 
 def autoscaling(cluster: Tree) -> Tree:

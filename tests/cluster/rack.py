@@ -133,7 +133,6 @@ def _cluster_file(bed: Bed) -> str:
     for old, new in (
         ("CHANGE-ME-head", head),
         ("CHANGE-ME-workers", f"[{', '.join(workers)}]"),
-        ("_workers: 2", f"_workers: {len(workers)}"),
         ("CHANGE-ME-user", "root"),
         ("~/.ssh/id_ed25519", str(bed.key)),
         ("/CHANGE-ME-shared", BUCKET),

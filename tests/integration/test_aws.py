@@ -112,7 +112,31 @@ def test_the_head_may_end_its_own_cluster_only() -> None:
     policy = json.loads((REPOSITORY / "cluster/iam_head_policy.json").read_text())
     name = yaml.safe_load((REPOSITORY / "ray_cluster.yaml").read_text())["cluster_name"]
     (ends,) = (one for one in policy["Statement"] if "ec2:TerminateInstances" in one["Action"])
-    assert ends["Condition"]["StringEquals"] == {"aws:ResourceTag/ray-cluster-name": name}
+    own = {"aws:ResourceTag/ray-cluster-name": name}
+    assert ends["Condition"]["StringEquals"] == own
+    # Nor make another's instance its own by a tag.
+    tags = [one for one in policy["Statement"] if "ec2:CreateTags" in one["Action"]]
+    conditions = [one["Condition"]["StringEquals"] for one in tags]
+    assert conditions == [{"ec2:CreateAction": "RunInstances"}, own]
+
+
+def test_called_again_with_something_else(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    again = ["--ssh-from", "198.51.100.0/24", "--file", str(file)]
+    assert aws_account.main(["--bucket", "streets", *again]) == 0
+    (ours,) = boto3.client("ec2").describe_security_groups(GroupNames=["advent-dist"])[
+        "SecurityGroups"
+    ]
+    ssh = [rule for rule in ours["IpPermissions"] if rule.get("FromPort") == 22]
+    assert [one["CidrIp"] for rule in ssh for one in rule["IpRanges"]] == ["198.51.100.0/24"]
+    assert aws_account.main(["--bucket", "other", *again]) == 1
+    assert "names another one already" in capsys.readouterr().err
+    buckets = boto3.client("s3").list_buckets()["Buckets"]
+    assert [one["Name"] for one in buckets] == ["streets"]
+
+
+def test_a_new_account_may_start_spot_instances(file: Path) -> None:
+    path = "/aws-service-role/spot.amazonaws.com/"
+    assert len(boto3.client("iam").list_roles(PathPrefix=path)["Roles"]) == 1
 
 
 @pytest.mark.parametrize("allowed", ["0.0.0.0/0", "somewhere", "203.0.113.7/24"])

@@ -13,6 +13,7 @@ import torch
 
 from advent_dist import cli
 from advent_dist.data.store import open_folder
+from advent_dist.errors import ConfigError
 from advent_dist.runfolder import RunFolder
 from advent_dist.scoring import score
 from advent_dist.status import find_runs
@@ -90,3 +91,13 @@ def test_a_killed_worker_is_replaced(shards: str, tmp_path: Path) -> None:
     thread.join()
     assert progress.step == 40
     assert [row["step"] for row in folder.rows()] == list(range(1, 41))
+
+
+def test_what_is_refused_overwrites_nothing(shards: str, tmp_path: Path) -> None:
+    run = tiny_run(shards, str(tmp_path), run__name="kept", run__steps=2)
+    launch(run)
+    rows = RunFolder.of(run).rows()
+    again = {"run__name": "kept", "run__overwrite": True, "cluster__workers": 99}
+    with pytest.raises(ConfigError, match=r"cluster.workers = 99: the cluster never has room"):
+        launch(tiny_run(shards, str(tmp_path), **again))
+    assert RunFolder.of(run).rows() == rows

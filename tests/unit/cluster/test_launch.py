@@ -11,7 +11,7 @@ import pytest
 import ray.train
 from ray.train import WorkerGroupError
 
-from advent_dist.config import ClusterConfig
+from advent_dist.config import ClusterConfig, Experiment
 from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError, DataError
 from advent_dist.runfolder import RunFolder
@@ -61,20 +61,26 @@ def four_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capacities.ray_state, "get_cluster_config", lambda: None)
 
 
+def _asking(**cluster: Any) -> Experiment:
+    return tiny_run(
+        "data", "runs", **{f"cluster__{name}": asked for name, asked in cluster.items()}
+    )
+
+
 @pytest.mark.usefixtures("four_cpus")
 def test_too_small_a_cluster_is_refused() -> None:
-    launching.check_resources(ClusterConfig(workers=4))
-    launching.check_resources(ClusterConfig(workers=5, min_workers=4))
+    launching.check_resources(_asking(workers=4))
+    launching.check_resources(_asking(workers=5, min_workers=4))
     with pytest.raises(ConfigError, match=r"cluster.workers = 5: .* more than 4 workers of 1 CPU"):
-        launching.check_resources(ClusterConfig(workers=5))
+        launching.check_resources(_asking(workers=5))
     with pytest.raises(ConfigError, match=r"cluster.min_workers = 5: .* more than 4 workers"):
-        launching.check_resources(ClusterConfig(workers=6, min_workers=5))
+        launching.check_resources(_asking(workers=6, min_workers=5))
     with pytest.raises(ConfigError, match=r"more than 0 workers of 3 CPU"):
-        launching.check_resources(ClusterConfig(cpus_per_worker=3.0))
+        launching.check_resources(_asking(cpus_per_worker=3.0))
     with pytest.raises(ConfigError, match=r"more than 0 workers of 1 CPU and 1 GPU"):
-        launching.check_resources(ClusterConfig(gpus_per_worker=1.0))
+        launching.check_resources(_asking(gpus_per_worker=1.0))
     with pytest.raises(ConfigError, match=r"more than 2 workers .* STRICT_SPREAD"):
-        launching.check_resources(ClusterConfig(workers=3, placement="STRICT_SPREAD"))
+        launching.check_resources(_asking(workers=3, placement="STRICT_SPREAD"))
 
 
 def test_ray_stores_checkpoints_in_the_run_folder(tmp_path: Path) -> None:

@@ -77,17 +77,17 @@ def test_the_head_trains_only_alone_or_where_told(monkeypatch: pytest.MonkeyPatc
 def test_an_elastic_run_needs_a_head_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
     _nodes(monkeypatch, head_cpus=2.0, others=1)
     with pytest.raises(ConfigError, match=r"cluster.min_workers: the head has room"):
-        launching.check_resources(_elastic().cluster)
+        launching.check_resources(_elastic())
 
 
 def test_kuberay_may_add_pods(monkeypatch: pytest.MonkeyPatch) -> None:
     _nodes(monkeypatch, head_cpus=0.0, others=0)
     monkeypatch.setattr(capacities.ray_state, "available_resources_per_node", dict)
-    cluster = tiny_run("data", "runs").cluster
+    run = tiny_run("data", "runs")
     with pytest.raises(ConfigError, match="never has room for more than 0"):
-        launching.check_resources(cluster)
+        launching.check_resources(run)
     monkeypatch.setenv("RAY_CLUSTER_NAME", "advent-dist")
-    launching.check_resources(cluster)
+    launching.check_resources(run)
 
 
 @pytest.mark.parametrize(

@@ -88,9 +88,30 @@ def test_the_notice_reaches_ray_although_the_server_is_busy_at_first(
     metadata: Metadata, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drained: list[tuple[float, str]] = []
-    monkeypatch.setattr(spot, "drain", lambda *given: drained.append(given) or 0)
+    statuses = iter([1, 0])  # so is Ray's control at first
+
+    def drain(seconds: float, address: str) -> int:
+        drained.append((seconds, address))
+        return next(statuses)
+
+    monkeypatch.setattr(spot, "drain", drain)
     metadata.busy, metadata.action = 2, _notice(120)
     assert watch(Options(server=metadata.url, every_s=0.01, address="10.0.0.1:6379")) == 0
-    ((seconds, address),) = drained
+    _, (seconds, address) = drained
     assert seconds == pytest.approx(120, abs=3)
     assert address == "10.0.0.1:6379"
+
+
+def test_an_answer_that_is_none_does_not_end_the_watch(
+    metadata: Metadata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drain(seconds: float, address: str) -> int:
+        return 0
+
+    def mended(_: float) -> None:
+        metadata.action = _notice(120)
+
+    monkeypatch.setattr(spot, "drain", drain)
+    monkeypatch.setattr(spot.time, "sleep", mended)
+    metadata.action = "<html>"
+    assert watch(Options(server=metadata.url)) == 0

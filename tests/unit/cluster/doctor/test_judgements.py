@@ -155,17 +155,48 @@ def test_resources() -> None:
     four, one = {"CPU": 4.0}, {"CPU": 1.0}
     capacity = Capacity(nodes=(four, four), free=(four, one), most=(four,) * 4)
     for workers, level in ((5, "ok"), (8, "warning"), (9, "ok"), (16, "ok"), (17, "failure")):
-        (found,) = judge_resources(ClusterConfig(workers=workers), capacity, "cluster")
+        run = tiny_run("data", "runs", cluster__workers=workers)
+        (found,) = judge_resources(run, capacity, "cluster")
         assert (workers, found.level) == (workers, level)
     assert "--cluster.workers 16" in found.fix
-    (none,) = judge_resources(ClusterConfig(gpus_per_worker=1.0), capacity, "cluster")
+    gpus = tiny_run("data", "runs", cluster__gpus_per_worker=1.0)
+    (none,) = judge_resources(gpus, capacity, "cluster")
     assert "never room for more than 0" in none.said
 
 
+def test_an_elastic_run_is_content_with_less() -> None:
+    four = Capacity(nodes=({"CPU": 4.0},), free=({"CPU": 4.0},))
+    for fewest, level in ((2, "ok"), (4, "ok"), (5, "failure")):
+        run = tiny_run("data", "runs", cluster__workers=8, cluster__min_workers=fewest)
+        (found,) = judge_resources(run, four, "cluster")
+        assert (fewest, found.level) == (fewest, level)
+    run = tiny_run(
+        "data",
+        "runs",
+        run__global_batch_size=16,
+        data__batch_size_per_rank=2,
+        cluster__workers=8,
+        cluster__min_workers=5,
+    )
+    six = Capacity(nodes=({"CPU": 6.0},), free=({"CPU": 6.0},))
+    (found,) = judge_resources(run, six, "cluster")
+    assert found.level == "failure", "5 and 6 do not divide the batch"
+
+
+def test_fractions_of_a_gpu() -> None:
+    one = [{"CPU": 64.0, "GPU": 1.0}]
+    for share, expected in ((0.5, 2), (0.25, 4), (0.2, 5), (0.1, 10), (0.3, 3)):
+        assert fit(one, ClusterConfig(gpus_per_worker=share)) == expected
+
+
 def test_the_head_is_not_to_train() -> None:
-    assert judge_head({"CPU": 8.0}, num_nodes=1) == []
-    assert judge_head({"memory": 8.0}, num_nodes=3) == []
-    assert levels(judge_head({"CPU": 8.0}, num_nodes=3)) == ["warning"]
+    apart, with_it = ClusterConfig(), ClusterConfig(head_trains=True)
+    elastic = ClusterConfig(workers=2, min_workers=1)
+    assert judge_head(apart, is_idle=True, num_nodes=3) == []
+    assert judge_head(with_it, is_idle=False, num_nodes=1) == []
+    assert levels(judge_head(with_it, is_idle=False, num_nodes=3)) == ["warning"]
+    assert judge_head(elastic, is_idle=False, num_nodes=3) == []
+    assert levels(judge_head(elastic, is_idle=True, num_nodes=3)) == ["failure"]
 
 
 @pytest.mark.parametrize(
