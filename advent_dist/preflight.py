@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from advent_dist.config import Experiment
+from advent_dist.config import DataConfig, Experiment
 from advent_dist.data.loader import EvaluationLoader, TrainingLoader
 from advent_dist.global_batch import allowed_ranks
 from advent_dist.models.encoder import check_encoder
+
+_TIMEOUT_S, _ATTEMPTS = 10.0, 3
+
+
+def impatient(data: DataConfig) -> DataConfig:
+    """`data` for whoever waits for an answer: within a minute, where a run is more patient."""
+    timeout_s, attempts = min(data.timeout_s, _TIMEOUT_S), min(data.attempts, _ATTEMPTS)
+    return replace(data, timeout_s=timeout_s, attempts=attempts)
 
 
 def check(experiment: Experiment) -> None:
@@ -21,7 +29,7 @@ def check(experiment: Experiment) -> None:
     allowed_ranks(experiment)
     if experiment.model.encoder != "deeplab_v2":
         check_encoder(experiment.model.encoder)
-    data = replace(experiment.data, workers_per_rank=0)
+    data = replace(impatient(experiment.data), workers_per_rank=0)
     TrainingLoader(data, rank=0, world_size=experiment.cluster.workers, seed=0).close()
     for folder in (data.evaluation, data.source_evaluation, data.held_out):
         if folder is not None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import posixpath
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from advent_dist.checkpoint import RUN_FILE
 from advent_dist.data.store import Folder, open_folder
-from advent_dist.errors import DataError
+from advent_dist.errors import DataError, MissingError
 from advent_dist.runfolder import CHECKPOINTS, CONFIG_FILE, METRICS_FILE, SUMMARY_FILE
 
 _DEPTH = 4
@@ -71,7 +72,7 @@ def find_runs(storage: str, stale_after_s: float) -> list[RunStatus]:
 
 def _run_names(top: Folder, below: str, depth: int) -> list[str]:
     names = []
-    for path in sorted(_subfolders(top, below)):
+    for path in (top.inside(below) if below else top).folders():
         name = posixpath.join(below, path)
         if open_folder(posixpath.join(top.url, name)).exists(CONFIG_FILE):
             names.append(name)
@@ -80,21 +81,13 @@ def _run_names(top: Folder, below: str, depth: int) -> list[str]:
     return names
 
 
-def _subfolders(folder: Folder, below: str) -> list[str]:
-    try:
-        found = folder.filesystem.ls(posixpath.join(folder.path, below), detail=True)
-    except FileNotFoundError:
-        return []
-    return [posixpath.basename(one["name"].rstrip("/")) for one in found if one["type"] != "file"]
-
-
 def _status(run: Folder, name: str, stale_after_s: float) -> RunStatus:
     files = run.list()
     summary = _read(run, SUMMARY_FILE) if SUMMARY_FILE in files else {}
     rows = run.read(METRICS_FILE).splitlines() if METRICS_FILE in files else []
     written = METRICS_FILE if rows else CONFIG_FILE
     silent_s = _age_s(run, written)
-    checkpoint = _latest_checkpoint(run)
+    checkpoint, checkpoint_age_s = _latest_checkpoint(run)
     finished = bool(summary.get("finished"))
     return RunStatus(
         name=name,
@@ -103,27 +96,25 @@ def _status(run: Folder, name: str, stale_after_s: float) -> RunStatus:
         steps=_read(run, CONFIG_FILE)["run"]["steps"],
         silent_s=silent_s if rows else None,
         checkpoint_step=int(checkpoint.rsplit("_", 1)[-1]) if checkpoint else None,
-        checkpoint_age_s=(
-            _age_s(run, f"{CHECKPOINTS}/{checkpoint}/{RUN_FILE}") if checkpoint else None
-        ),
+        checkpoint_age_s=checkpoint_age_s,
         last_miou=_miou(summary, "last"),
         best_miou=_miou(summary, "best"),
     )
 
 
-def _latest_checkpoint(run: Folder) -> str | None:
-    """Name of the latest checkpoint that is whole: its list of files is written with it."""
-    names = sorted(_subfolders(run, CHECKPOINTS), reverse=True)
-    steps = [name for name in names if name.startswith("step_")]
-    whole = (
-        name for name in steps if open_folder(f"{run.url}/{CHECKPOINTS}/{name}").exists(RUN_FILE)
-    )
-    return next(whole, None)
+def _latest_checkpoint(run: Folder) -> tuple[str | None, float | None]:
+    """Name and age in seconds of the latest checkpoint that is whole."""
+    checkpoints = run.inside(CHECKPOINTS)
+    for name in reversed(checkpoints.folders()):
+        if name.startswith("step_"):
+            # Its list of files is written last; and the run may delete it while one looks.
+            with suppress(MissingError):
+                return name, _age_s(checkpoints, f"{name}/{RUN_FILE}")
+    return None, None
 
 
-def _age_s(run: Folder, name: str) -> float:
-    modified = run.filesystem.modified(posixpath.join(run.path, name))
-    return max(time.time() - float(modified.timestamp()), 0.0)
+def _age_s(folder: Folder, name: str) -> float:
+    return max(time.time() - folder.modified(name), 0.0)
 
 
 def _miou(summary: dict[str, Any], which: str) -> float | None:

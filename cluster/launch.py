@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ import ray
 import ray.train
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 from ray.train.torch import TorchConfig
+from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
 
 from advent_dist.config import ClusterConfig, Experiment
 from advent_dist.data.store import Folder
 from advent_dist.errors import ConfigError, DivergedError, UserError
 from advent_dist.global_batch import allowed_ranks
 from advent_dist.override import override, to_json
-from advent_dist.preflight import check
+from advent_dist.preflight import check, impatient
 from advent_dist.progress import Progress
 from advent_dist.runfolder import CHECKPOINTS, RunFolder
 from cluster.address import why_unreachable
@@ -49,7 +51,7 @@ def launch(experiment: Experiment) -> Progress:
     experiment = absolute(experiment)
     check(experiment)
     run = RunFolder.of(experiment)
-    run.check(experiment)
+    RunFolder.of(replace(experiment, data=impatient(experiment.data))).check(experiment)
     with ray_cluster(experiment.cluster):
         wait_for_workers()
         check_resources(experiment)
@@ -77,7 +79,7 @@ def fit(experiment: Experiment, run: RunFolder, observer: Observer) -> Progress:
         head = idle_head(experiment.cluster)
         result = build_trainer(experiment, run, observer, head).fit()
     except ray.train.WorkerGroupError as error:
-        raise _user_error(error) or error from None
+        raise _user_error(error) or _loss(error, experiment.cluster) or error from None
     returned: dict[str, Any] = result.return_value  # type: ignore[attr-defined]
     if "diverged" in returned:
         raise DivergedError(returned["diverged"])
@@ -168,11 +170,13 @@ def ray_cluster(config: ClusterConfig) -> Iterator[None]:
             if reason := why_unreachable(address):
                 raise ConnectionError(reason)
             ray.init(address=address, **quiet)
-        except ConnectionError as error:
+        # No address, nobody there, or one with another version of Ray or Python.
+        except (ValueError, ConnectionError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
             raise ConfigError(
                 f"no connection to a Ray cluster at {address!r}: start one there (ray start), or "
                 f"correct the address (--cluster.address, --address or RAY_ADDRESS); where it asks "
-                f"for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH"
+                f"for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH ({reason})"
             ) from error
     else:
         # Not one that somebody else has started on this machine, as Ray would by default.
@@ -231,3 +235,22 @@ def _user_error(error: ray.train.WorkerGroupError) -> UserError | None:
                 return cause
             cause = cause.__cause__
     return None
+
+
+def _loss(error: ray.train.WorkerGroupError, cluster: ClusterConfig) -> UserError | None:
+    """What to say of workers that are gone, with their processes or machines."""
+    # The others may have noticed before Ray has: by an error of what they were doing with it.
+    lost = [
+        (rank, str(failure))
+        for rank, failure in sorted(error.worker_failures.items())
+        if isinstance(failure, WorkerHealthCheckFailedError)
+    ]
+    if not lost:
+        return None
+    ranks = ", ".join(str(rank) for rank, _ in lost)
+    reason = lost[0][1].strip().splitlines()[-1]
+    return UserError(
+        f"rank {ranks} of the run is lost, its process killed or its machine gone: {reason} With "
+        f"cluster.max_failures = {cluster.max_failures} a run starts again no further time; resume "
+        "it from its latest checkpoint, with --cluster.max-failures 3 or so"
+    )

@@ -103,6 +103,10 @@ class Folder:
         """Whether there is a file `name`."""
         return name in self.list()
 
+    def modified(self, name: str) -> float:
+        """When the file `name` was written, in seconds of Unix time."""
+        return self._attempt(name, lambda files, path: float(files.modified(path).timestamp()))
+
     def folders(self) -> list[str]:
         """Names of the folders in the folder, sorted; none if there is no such folder."""
         return self._attempt("", partial(_list, kind="directory"))

@@ -38,8 +38,10 @@ def judge_cluster_file(path: str) -> list[Finding]:
     unfilled = _placeholders(path, documents)
     findings = [*unfilled, *_secrets(path)]
     clusters = [one for one in documents if one.get("kind") == "RayCluster"]
-    if not clusters and "provider" not in documents[0]:
-        raise ConfigError(f"{path} is no cluster file: it has neither a provider nor a RayCluster")
+    if not clusters and not isinstance(documents[0].get("provider"), dict):
+        raise ConfigError(
+            f"{path} is no cluster file: it has neither a provider with its type nor a RayCluster"
+        )
     for one in clusters or documents[:1]:
         # A placeholder in a list's place would be a second complaint about the same line.
         findings += [] if unfilled else judge_shape(one, variables(documents), path)
@@ -110,7 +112,7 @@ def _mounts(one: Tree, path: str) -> list[Finding]:
 
 
 def _key(one: Tree, path: str) -> list[Finding]:
-    name = one.get("auth", {}).get("ssh_private_key")
+    name = (one.get("auth") or {}).get("ssh_private_key")
     if name is None:
         return []
     key = Path(name).expanduser()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from advent_dist.config import ClusterConfig, Experiment
+from advent_dist.preflight import impatient
 from cluster.capacity import capacity, idle_head, training_nodes
 from cluster.doctor.clock import judge_clocks, measure_offset
 from cluster.doctor.data import look_at_shards, training_folders
@@ -19,7 +20,6 @@ from cluster.doctor.resources import judge_head, judge_resources
 from cluster.doctor.space import judge_space
 from cluster.doctor.storage import (
     look_at_storage,
-    patient_no_longer,
     token_of,
     try_reading,
 )
@@ -94,10 +94,10 @@ def _room(cluster: ClusterConfig, training: list[str], num_nodes: int) -> list[F
 
 
 def _clocks(nodes: Fleet) -> list[Finding]:
-    offsets = {
-        name: measure_offset(lambda name=name: nodes.ask_one(name, "now"))  # type: ignore[misc]
-        for name in nodes.names
-    }
+    offsets = {}
+    for name in nodes.names:
+        with nodes.dropping(name):
+            offsets[name] = measure_offset(lambda name=name: nodes.ask_one(name, "now"))  # type: ignore[misc]
     return judge_clocks(offsets)
 
 
@@ -107,8 +107,12 @@ def _links(nodes: Fleet) -> dict[tuple[str, str], Transfer]:
     ring = [*pairwise(names), (names[-1], names[0])] if len(names) > 1 else []
     links = {}
     for sender, receiver in ring:
-        address, port = nodes.ask_one(sender, "serve")
-        links[sender, receiver] = nodes.ask_one(receiver, "fetch", address, port)
+        if not {sender, receiver} <= set(nodes.names):
+            continue
+        with nodes.dropping(sender):
+            address, port = nodes.ask_one(sender, "serve")
+            with nodes.dropping(receiver):
+                links[sender, receiver] = nodes.ask_one(receiver, "fetch", address, port)
     return links
 
 
@@ -116,7 +120,7 @@ def look_from_everywhere(nodes: Fleet, experiment: Experiment) -> list[Finding]:
     """Whether every node writes to the storage, sees what others wrote, and reads the shards."""
     token = token_of(experiment)
     findings = look_at_storage(token, lambda: nodes.ask("try_storage", token, named=True))
-    data, urls = patient_no_longer(experiment.data), list(training_folders(experiment).values())
+    data, urls = impatient(experiment.data), list(training_folders(experiment).values())
     if try_reading(urls, data).error:
         return findings  # the shards are a problem everywhere, and other checks tell it
     for name, trial in nodes.ask("try_reading", urls, data).items():
@@ -130,7 +134,7 @@ def _storage(nodes: Fleet, experiment: Experiment) -> list[Finding]:
     """Shards readable and storage writable from every node, and how fast shards come."""
     findings = look_from_everywhere(nodes, experiment)
     source = training_folders(experiment)["source"]
-    data = patient_no_longer(experiment.data)
+    data = impatient(experiment.data)
     if any(one.check == "shards" for one in findings) or try_reading([source], data).error:
         return findings
     return findings + judge_reads(nodes.ask("read_some", source, data), source)

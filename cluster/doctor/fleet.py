@@ -20,8 +20,8 @@ from cluster.doctor.links import Transfer, fetch, read_some, serve
 from cluster.doctor.node import Node, look_around
 from cluster.doctor.storage import Token, Trial, try_reading, try_storage
 
-_ANSWERS_WITHIN_S = 120.0
-"""A worker process takes up to a minute to import everything on a busy node."""
+_ANSWERS_WITHIN_S = 60.0
+"""A worker process takes that long to import everything on a busy node."""
 
 
 @ray.remote(num_cpus=0)
@@ -95,12 +95,12 @@ class Fleet:
         ray.wait(list(asked.values()), num_returns=len(asked), timeout=_ANSWERS_WITHIN_S)
         answers = {}
         for name, reference in asked.items():
-            with self._dropping(name):
+            with self.dropping(name):
                 answers[name] = ray.get(reference, timeout=0.1)
         return answers
 
     def ask_one(self, name: str, method: str, *arguments: Any) -> Any:
-        """Call a method of one examiner.
+        """Call a method of one examiner; in a `dropping` block of that node.
 
         Raises:
             RayError: it is not there any more, or silent.
@@ -109,7 +109,7 @@ class Fleet:
         return ray.get(call, timeout=_ANSWERS_WITHIN_S)
 
     @contextmanager
-    def _dropping(self, name: str) -> Iterator[None]:
+    def dropping(self, name: str) -> Iterator[None]:
         """Drop a node that does not answer as it should."""
         try:
             yield
@@ -119,7 +119,7 @@ class Fleet:
             reason = f"no answer in {_ANSWERS_WITHIN_S:.0f} s" if late else said[-1]
             fix = "is the repository installed there with its packages? see Ray's logs of that node"
             self.silent.append(failure("nodes", name, reason, fix))
-            del self._examiners[name]
+            self._examiners.pop(name, None)
 
     def announced_gpus(self) -> dict[str, float]:
         """Name of a node -> GPUs that Ray may place work on."""

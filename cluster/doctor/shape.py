@@ -12,7 +12,7 @@ from ray.autoscaler._private.kuberay.autoscaling_config import (
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 from advent_dist.environment import EXPERIMENT, named_experiment
-from advent_dist.errors import UserError
+from advent_dist.errors import ConfigError, UserError
 from cluster.autoscaled import largest
 from cluster.capacity import Capacity
 from cluster.doctor.finding import Finding, failure, warning
@@ -65,14 +65,29 @@ def autoscaling(cluster: Tree) -> Tree:
 
 
 def variables(documents: Sequence[Tree]) -> dict[str, str]:
-    """The variables that set-up commands or a ConfigMap give to the nodes."""
+    """The variables that set-up commands or a ConfigMap give to the nodes.
+
+    Raises:
+        ConfigError: a command's quotes are not closed.
+    """
     found: dict[str, str] = {}
     for one in documents:
         if one.get("kind") == "ConfigMap":
             found |= one["data"]
         for command in one.get("setup_commands") or []:
-            for word in shlex.split(command):
-                if word.startswith("export "):
-                    name, _, value = " ".join(shlex.split(word)[1:]).partition("=")
-                    found[name] = value
+            found |= _exported(command)
+    return found
+
+
+def _exported(command: str) -> dict[str, str]:
+    """What a command writes into a file of variables."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ConfigError(f"setup_commands: {command}: {error}") from error
+    found = {}
+    for word in words:
+        if word.startswith("export "):
+            name, _, value = " ".join(shlex.split(word)[1:]).partition("=")
+            found[name] = value
     return found

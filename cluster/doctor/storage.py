@@ -6,16 +6,15 @@ import os
 import posixpath
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from advent_dist.config import DataConfig, Experiment
 from advent_dist.data.store import Folder, open_folder, read_manifest
 from advent_dist.errors import UserError
+from advent_dist.preflight import impatient
 from cluster.doctor.finding import HERE, Finding, failure, ok
 
 _CHECK = "storage"
-_TIMEOUT_S, _ATTEMPTS = 10.0, 2
-"""A doctor is to answer soon; a run is more patient."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +47,6 @@ class Token:
         return open_folder(self.url, self.data)
 
 
-def patient_no_longer(data: DataConfig) -> DataConfig:
-    """`data` with the doctor's own timeouts."""
-    return replace(data, timeout_s=_TIMEOUT_S, attempts=_ATTEMPTS)
-
-
 def token_of(experiment: Experiment) -> Token:
     """The files by which a run's storage is tried; nothing is written yet."""
     text = os.urandom(16).hex()
@@ -61,7 +55,7 @@ def token_of(experiment: Experiment) -> Token:
     return Token(
         url=posixpath.join(root, f".doctor-{text}"),
         text=text.encode(),
-        data=patient_no_longer(experiment.data),
+        data=impatient(experiment.data),
     )
 
 

@@ -97,6 +97,13 @@ def test_too_much_is_asked(doctor: Doctor) -> None:
     assert "no bucket 'elsewhere'" in _failures(findings)["shards"]
 
 
+def test_only_nodes_that_train_need_room_for_a_cache(doctor: Doctor, tmp_path: Path) -> None:
+    status, findings = doctor(data__cache_dir=str(tmp_path / "cache"), data__cache_gb=1e6)
+    assert status == 1
+    caches = [one for one in findings if one["check"] == "cache"]
+    assert [one["level"] for one in caches] == ["failure"], "the head's is none"
+
+
 def test_a_node_with_everything_wrong(
     nodes: Cluster, doctor: Doctor, tmp_path: Path, bucket: str
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -12,8 +14,9 @@ import ray
 import torch
 
 from advent_dist import cli
+from advent_dist.config import Experiment
 from advent_dist.data.store import open_folder
-from advent_dist.errors import ConfigError
+from advent_dist.errors import ConfigError, UserError
 from advent_dist.runfolder import RunFolder
 from advent_dist.scoring import score
 from advent_dist.status import find_runs
@@ -72,10 +75,9 @@ def test_worker_logs_name_run_and_rank() -> None:
         assert f"[runs/through rank {rank}/2] INFO" in written
 
 
-def test_a_killed_worker_is_replaced(shards: str, tmp_path: Path) -> None:
-    run = tiny_run(
-        shards, str(tmp_path), run__name="killed", run__steps=40, cluster__max_failures=1
-    )
+@contextmanager
+def _a_worker_killed(run: Experiment) -> Iterator[None]:
+    """Kill a worker of the run once it has saved a checkpoint."""
     folder = RunFolder.of(run)
 
     def kill_one() -> None:
@@ -87,17 +89,34 @@ def test_a_killed_worker_is_replaced(shards: str, tmp_path: Path) -> None:
 
     thread = threading.Thread(target=kill_one)
     thread.start()
-    progress = launch(run)
+    yield
     thread.join()
+
+
+def test_a_killed_worker_is_replaced(shards: str, tmp_path: Path) -> None:
+    run = tiny_run(
+        shards, str(tmp_path), run__name="killed", run__steps=40, cluster__max_failures=1
+    )
+    with _a_worker_killed(run):
+        progress = launch(run)
     assert progress.step == 40
-    assert [row["step"] for row in folder.rows()] == list(range(1, 41))
+    assert [row["step"] for row in RunFolder.of(run).rows()] == list(range(1, 41))
+
+
+def test_a_killed_worker_ends_a_run_that_may_not_fail(shards: str, tmp_path: Path) -> None:
+    run = tiny_run(shards, str(tmp_path), run__name="once", run__steps=40)
+    with (
+        _a_worker_killed(run),
+        pytest.raises(UserError, match=r"rank \d of the run is lost.* cluster.max_failures = 0"),
+    ):
+        launch(run)
 
 
 def test_what_is_refused_overwrites_nothing(shards: str, tmp_path: Path) -> None:
     run = tiny_run(shards, str(tmp_path), run__name="kept", run__steps=2)
     launch(run)
     rows = RunFolder.of(run).rows()
-    again = {"run__name": "kept", "run__overwrite": True, "cluster__workers": 99}
-    with pytest.raises(ConfigError, match=r"cluster.workers = 99: the cluster never has room"):
+    again = {"run__name": "kept", "run__overwrite": True, "cluster__cpus_per_worker": 99}
+    with pytest.raises(ConfigError, match=r"cluster.workers = 2: the cluster never has room"):
         launch(tiny_run(shards, str(tmp_path), **again))
     assert RunFolder.of(run).rows() == rows

@@ -260,9 +260,9 @@ def test_one_sweep_a_folder(shards: str, tmp_path: Path) -> None:
     other = _options(shards, tmp_path, resume=True, **{**short, "max_steps": 4})
     with pytest.raises(ConfigError, match=r"has experiment.run.steps = 2, not 4"):
         run_sweep(make_plan(other), "")
-    with pytest.raises(ConfigError, match=r"cluster.workers = 99: the cluster never has room"):
+    with pytest.raises(ConfigError, match=r"the cluster never has room"):
         run_sweep(
-            make_plan(_options(shards, tmp_path, overwrite=True, workers_per_trial=99, **short)), ""
+            make_plan(_options(shards, tmp_path, overwrite=True, cpus_per_trial=99, **short)), ""
         )
     # More trials are no other sweep, and what was refused has overwritten nothing.
     more = _run(_options(shards, tmp_path, resume=True, **{**short, "num_trials": 2}))

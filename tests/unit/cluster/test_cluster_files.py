@@ -193,6 +193,27 @@ def test_keys_and_secrets(tmp_path: Path) -> None:
     assert "abcdefgh" not in said
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            ("provider:\n  type: local", "provider: local\nmore:"),
+            "neither a provider with its type",
+        ),
+        (("  - bash ~/advent_dist", "  - echo don't; bash ~/advent_dist"), "No closing quotation"),
+    ],
+)
+def test_mistakes_of_its_form(change: tuple[str, str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        judge_cluster_file(_filled("cluster/onprem.yaml", tmp_path, change))
+
+
+def test_a_section_without_values(tmp_path: Path) -> None:
+    auth = "auth:\n  ssh_user: filled-in\n  ssh_private_key: " + str(tmp_path / "key")
+    path = _filled("cluster/onprem.yaml", tmp_path, (auth, "auth:"))
+    assert "Ray refuses it" in _failures(judge_cluster_file(path))["cluster file"]
+
+
 def test_no_cluster_file_at_all(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         judge_cluster_file(str(tmp_path / "none.yaml"))
@@ -200,5 +221,5 @@ def test_no_cluster_file_at_all(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not YAML"):
         judge_cluster_file(str(tmp_path / "a.yaml"))
     (tmp_path / "a.yaml").write_text("a: b")
-    with pytest.raises(ConfigError, match="neither a provider nor a RayCluster"):
+    with pytest.raises(ConfigError, match="neither a provider with its type nor"):
         judge_cluster_file(str(tmp_path / "a.yaml"))

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import ray.train
+from ray.exceptions import RayActorError
 from ray.train import WorkerGroupError
+from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
 
 from advent_dist.config import ClusterConfig, Experiment
 from advent_dist.data.store import open_folder
@@ -48,6 +50,14 @@ def test_a_missing_cluster_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with (
         pytest.raises(ConfigError, match="no connection to a Ray cluster at 'auto': start one"),
         launching.ray_cluster(ClusterConfig(address="auto")),
+    ):
+        pass
+
+
+def test_an_address_that_is_none_is_named() -> None:
+    with (
+        pytest.raises(ConfigError, match="no connection to a Ray cluster at 'somewhere': start"),
+        launching.ray_cluster(ClusterConfig(address="somewhere")),
     ):
         pass
 
@@ -127,3 +137,14 @@ def test_the_users_mistake_is_found_behind_a_failure() -> None:
 
 def test_other_failures_are_no_mistakes_of_the_user() -> None:
     assert launching._user_error(_failed(_caused_by(ValueError("a bug")))) is None
+
+
+def test_a_lost_worker_is_told_in_one_message() -> None:
+    """As Ray says it where a rank's process or machine has gone."""
+    gone = WorkerHealthCheckFailedError("actor died", RayActorError())
+    cluster = ClusterConfig(max_failures=2)
+    told = launching._loss(_failed(RuntimeError("connection closed by peer"), gone), cluster)
+    assert told is not None
+    assert "rank 1 of the run is lost" in str(told)
+    assert "cluster.max_failures = 2" in str(told)
+    assert launching._loss(_failed(ValueError("a bug")), cluster) is None
