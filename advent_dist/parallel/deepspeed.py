@@ -120,11 +120,16 @@ class DeepSpeedEngine:
         return groups
 
     def save(self, folder: Path) -> None:
-        if self._stage > 0 or self._world.is_main:
-            path = folder / file_of(self._world.rank)
-            pieces.save(path, self._optimizer, self._updated())
+        path = folder / file_of(self._world.rank)
+        with self._never_updated() as frozen:
+            if self._world.is_main:
+                pieces.save(path, self._optimizer, [*self._updated(), *frozen])
+            elif self._stage > 0:
+                pieces.save(path, self._optimizer, self._updated())
 
     def load(self, folder: Path) -> None:
+        with self._never_updated() as frozen:
+            pieces.load(folder, self._optimizer, frozen)
         zero = self._engine.optimizer
         if self._stage == 3:
             zero.checkpoint_event_prologue()
@@ -159,6 +164,19 @@ class DeepSpeedEngine:
             pieces.Updated(tensor=flat, pieces=list(cut(group, names)))
             for flat, group in zip(flats, groups, strict=True)
         ]
+
+    @contextmanager
+    def _never_updated(self) -> Iterator[list[pieces.Updated]]:
+        """The parameters that are in no optimiser, whole on every rank. Collective.
+
+        At stage 0 they are among all others.
+        """
+        named = self.module.named_parameters() if self._stage > 0 else ()
+        frozen = [(name, parameter) for name, parameter in named if not parameter.requires_grad]
+        with deepspeed.zero.GatheredParameters(
+            [parameter for _, parameter in frozen], modifier_rank=0, enabled=self._stage == 3
+        ):
+            yield pieces.whole(frozen)
 
     def _stage_3_pieces(
         self, group: list[nn.Parameter], names: dict[nn.Parameter, str]

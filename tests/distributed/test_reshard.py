@@ -178,12 +178,18 @@ REPEATS = (2, 3)
 
 
 def _fit(world: World, stage: int | None, latest: str | None, folder: str, steps: range) -> Any:
-    """A small network by the optimiser of `published_repeats`; its sizes divide by no world."""
+    """A small network by the optimiser of `published_repeats`; its sizes divide by no world.
+
+    One layer is frozen, with values that a run that goes on has to take from the checkpoint.
+    """
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3))
+    network = nn.Sequential(nn.Linear(5, 7), nn.LayerNorm(7), nn.Tanh(), nn.Linear(7, 3))
+    network[1].requires_grad_(False)
+    if latest is None:
+        network[1].weight.uniform_(0.5, 2.0)
     groups = [
         {"params": layer.parameters(), "lr": 0.1, "repeats": repeats}
-        for layer, repeats in zip((network[0], network[2]), REPEATS, strict=True)
+        for layer, repeats in zip((network[0], network[3]), REPEATS, strict=True)
     ]
     optimizer = RepeatedSGD(groups, momentum=0.9, weight_decay=1e-3)
     config = EngineConfig(
@@ -208,7 +214,7 @@ def _fit(world: World, stage: int | None, latest: str | None, folder: str, steps
 
 
 @pytest.mark.parametrize("stage", [None, 0, 1, 2, 3])
-def test_the_published_repeats_too(stage: int | None, tmp_path: Path) -> None:
+def test_the_published_repeats_and_frozen_layers_too(stage: int | None, tmp_path: Path) -> None:
     folders = [str(tmp_path / str(number)) for number in range(4)]
     expected, *_ = run_ranks(_fit, 2, None, None, folders[0], range(6))
     run_ranks(_fit, 2, stage, None, folders[1], range(2))
@@ -217,6 +223,14 @@ def test_the_published_repeats_too(stage: int | None, tmp_path: Path) -> None:
     assert expected.keys() == found.keys()
     for key, value in expected.items():
         torch.testing.assert_close(found[key], value, rtol=1e-6, atol=1e-7)
+
+
+def test_frozen_layers_at_another_stage(tmp_path: Path) -> None:
+    folders = [str(tmp_path / str(number)) for number in range(3)]
+    expected, *_ = run_ranks(_fit, 2, 3, None, folders[0], range(2))
+    for stage, before, after in ((None, *folders[:2]), (2, *folders[1:])):
+        found, *_ = run_ranks(_fit, 2, stage, before, after, range(2, 2))
+        assert all(torch.equal(found[key], value) for key, value in expected.items())
 
 
 def _noise(world: World, latest: str | None, folder: str) -> tuple[Tensor, float]:
