@@ -20,6 +20,7 @@ from torch import Tensor
 from advent_dist.config import Size
 from advent_dist.criteria import diversity, image_density, information_maximisation
 from advent_dist.data.classes import ClassSet
+from advent_dist.errors import DataError, DivergedError
 from advent_dist.losses import self_information
 from advent_dist.metrics import auroc, boundary_mask, confusion_matrix, iou, mean_iou
 from advent_dist.types import IGNORE_INDEX, LabelledBatch
@@ -147,7 +148,9 @@ def count(logits: Float32[Tensor, "n c h w"], label: Integer[Tensor, "n h w"]) -
     labelled = label != IGNORE_INDEX
     boundary = boundary_mask(label, BOUNDARY_RADIUS)
     interior = labelled & ~boundary
-    bins = (entropy.pow(0.25) * ENTROPY_BINS).long().clamp(max=ENTROPY_BINS - 1)
+    # What is not finite has to reach `summarise`, on all ranks, to be told there.
+    finite = entropy.nan_to_num(1.0)
+    bins = (finite.pow(0.25) * ENTROPY_BINS).long().clamp(max=ENTROPY_BINS - 1)
     # One histogram of [correct | wrong | ignored].
     bins = bins + ENTROPY_BINS * torch.where(labelled, (prediction != label).long(), 2)
     correct, wrong, _ = torch.bincount(bins.flatten(), minlength=3 * ENTROPY_BINS).chunk(3)
@@ -287,8 +290,23 @@ def summarise(counts: Counts, classes: ClassSet) -> Evaluation:
 
     Returns:
         The evaluation.
+
+    Raises:
+        DivergedError: what was predicted is not finite.
+        DataError: no pixel is labelled.
     """
     confusion, predicted = counts.confusion, counts.predicted
+    if not counts.probability.isfinite().all():
+        raise DivergedError(
+            "the network's predictions are not finite: an update has made its weights so; lower "
+            "the learning rates (optimizer.*) or the weights of the losses (method.*)"
+        )
+    if confusion.sum() == 0:
+        raise DataError(
+            "no pixel of the evaluation images has a label: are they built without labels, or "
+            "with those of another class set? see data.evaluation, data.classes and "
+            "advent-dist shards show"
+        )
     mean_prediction = counts.probability / predicted.sum()
     mean_entropy = counts.entropy / predicted.sum()
     per_class = iou(confusion).tolist()

@@ -15,12 +15,13 @@ import posixpath
 from typing import Any
 
 import safetensors.torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from advent_dist.checkpoint import WEIGHTS_FILE, require_same
 from advent_dist.config import Experiment
-from advent_dist.data.store import Folder, open_folder
-from advent_dist.errors import CheckpointError, ConfigError
+from advent_dist.data.store import Folder, open_folder, own_storage
+from advent_dist.errors import CheckpointError, ConfigError, MissingError
 from advent_dist.override import from_json, to_json
 from advent_dist.progress import Progress
 
@@ -52,7 +53,8 @@ class RunFolder:
     def of(cls, experiment: Experiment) -> RunFolder:
         """The folder that an experiment's run belongs into; nothing is created."""
         name = experiment.run.name or experiment.name
-        return cls(open_folder(posixpath.join(experiment.run.storage, name), experiment.data))
+        data = own_storage(experiment.data)
+        return cls(open_folder(posixpath.join(experiment.run.storage, name), data))
 
     @classmethod
     def open(cls, url: str) -> RunFolder:
@@ -130,7 +132,12 @@ class RunFolder:
         return [json.loads(line) for line in self.folder.read(METRICS_FILE).splitlines()]
 
     def write_summary(self, experiment: Experiment, progress: Progress) -> None:
-        """Write last and best evaluation, with the names of their checkpoints."""
+        """Write last and best evaluation, and the names of the latest and the best checkpoint.
+
+        To be called when a checkpoint has been saved at `progress.step`; the last evaluation may
+        have been some steps before.
+        """
+        scored = {} if progress.best is None else {"best": progress.best.step}
         summary = {
             "experiment": experiment.name,
             "method": experiment.method.name,
@@ -139,9 +146,8 @@ class RunFolder:
             "finished": progress.step == experiment.run.steps,
             **progress.to_json(),
             "checkpoints": {
-                name: f"{CHECKPOINTS}/{checkpoint_name(scores.step)}"
-                for name, scores in (("last", progress.last), ("best", progress.best))
-                if scores is not None
+                name: f"{CHECKPOINTS}/{checkpoint_name(step)}"
+                for name, step in {"last": progress.step, **scored}.items()
             },
         }
         self.folder.write(SUMMARY_FILE, json.dumps(summary, indent=1).encode())
@@ -150,16 +156,31 @@ class RunFolder:
         """What `write_summary` wrote.
 
         Raises:
-            CheckpointError: the run has not been evaluated yet.
+            CheckpointError: the run has saved no checkpoint yet.
         """
         if not self.folder.exists(SUMMARY_FILE):
             raise CheckpointError(
-                f"{self.url} has no {SUMMARY_FILE} yet; wait for its first evaluation"
+                f"{self.url} has no {SUMMARY_FILE} yet; wait for its first checkpoint"
             )
         summary: dict[str, Any] = json.loads(self.folder.read(SUMMARY_FILE))
         return summary
 
     def weights(self, which: str) -> dict[str, Tensor]:
-        """The segmenter's state dict of the `last` or the `best` checkpoint, fp32 on the CPU."""
-        checkpoint = self.summary()["checkpoints"][which]
-        return safetensors.torch.load(self.folder.read(f"{checkpoint}/{WEIGHTS_FILE}"))
+        """The segmenter's state dict of the `last` or the `best` checkpoint, fp32 on the CPU.
+
+        Raises:
+            CheckpointError: there is none yet, it is gone, or it is damaged.
+        """
+        checkpoint = self.summary()["checkpoints"].get(which)
+        if checkpoint is None:
+            raise CheckpointError(
+                f"{self.url} has no {which} checkpoint yet; wait for its first evaluation"
+            )
+        name = f"{checkpoint}/{WEIGHTS_FILE}"
+        try:
+            return safetensors.torch.load(self.folder.read(name))
+        except (MissingError, SafetensorError) as error:
+            raise CheckpointError(
+                f"{self.url}/{name}, the {which} checkpoint's weights, can't be read ({error}); "
+                "copy the whole run there again, or resume it to save another"
+            ) from error

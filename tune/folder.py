@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from advent_dist.config import DataConfig
-from advent_dist.data.store import Folder, open_folder
+from advent_dist.data.store import Folder, open_folder, own_storage
 from tune.space import Values
 
 SWEEP_FILE = "sweep.json"
@@ -109,7 +109,7 @@ class SweepFolder:
 
     def __init__(self, url: str, data: DataConfig | None = None) -> None:
         self.url = url
-        self._data = data
+        self._data = None if data is None else own_storage(data)
 
     def open(self, path: str = "") -> Folder:
         """A folder inside of this one; `path` is relative."""

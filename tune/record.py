@@ -12,6 +12,7 @@ from typing import Any
 from ray.tune import Callback
 
 from advent_dist.errors import ConfigError
+from advent_dist.preflight import impatient
 from tune.folder import SWEEP_FILE, SweepFolder, Trial
 from tune.plan import Plan
 
@@ -36,7 +37,7 @@ class SweepRecord(Callback):
             ConfigError: another sweep is there, or none to resume.
             DataError: the storage can't be read.
         """
-        known = SweepFolder(plan.url, plan.experiment.data).read(SWEEP_FILE)
+        known = SweepFolder(plan.url, impatient(plan.experiment.data)).read(SWEEP_FILE)
         if plan.options.resume:
             _require_same(known, plan)
         elif known is not None and not plan.options.overwrite:

@@ -17,7 +17,7 @@ from ray.air.integrations.mlflow import MLflowLoggerCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from advent_dist.data.store import open_folder
+from advent_dist.data.store import open_folder, own_storage
 from advent_dist.errors import UserError
 from advent_dist.preflight import check
 from cluster.here import beside_the_driver
@@ -131,7 +131,7 @@ def _fit(
     """Have Ray Tune run `function` on all candidates."""
     if not candidates.num_trials:
         return
-    folder = open_folder(f"{plan.url}/{_RAY_FOLDER}", plan.experiment.data)
+    folder = open_folder(f"{plan.url}/{_RAY_FOLDER}", own_storage(plan.experiment.data))
     path, filesystem = ray_storage(folder)
     function.__name__ = plan.experiment.name  # as Ray's dashboard shows it
     tuner = ray.tune.Tuner(

@@ -14,6 +14,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -149,6 +150,11 @@ class Folder:
             self._attempt("", lambda files, path: files.rm(path, recursive=True))
 
     @property
+    def anonymous(self) -> bool:
+        """Whether requests are sent without credentials."""
+        return self._connection.anonymous
+
+    @property
     def is_local(self) -> bool:
         """Whether the folder lies on this machine's own file system."""
         return self._scheme == "file"
@@ -209,6 +215,11 @@ def open_folder(url: str, data: DataConfig | None = None, tally: Tally | None = 
         anonymous=config.anonymous,
         tally=tally,
     )
+
+
+def own_storage(data: DataConfig) -> DataConfig:
+    """`data` for folders that are written: public shards need no credentials, those do."""
+    return replace(data, anonymous=False)
 
 
 def folder_url(data: DataConfig, folder: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from advent_dist.config import DataConfig, Experiment
-from advent_dist.data.store import Folder, open_folder, read_manifest
+from advent_dist.data.store import Folder, open_folder, own_storage, read_manifest
 from advent_dist.errors import UserError
 from advent_dist.preflight import impatient
 from cluster.doctor.finding import HERE, Finding, failure, ok
@@ -55,7 +55,7 @@ def token_of(experiment: Experiment) -> Token:
     return Token(
         url=posixpath.join(root, f".doctor-{text}"),
         text=text.encode(),
-        data=impatient(experiment.data),
+        data=impatient(own_storage(experiment.data)),
     )
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from advent_dist.data.classes import CAMVID_11, CITYSCAPES_19
+from advent_dist.errors import DataError, DivergedError
 from advent_dist.evaluate import Counts, count, evaluate, pixel_entropy, summarise
 from advent_dist.parallel.world import World
 from advent_dist.types import LabelledBatch
@@ -132,16 +133,39 @@ def test_summary_of_a_known_scene() -> None:
     assert evaluation.live_classes == 2
 
 
+def _all_sky() -> Counts:
+    """One image of class 0, predicted so."""
+    logits = torch.zeros(1, CLASSES, 4, 4)
+    logits[:, 0] = 9.0
+    return count(logits, torch.zeros(1, 4, 4, dtype=torch.uint8))
+
+
 def test_json_has_null_for_nan() -> None:
-    evaluation = summarise(Counts.zeros(CLASSES, CPU), CAMVID_11)
+    evaluation = summarise(_all_sky(), CAMVID_11)
     tree = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
-    assert tree["miou"] is None
+    assert tree["per_class"]["sky"] == 100
     assert tree["per_class"]["car"] is None
-    assert tree["live_classes"] == 0
+    assert tree["boundary_entropy"] is None
+
+
+def test_images_without_labels_are_named() -> None:
+    counts = count(torch.zeros(1, CLASSES, 4, 4), torch.full((1, 4, 4), 255, dtype=torch.uint8))
+    with pytest.raises(DataError, match="no pixel of the evaluation images has a label"):
+        summarise(counts, CAMVID_11)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_predictions_that_are_not_finite_are_a_divergence(value: float) -> None:
+    """Of one batch among others."""
+    logits = torch.zeros(1, CLASSES, 4, 4)
+    logits[0, 3, 2, 1] = value
+    broken = count(logits, torch.zeros(1, 4, 4, dtype=torch.uint8))
+    with pytest.raises(DivergedError, match="predictions are not finite"):
+        summarise(_all_sky() + broken, CAMVID_11)
 
 
 def test_live_classes_ignore_stray_pixels() -> None:
-    counts = Counts.zeros(CLASSES, CPU)
+    counts = _all_sky()
     predicted = counts.predicted.clone()
     predicted[:3] = torch.tensor([1_000_000, 99, 101])
     assert summarise(replace(counts, predicted=predicted), CAMVID_11).live_classes == 2

@@ -136,7 +136,7 @@ def _scores(step: int, miou: float) -> Scores:
 def test_the_summary_names_last_and_best_checkpoints(tmp_path: Path) -> None:
     experiment = _experiment(tmp_path, steps=40)
     run = RunFolder.of(experiment)
-    with pytest.raises(CheckpointError, match=r"no summary.json yet; wait for its first eval"):
+    with pytest.raises(CheckpointError, match=r"no summary.json yet; wait for its first check"):
         run.summary()
     progress = Progress(step=40, last=_scores(40, 20.0), best=_scores(20, 30.0))
     run.write_summary(experiment, progress)
@@ -162,3 +162,37 @@ def test_weights_of_last_and_best(tmp_path: Path) -> None:
         save_file({"a": torch.full((2,), float(step))}, folder / "segmenter.safetensors")
     assert run.weights("last")["a"].tolist() == [4.0, 4.0]
     assert run.weights("best")["a"].tolist() == [2.0, 2.0]
+
+
+def test_the_last_checkpoint_may_be_later_than_the_last_evaluation(tmp_path: Path) -> None:
+    """One that is saved since a machine is about to go."""
+    experiment = _experiment(tmp_path)
+    run = RunFolder.of(experiment)
+    run.write_summary(experiment, Progress(step=2))
+    assert run.summary()["checkpoints"] == {"last": "checkpoints/step_000002"}
+    with pytest.raises(CheckpointError, match="has no best checkpoint yet; wait for its first ev"):
+        run.weights("best")
+    run.write_summary(experiment, Progress(step=7, last=_scores(5, 2.0), best=_scores(5, 2.0)))
+    assert run.summary()["checkpoints"] == {
+        "last": "checkpoints/step_000007",
+        "best": "checkpoints/step_000005",
+    }
+
+
+def test_weights_that_can_not_be_read_are_named(tmp_path: Path) -> None:
+    experiment = _experiment(tmp_path)
+    run = RunFolder.of(experiment)
+    run.write_summary(experiment, Progress(step=4))
+    with pytest.raises(CheckpointError, match=r"step_000004/segmenter.safetensors, the last check"):
+        run.weights("last")
+    folder = Path(run.url, "checkpoints", checkpoint_name(4))
+    folder.mkdir(parents=True)
+    (folder / "segmenter.safetensors").write_bytes(b"half of it")
+    with pytest.raises(CheckpointError, match=r"the last checkpoint's weights, can't be read"):
+        run.weights("last")
+
+
+def test_the_run_folder_is_never_anonymous(tmp_path: Path) -> None:
+    """Public shards need no credentials, and one's own storage does all the same."""
+    experiment = override(_experiment(tmp_path), {"data.anonymous": True})
+    assert not RunFolder.of(experiment).folder.anonymous
