@@ -1,4 +1,4 @@
-"""What a cluster trains when nobody says so: the experiment that its environment names.
+"""What a cluster trains when nobody says so, and what it asks of all that is trained on it.
 
 ADVENT_DIST_EXPERIMENT   name of an experiment, or path of a run's config.json
 ADVENT_DIST_DATA         its `data.root`
@@ -26,13 +26,18 @@ EXPERIMENT, DATA, SET = "ADVENT_DIST_EXPERIMENT", "ADVENT_DIST_DATA", "ADVENT_DI
 _WORDS = {"none": None, "null": None, "true": True, "false": False}
 
 
-def settings(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """Dotted path -> value, of ADVENT_DIST_SET.
+def surroundings(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Dotted path -> value, of ADVENT_DIST_DATA and ADVENT_DIST_SET.
 
     Raises:
-        ConfigError: it is not made of PATH=VALUE.
+        ConfigError: ADVENT_DIST_SET is not made of PATH=VALUE.
     """
-    return dict(assignment(item, SET) for item in shlex.split(environment.get(SET, "")))
+    try:
+        items = shlex.split(environment.get(SET, ""))
+    except ValueError as error:
+        raise ConfigError(f"{SET}={environment[SET]}: {error}; close its quotes") from error
+    root = environment.get(DATA)
+    return {**({"data.root": root} if root else {}), **dict(assignment(one, SET) for one in items)}
 
 
 def assignment(item: str, where: str) -> tuple[str, Any]:
@@ -86,10 +91,7 @@ def named_experiment(environment: Mapping[str, str] = os.environ) -> Experiment 
     Raises:
         ConfigError: a name or a value in it is wrong.
     """
-    name, root = environment.get(EXPERIMENT), environment.get(DATA)
+    name = environment.get(EXPERIMENT)
     if not name:
         return None
-    return override(
-        experiment_of(name, EXPERIMENT),
-        {**({"data.root": root} if root else {}), **settings(environment)},
-    )
+    return override(experiment_of(name, EXPERIMENT), surroundings(environment))

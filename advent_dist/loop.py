@@ -15,6 +15,9 @@ from advent_dist.parallel.world import World
 from advent_dist.progress import Progress, Scores
 from advent_dist.types import DomainBatch
 
+_ASKS_EVERY_S = 5.0
+"""Clouds give notice half a minute before a machine goes, or earlier; reports may be rarer."""
+
 
 class Report(Protocol):
     """Where rows of metrics and checkpoints go: Ray Train's `report`, or a test's list."""
@@ -52,8 +55,8 @@ def train(
         save: Writes this rank's part of a checkpoint to a new folder. Collective.
         report: Takes rows and checkpoints. Collective.
         intake: Metrics of reading since the last call. Collective.
-        notice: Whether a checkpoint is due now, since a machine is about to go; asked before each
-            report. Collective.
+        notice: Whether a checkpoint is due now, since a machine is about to go; asked every few
+            seconds and before each report. Collective.
 
     Raises:
         DivergedError: a loss is not finite.
@@ -61,6 +64,7 @@ def train(
     """
     run, optimizer = experiment.run, experiment.optimizer
     meter = Meter(world)
+    asks_every = 1
     while progress.step < run.steps:
         factor = poly_lr(1.0, progress.step, optimizer.horizon, optimizer.power)
         for engine in method.engines.values():
@@ -75,10 +79,14 @@ def train(
         ends = progress.step == run.steps
         evaluates = ends or progress.step % run.evaluate_every == 0
         saves = ends or progress.step % run.checkpoint_every == 0
-        if not (evaluates or saves or progress.step % run.report_every == 0):
+        reports = evaluates or saves or progress.step % run.report_every == 0
+        if reports or progress.step % asks_every == 0:
+            saves |= notice()
+        if not (reports or saves):
             continue
-        saves |= notice()
         row: dict[str, Any] = {"step": progress.step, **meter.read(), **intake()}
+        # The same on all ranks, as that number is.
+        asks_every = max(1, int(_ASKS_EVERY_S / row["step_time_s"]))
         row["ranks"] = world.size
         row["global_batch_size"] = global_batch_size(experiment, world.size)
         for name, engine in method.engines.items():

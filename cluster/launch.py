@@ -14,11 +14,10 @@ import ray
 import ray.train
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 from ray.train.torch import TorchConfig
-from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
 
 from advent_dist.config import ClusterConfig, Experiment
 from advent_dist.data.store import Folder
-from advent_dist.errors import ConfigError, DivergedError, UserError
+from advent_dist.errors import ConfigError, DivergedError
 from advent_dist.global_batch import allowed_ranks
 from advent_dist.override import override, to_json
 from advent_dist.preflight import check, impatient
@@ -29,6 +28,7 @@ from cluster.autoscaled import may_grow
 from cluster.board import BoardObserver, ProgressBoard, progress_bar
 from cluster.capacity import capacity, idle_head, per_worker, training_nodes
 from cluster.capacity import fit as fit_workers
+from cluster.failures import loss, mistake
 from cluster.here import beside_the_driver
 from cluster.joining import wait_for_workers
 from cluster.recorder import Observer
@@ -79,7 +79,7 @@ def fit(experiment: Experiment, run: RunFolder, observer: Observer) -> Progress:
         head = idle_head(experiment.cluster)
         result = build_trainer(experiment, run, observer, head).fit()
     except ray.train.WorkerGroupError as error:
-        raise _user_error(error) or _loss(error, experiment.cluster) or error from None
+        raise mistake(error) or loss(error, experiment.cluster) or error from None
     returned: dict[str, Any] = result.return_value  # type: ignore[attr-defined]
     if "diverged" in returned:
         raise DivergedError(returned["diverged"])
@@ -94,7 +94,10 @@ def absolute(experiment: Experiment) -> Experiment:
         "model.weights": experiment.model.weights,
     }
     local = {name: path for name, path in paths.items() if path and not _is_url(path)}
-    return override(experiment, {name: os.path.abspath(path) for name, path in local.items()})
+    return override(
+        experiment,
+        {name: os.path.abspath(os.path.expanduser(path)) for name, path in local.items()},
+    )
 
 
 def _is_url(path: str) -> bool:
@@ -224,33 +227,3 @@ def ray_storage(folder: Folder) -> tuple[str, PyFileSystem | None]:
         return str(Path(folder.path).resolve()), None
     # The same s3fs as everywhere else: pyarrow's own client fails against some S3 servers.
     return folder.path, PyFileSystem(FSSpecHandler(folder.filesystem))
-
-
-def _user_error(error: ray.train.WorkerGroupError) -> UserError | None:
-    """The user's mistake behind a failed worker group, if it is one."""
-    for failure in error.worker_failures.values():
-        cause: BaseException | None = failure
-        while cause is not None:
-            if isinstance(cause, UserError):
-                return cause
-            cause = cause.__cause__
-    return None
-
-
-def _loss(error: ray.train.WorkerGroupError, cluster: ClusterConfig) -> UserError | None:
-    """What to say of workers that are gone, with their processes or machines."""
-    # The others may have noticed before Ray has: by an error of what they were doing with it.
-    lost = [
-        (rank, str(failure))
-        for rank, failure in sorted(error.worker_failures.items())
-        if isinstance(failure, WorkerHealthCheckFailedError)
-    ]
-    if not lost:
-        return None
-    ranks = ", ".join(str(rank) for rank, _ in lost)
-    reason = lost[0][1].strip().splitlines()[-1]
-    return UserError(
-        f"rank {ranks} of the run is lost, its process killed or its machine gone: {reason} With "
-        f"cluster.max_failures = {cluster.max_failures} a run starts again no further time; resume "
-        "it from its latest checkpoint, with --cluster.max-failures 3 or so"
-    )

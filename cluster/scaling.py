@@ -15,6 +15,7 @@ from ray.train.v2._internal.execution.scaling_policy import ElasticScalingPolicy
 from advent_dist.config import Experiment
 from advent_dist.global_batch import allowed_ranks
 from cluster.capacity import fit, label_selector, per_worker
+from cluster.failures import MistakesAreFinal
 
 
 def scaling_config(experiment: Experiment, left_out: str | None) -> ray.train.ScalingConfig:
@@ -51,7 +52,10 @@ class WholeBatches(ElasticScalingPolicy):
 
 
 class ElasticTrainer(TorchTrainer):
-    """A `TorchTrainer` whose run goes on with the workers that there is room for."""
+    """A `TorchTrainer` whose run goes on with the workers that there is room for.
+
+    After a failure it starts again, unless that is a mistake which no restart mends.
+    """
 
     def __init__(
         self, *arguments: Any, experiment: Experiment, left_out: str | None, **options: Any
@@ -60,7 +64,8 @@ class ElasticTrainer(TorchTrainer):
         self._experiment = experiment
 
     def _initialize_and_run_controller(self, **options: Any) -> Any:
-        # Ray has no public way to give a policy; tests/unit/cluster/test_scaling.py holds this one.
+        # Ray has no public way to give policies; tests/unit/cluster/test_scaling.py holds these.
+        options["failure_policy"] = MistakesAreFinal(self.run_config.failure_config)  # type: ignore[arg-type]
         if self._experiment.cluster.min_workers:
             options["scaling_policy"] = WholeBatches(self.scaling_config, self._experiment)
         return super()._initialize_and_run_controller(**options)  # type: ignore[misc]

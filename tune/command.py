@@ -30,9 +30,7 @@ def main(arguments: list[str], resume_words: list[str] | None = None) -> int:
     """
     script, *flags = arguments
     options = tyro.cli(Options, args=flags, prog=f"python {script}")
-    again = shlex.join(resume_words or _resume_words(script, flags, options))
-    # Said before, since nobody is left to say it when the machine is lost.
-    sys.stderr.write(f"-- after an interruption go on with: {again}\n")
+    again = shlex.join(resume_words or _resume_words(flags, options))
     try:
         return _sweep(options, again)
     except UserError as error:
@@ -52,6 +50,9 @@ def _sweep(options: Options, again: str) -> int:
     from tune.sweep import run_sweep
 
     plan = make_plan(options)
+    # Said before, since nobody is left to say it when the machine is lost; but not before what may
+    # hold a secret is refused.
+    sys.stderr.write(f"-- after an interruption go on with: {again}\n")
     ensure_streets(plan.experiment.data)
     try:
         run_sweep(plan, again)
@@ -72,13 +73,15 @@ def _report(plan: Plan) -> None:
         sys.stdout.write(f"{write_report(plan.url, plan.options.price_per_hour)}\n")
 
 
-def _resume_words(script: str, flags: list[str], options: Options) -> list[str]:
-    """The same command with --resume and with what the environment added to it."""
+def _resume_words(flags: list[str], options: Options) -> list[str]:
+    """The same command with --resume and with what the environment added to it.
+
+    By the module's name: a script that `ray submit` has copied may be gone by then.
+    """
     added = ["env", f"{SET}={os.environ[SET]}"] if SET in os.environ else []
     words = [
         *added,
-        "python",
-        script,
+        *("python", "-m", "tune.search"),
         *(flag for flag in flags if flag not in ("--resume", "--overwrite")),
     ]
     for flag, value, variable in (

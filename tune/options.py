@@ -80,8 +80,9 @@ class Options:
     """Start each trial in processes of its own by Ray Train, as trials on GPUs always are, instead
     of reusing warm ones."""
 
-    max_failures: int = 3
-    """How often a trial may go on from its checkpoint after a worker or node died."""
+    max_failures: int | None = None
+    """How often a trial may go on from its checkpoint after a worker or node died; none: 3, or what
+    --set cluster.max_failures says."""
 
     seeds_for_best: int = 3
     """Seeds over which the best and the published values and source-only are trained to the end

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from advent_dist.config import Experiment, SourceOnlyConfig
-from advent_dist.environment import DATA, EXPERIMENT, assignment, experiment_of, settings
+from advent_dist.environment import EXPERIMENT, assignment, experiment_of, surroundings
 from advent_dist.errors import ConfigError
 from advent_dist.override import override
 from cluster.launch import absolute
@@ -25,7 +25,7 @@ _WHEREABOUTS = {
 }
 """Fields that do not change what a trial computes."""
 
-_DEFAULT_TRIALS = 16
+_DEFAULT_TRIALS, _DEFAULT_FAILURES = 16, 3
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -183,10 +183,10 @@ def _base(options: Options) -> Experiment:
 def _changes(options: Options, base: Experiment) -> dict[str, Any]:
     """The fields of all trials that the options change."""
     given = dict(assignment(item, "--set") for item in options.set)
-    changes: dict[str, Any] = {**settings(), **given}
+    changes: dict[str, Any] = {**surroundings(), **given}
     workers = options.workers_per_trial or changes.get("cluster.workers") or base.cluster.workers
     chosen = {
-        "data.root": options.data or os.environ.get(DATA),
+        "data.root": options.data,
         "run.storage": options.storage,
         "run.steps": options.max_steps,
         "cluster.workers": workers,
@@ -194,17 +194,25 @@ def _changes(options: Options, base: Experiment) -> dict[str, Any]:
         "cluster.address": options.address,
     }
     cached = changes.get("data.cache_dir") or base.data.cache_dir
-    if "://" in str(chosen["data.root"] or base.data.root) and cached is None:
+    root = options.data or changes.get("data.root") or base.data.root
+    if "://" in str(root) and cached is None:
         # Every trial reads the same shards.
         chosen["data.cache_dir"] = os.path.join(tempfile.gettempdir(), "advent-dist-cache")
     if options.gpus_per_trial is not None:
         chosen["cluster.gpus_per_worker"] = options.gpus_per_trial / workers
     changes |= {path: value for path, value in chosen.items() if value is not None}
+    failures = options.max_failures
+    if failures is None:
+        failures = changes.get("cluster.max_failures", _DEFAULT_FAILURES)
+    if not isinstance(failures, int) or failures < 0:
+        raise ConfigError(
+            f"cluster.max_failures = {failures}: a trial's are limited; give 0 or more"
+        )
     return {
         **changes,
         "run.resume": False,
         "run.overwrite": False,
-        "cluster.max_failures": options.max_failures,
+        "cluster.max_failures": failures,
     }
 
 

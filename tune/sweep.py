@@ -152,7 +152,9 @@ def _fit(
             verbose=0,
             callbacks=callbacks or [],
             # A trial's function raises nothing, so this counts deaths of its process only.
-            failure_config=ray.tune.FailureConfig(max_failures=plan.options.max_failures),
+            failure_config=ray.tune.FailureConfig(
+                max_failures=plan.experiment.cluster.max_failures
+            ),
         ),
     )
     try:

@@ -53,7 +53,9 @@ def _examine(arguments: list[str]) -> list[Finding]:
             raise ConfigError("--cluster-file: give one file, and no experiment beside it")
         return judge_cluster_file(path[0])
     rest = [one for one in arguments if one != "--cluster"]
-    experiment = parse(rest) if rest else named_experiment()
+    experiment = named_experiment()
+    if rest:
+        experiment = parse(rest, default=experiment)
     if "--cluster" in arguments:
         return _examine_cluster(experiment)
     from cluster.doctor.examination import examine_here

@@ -12,9 +12,10 @@ from contextlib import redirect_stderr
 import tyro
 
 from advent_dist.config import Experiment
-from advent_dist.environment import experiment_in
+from advent_dist.environment import experiment_in, surroundings
 from advent_dist.errors import ConfigError
 from advent_dist.experiments import EXPERIMENTS, experiment
+from advent_dist.override import override
 
 _USAGE = """\
 usage: advent-dist train NAME [--a.b value ...]
@@ -35,8 +36,14 @@ def main(arguments: list[str]) -> int:
     return train(parse(arguments))
 
 
-def parse(arguments: list[str]) -> Experiment:
+def parse(arguments: list[str], default: Experiment | None = None) -> Experiment:
     """The experiment that a command line means.
+
+    A named one as the environment's variables change it; flags go before them.
+
+    Args:
+        arguments: A name, or --config and a file; and flags.
+        default: What is meant by flags alone.
 
     Raises:
         ConfigError: an unknown experiment, an unreadable config file, or a value out of range.
@@ -47,12 +54,14 @@ def parse(arguments: list[str]) -> Experiment:
             raise ConfigError("--config: give the path of a run's config.json")
         path, *rest = rest
         base = experiment_in(path, "--config")
+    elif default is not None and first.startswith("-"):
+        base, rest = default, arguments
     elif first.startswith("-"):
         raise ConfigError(
             f"the experiment's name comes first, not {first}; see advent-dist train --list"
         )
     else:
-        base = experiment(first)
+        base = override(experiment(first), surroundings())
     return _with_flags(base, rest, f"advent-dist train {first}")
 
 

@@ -81,6 +81,13 @@ class ClusterConfig:
         fewest = self.min_workers
         fits = fewest is None or 1 <= fewest <= self.workers
         require(fits, "cluster.min_workers", fewest, f"1 to cluster.workers = {self.workers}")
+        pointless = fewest is not None and self.max_failures == 0
+        require(
+            not pointless,
+            "cluster.max_failures",
+            0,
+            "-1 or more than 0 with min_workers: each node that is lost counts as a failure",
+        )
         strict = fewest is not None and self.placement.startswith("STRICT_")
         require(not strict, "cluster.placement", self.placement, "PACK or SPREAD with min_workers")
         require(

@@ -15,7 +15,7 @@ import botocore.exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from advent_dist.data.connection import s3_error_code
-from advent_dist.errors import DataError, MissingError
+from advent_dist.errors import DataError, MissingError, UnavailableError
 
 _CREDENTIALS = (
     boto.NoCredentialsError,
@@ -82,8 +82,10 @@ def is_expired(error: Exception) -> bool:
 
 def translate(error: Exception, url: str, attempts: int) -> DataError:
     """What to raise instead: its message names the URL, what is wrong with it, and the fix."""
-    missing = isinstance(error, FileNotFoundError) and not is_missing_bucket(error)
-    return (MissingError if missing else DataError)(_explain(error, url, attempts))
+    kind = UnavailableError if is_transient(error) else DataError
+    if isinstance(error, FileNotFoundError) and not is_missing_bucket(error):
+        kind = MissingError
+    return kind(_explain(error, url, attempts))
 
 
 def _explain(error: Exception, url: str, attempts: int) -> str:

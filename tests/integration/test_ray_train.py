@@ -112,6 +112,13 @@ def test_a_killed_worker_ends_a_run_that_may_not_fail(shards: str, tmp_path: Pat
         launch(run)
 
 
+def test_a_mistake_is_not_tried_again(shards: str, tmp_path: Path) -> None:
+    """However often a run may start again: it would meet the same."""
+    changes = {"model__weights": "/nowhere.pth", "cluster__max_failures": -1}
+    with pytest.raises(UserError, match=r"/nowhere.pth"):
+        launch(tiny_run(shards, str(tmp_path), run__name="mistaken", **changes))
+
+
 def test_what_is_refused_overwrites_nothing(shards: str, tmp_path: Path) -> None:
     run = tiny_run(shards, str(tmp_path), run__name="kept", run__steps=2)
     launch(run)

@@ -131,6 +131,21 @@ def test_main_exits_with_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.value.code == 0
 
 
+def test_a_named_experiment_is_as_the_environment_changes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from advent_dist.commands.train import parse
+
+    monkeypatch.setenv("ADVENT_DIST_DATA", "s3://bucket/shards")
+    monkeypatch.setenv("ADVENT_DIST_SET", "cluster.workers=4 run.seed=7")
+    chosen = parse(["streets_advent", "--run.seed", "8"])
+    assert (chosen.data.root, chosen.cluster.workers) == ("s3://bucket/shards", 4)
+    assert chosen.run.seed == 8, "flags go before"
+    path = tmp_path / "config.json"
+    path.write_text(to_json(experiment("streets_advent")))
+    assert parse(["--config", str(path)]) == experiment("streets_advent")
+
+
 def test_parsing_gives_the_experiment_with_the_flags_fields_changed(tmp_path: Path) -> None:
     from advent_dist.commands.train import parse
 

@@ -63,7 +63,12 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (ClusterConfig, {"gpus_per_worker": -1}, "cluster.gpus_per_worker"),
     (ClusterConfig, {"max_failures": -2}, "cluster.max_failures"),
     (ClusterConfig, {"workers": 2, "min_workers": 3}, "cluster.min_workers = 3: 1 to"),
-    (ClusterConfig, {"min_workers": 1, "placement": "STRICT_PACK"}, "cluster.placement"),
+    (ClusterConfig, {"workers": 2, "min_workers": 1}, "cluster.max_failures = 0: -1 or more than"),
+    (
+        ClusterConfig,
+        {"min_workers": 1, "max_failures": 3, "placement": "STRICT_PACK"},
+        "cluster.placement",
+    ),
     (ClusterConfig, {"grow_every_s": 0}, "cluster.grow_every_s"),
     (ClusterConfig, {"environment": ("NCCL_DEBUG",)}, "give NAME=VALUE"),
     (ClusterConfig, {"environment": ("AWS_SECRET_ACCESS_KEY=x",)}, "only names that begin with"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from advent_dist.environment import assignment, named_experiment, settings
+from advent_dist.environment import assignment, named_experiment, surroundings
 from advent_dist.errors import ConfigError
 
 
@@ -30,7 +30,10 @@ def test_mistakes_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         named_experiment()
     monkeypatch.setenv("ADVENT_DIST_SET", "cluster.workers")
     with pytest.raises(ConfigError, match=r"ADVENT_DIST_SET cluster.workers: give PATH=VALUE"):
-        settings()
+        surroundings()
+    monkeypatch.setenv("ADVENT_DIST_SET", "run.name='two words")
+    with pytest.raises(ConfigError, match=r"ADVENT_DIST_SET=.*: No closing quotation"):
+        surroundings()
 
 
 @pytest.mark.parametrize(

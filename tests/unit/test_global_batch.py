@@ -43,8 +43,10 @@ def test_both_at_once_are_refused() -> None:
 
 def test_the_workers_that_a_run_may_have() -> None:
     assert allowed_ranks(_experiment(cluster__workers=4)) == [4]
-    assert allowed_ranks(_experiment(cluster__workers=4, cluster__min_workers=2)) == [2, 3, 4]
-    elastic = {"cluster__workers": 6, "cluster__min_workers": 2}
+    assert allowed_ranks(
+        _experiment(cluster__workers=4, cluster__min_workers=2, cluster__max_failures=3)
+    ) == [2, 3, 4]
+    elastic = {"cluster__workers": 6, "cluster__min_workers": 2, "cluster__max_failures": 3}
     assert allowed_ranks(_experiment(run__global_batch_size=24, **elastic)) == [2, 3, 4, 6]
     with pytest.raises(ConfigError, match="24 is no multiple of 10"):
         allowed_ranks(_experiment(run__global_batch_size=24, cluster__workers=5))

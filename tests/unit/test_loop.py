@@ -134,6 +134,23 @@ def test_a_notice_brings_a_checkpoint_with_the_next_report() -> None:
     assert recorder.steps_of("save") == [4, 7]
 
 
+def test_a_notice_does_not_wait_for_a_report_that_is_far_away() -> None:
+    recorder = Recorder()
+    recorder.notices = {3}
+    _train(_experiment(steps=7, report_every=9, evaluate_every=9, checkpoint_every=9), recorder)
+    assert recorder.steps_of("save") == [3, 7]
+    assert recorder.steps_of("report") == [3, 7]
+
+
+def test_slow_steps_are_asked_after_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after the first report has said how long they take."""
+    monkeypatch.setattr("advent_dist.loop._ASKS_EVERY_S", 1e-6)
+    recorder = Recorder()
+    recorder.notices = {6}
+    _train(_experiment(steps=8, report_every=4, evaluate_every=9, checkpoint_every=9), recorder)
+    assert recorder.steps_of("save") == [6, 8]
+
+
 def test_evaluation_comes_before_the_checkpoint_and_this_before_the_report() -> None:
     recorder = Recorder()
     _train(_experiment(steps=2, report_every=2, evaluate_every=2, checkpoint_every=2), recorder)

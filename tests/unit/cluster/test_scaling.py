@@ -26,6 +26,7 @@ def _elastic(storage: str = "runs") -> Experiment:
         run__global_batch_size=8,
         cluster__workers=8,
         cluster__min_workers=2,
+        cluster__max_failures=3,
     )
 
 

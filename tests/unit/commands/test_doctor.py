@@ -13,7 +13,7 @@ from advent_dist import cli
 @pytest.fixture(autouse=True)
 def _nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("ADVENT_DIST_EXPERIMENT", "ADVENT_DIST_DATA", "RAY_ADDRESS"):
+    for name in ("ADVENT_DIST_EXPERIMENT", "ADVENT_DIST_DATA", "ADVENT_DIST_SET", "RAY_ADDRESS"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -37,6 +37,9 @@ def test_the_experiment_of_the_environment(
     shown = capsys.readouterr().out
     assert "there is no such file" in " ".join(shown.split())
     assert "1 failures" in shown
+    # Changed by flags alone.
+    assert cli.run(["doctor", "--data.root", "elsewhere"]) == 1
+    assert "elsewhere/camvid" in " ".join(capsys.readouterr().out.split())
     assert not list(tmp_path.iterdir())
 
 

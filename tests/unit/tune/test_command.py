@@ -28,8 +28,17 @@ def test_what_ended_a_sweep_is_said_also_where_its_report_fails(
     SweepFolder(f"{tmp_path}/one").write_trial(trial(0, 1.0))
     assert main(["search.py", "--storage", str(tmp_path), "--name", "one"]) == 1
     said = capsys.readouterr().err
-    assert "go on with: python search.py" in said
+    assert "go on with: python -m tune.search" in said
     assert said.endswith("search: all 1 trials failed\n")
+
+
+def test_a_secret_is_not_said_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither as what to go on with, nor in what is refused."""
+    uri = "http://bob:s3cret@host"
+    assert main(["search.py", "--storage", str(tmp_path), "--mlflow", uri]) == 1
+    said = capsys.readouterr().err
+    assert "credentials belong into" in said
+    assert "s3cret" not in said
 
 
 def test_a_report_that_fails_at_the_end_is_an_error(

@@ -19,6 +19,7 @@ from tune.plan import make_plan
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ADVENT_DIST_EXPERIMENT", raising=False)
     monkeypatch.delenv("ADVENT_DIST_DATA", raising=False)
+    monkeypatch.delenv("ADVENT_DIST_SET", raising=False)
 
 
 def test_the_environment_names_experiment_and_data(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,6 +46,19 @@ def test_the_environment_sets_what_the_cluster_asks_for(monkeypatch: pytest.Monk
     assert plan.experiment.data.cache_dir == "/mnt/cache"
     elsewhere = make_plan(Options(data="s3://bucket/shards", storage="s3://other"))
     assert elsewhere.url.startswith("s3://other/")
+
+
+def test_what_is_given_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVENT_DIST_DATA", "s3://environment/shards")
+    monkeypatch.setenv("ADVENT_DIST_SET", "cluster.max_failures=5")
+    chosen = make_plan(Options()).experiment
+    assert (chosen.data.root, chosen.cluster.max_failures) == ("s3://environment/shards", 5)
+    given = make_plan(Options(set=("data.root=/set", "cluster.max_failures=7"))).experiment
+    assert (given.data.root, given.cluster.max_failures) == ("/set", 7)
+    flags = make_plan(Options(set=("data.root=/set",), data="/flag", max_failures=1)).experiment
+    assert (flags.data.root, flags.cluster.max_failures) == ("/flag", 1)
+    with pytest.raises(ConfigError, match=r"cluster.max_failures = -1: a trial's are limited"):
+        make_plan(Options(set=("cluster.max_failures=-1",)))
 
 
 def test_a_config_file_is_an_experiment(tmp_path: Path) -> None:

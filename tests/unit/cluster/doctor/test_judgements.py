@@ -167,7 +167,9 @@ def test_resources() -> None:
 def test_an_elastic_run_is_content_with_less() -> None:
     four = Capacity(nodes=({"CPU": 4.0},), free=({"CPU": 4.0},))
     for fewest, level in ((2, "ok"), (4, "ok"), (5, "failure")):
-        run = tiny_run("data", "runs", cluster__workers=8, cluster__min_workers=fewest)
+        run = tiny_run(
+            "data", "runs", cluster__workers=8, cluster__min_workers=fewest, cluster__max_failures=3
+        )
         (found,) = judge_resources(run, four, "cluster")
         assert (fewest, found.level) == (fewest, level)
     run = tiny_run(
@@ -177,6 +179,7 @@ def test_an_elastic_run_is_content_with_less() -> None:
         data__batch_size_per_rank=2,
         cluster__workers=8,
         cluster__min_workers=5,
+        cluster__max_failures=3,
     )
     six = Capacity(nodes=({"CPU": 6.0},), free=({"CPU": 6.0},))
     (found,) = judge_resources(run, six, "cluster")
@@ -191,7 +194,7 @@ def test_fractions_of_a_gpu() -> None:
 
 def test_the_head_is_not_to_train() -> None:
     apart, with_it = ClusterConfig(), ClusterConfig(head_trains=True)
-    elastic = ClusterConfig(workers=2, min_workers=1)
+    elastic = ClusterConfig(workers=2, min_workers=1, max_failures=3)
     assert judge_head(apart, is_idle=True, num_nodes=3) == []
     assert judge_head(with_it, is_idle=False, num_nodes=1) == []
     assert levels(judge_head(with_it, is_idle=False, num_nodes=3)) == ["warning"]
