@@ -53,11 +53,11 @@ def build(
     encode = encode or partial(encode_all, processes=options.processes)
     reader = located(reader)
     folder = open_folder(destination)
-    _make_room(folder, options.overwrite)
     items = _ordered(reader.items(not options.unlabelled), options)
     what = _description(reader, options)
     identity = json.dumps([what, repr(reader), options.shard_mb, *_unique_keys(items)])
     build_id = hashlib.sha256(identity.encode()).hexdigest()
+    _make_room(folder, options.overwrite)  # not before the source has been found
     finished = _write_shards(folder, reader, items, options, encode, build_id)
     histograms = zip(*(shard.histogram for shard in finished), strict=True)
     manifest = Manifest(

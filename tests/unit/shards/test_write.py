@@ -193,6 +193,9 @@ def test_shards_are_only_replaced_when_asked(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds shards already; .* --overwrite"):
         build(fewer, str(tmp_path), SMALL)
     assert contents(tmp_path) == before
+    with pytest.raises(DataError, match="missing/train does not exist"):
+        build(CamVid(Path("missing")), str(tmp_path), BuildOptions(overwrite=True))
+    assert contents(tmp_path) == before
     build(fewer, str(tmp_path), BuildOptions(overwrite=True, processes=1))
     assert set(contents(tmp_path)) == {"notes.txt", "000000.tar", "manifest.json"}
     assert verify(str(tmp_path)).problems == ()
