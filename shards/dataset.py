@@ -29,7 +29,7 @@ class Item(Protocol):
 
     @property
     def key(self) -> str:
-        """Name of the sample, unique in the data set."""
+        """Name of the sample, unique in the data set, without a dot."""
 
     @property
     def where(self) -> str:

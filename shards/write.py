@@ -47,7 +47,8 @@ def build(
         The manifest that was written.
 
     Raises:
-        DataError: files are missing or damaged, labels do not fit, or there are shards already.
+        DataError: files are missing, damaged or named alike, labels do not fit, or there are
+            shards already.
     """
     options = options or BuildOptions()
     encode = encode or partial(encode_all, processes=options.processes)
@@ -77,6 +78,11 @@ def build(
 def _unique_keys(items: Sequence[Item]) -> list[str]:
     seen: dict[str, str] = {}
     for item in items:
+        if "." in item.key:  # a tar reader ends a sample's name at the first dot of a file's name
+            raise DataError(
+                f"{item.where}: the dot in the name {item.key} would end the sample's name in a "
+                "shard; rename the file, and its label, without it"
+            )
         if item.key in seen:
             raise DataError(
                 f"{item.where} and {seen[item.key]} have the same name; rename one of them"

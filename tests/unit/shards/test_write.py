@@ -228,6 +228,15 @@ def test_resize_and_sizes_that_differ(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(label), np.asarray(nearest))
 
 
+def test_names_with_a_dot_are_refused(tmp_path: Path) -> None:
+    root = layouts.camvid(tmp_path / "camvid")
+    for number in (1, 2):
+        layouts.save(root / "train" / f"drive.{number}.png", layouts.photograph(number))
+    with pytest.raises(DataError, match=r"train/drive\.\d\.png: the dot in .* rename the file"):
+        build(CamVid(root), str(tmp_path / "out"), BuildOptions(unlabelled=True, processes=1))
+    assert not (tmp_path / "out").exists()
+
+
 def test_options_are_checked() -> None:
     with pytest.raises(DataError, match="quality = 101"):
         BuildOptions(quality=101)
