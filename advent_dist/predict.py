@@ -14,6 +14,7 @@ from rich.progress import track
 
 from advent_dist.config import Size
 from advent_dist.data.classes import ClassSet
+from advent_dist.data.sample import as_rgb
 from advent_dist.data.transforms import resize_image
 from advent_dist.errors import DataError
 from advent_dist.evaluate import Predictor, pixel_entropy
@@ -93,7 +94,7 @@ def _images_in(folder: Path, out: Path) -> list[Path]:
 def _read(file: Path) -> Image.Image:
     """The image as it is meant to be looked at (cameras store how they were held), RGB."""
     with Image.open(file) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")
+        return as_rgb(ImageOps.exif_transpose(image), "it")
 
 
 def _pictures(

@@ -14,6 +14,7 @@ from PIL import Image
 from tyro.conf import Positional, arg
 
 from advent_dist.data.classes import ClassSet
+from advent_dist.data.sample import as_rgb
 from advent_dist.errors import DataError
 from shards.label_map import LabelArray, LabelMap
 
@@ -115,7 +116,7 @@ class FileItem:
         path = self.image
         try:
             with Image.open(path) as file:
-                image = np.asarray(file.convert("RGB"))
+                image = np.asarray(as_rgb(file, f"{path}: it"))
             path = self.label
             ids = self.read_label(path) if labelled else None
         except (OSError, SyntaxError) as error:  # Pillow reports broken PNGs as either

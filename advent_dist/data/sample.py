@@ -97,10 +97,19 @@ def decode_image(
         pixels = _decode_jpeg(data, what, out)
         if pixels is not None:
             return pixels.permute(2, 0, 1)
-    image = _open(data, what)
+    image = as_rgb(_open(data, what), what)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def as_rgb(image: Image.Image, what: str) -> Image.Image:
+    """An image of any mode as 8-bit RGB; grey becomes RGB, alpha is dropped.
+
+    Raises:
+        DataError: more than 8 bits a channel, which Pillow would cut off at 255; `what` has them.
+    """
     if image.mode.startswith(("I", "F")):
-        raise DataError(f"{where}: its image has the mode {image.mode}; write 8 bits a channel")
-    return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+        raise DataError(f"{what} has the mode {image.mode}; write 8 bits a channel")
+    return image.convert("RGB")
 
 
 def decode_label(data: Encoded, where: str) -> UInt8[Tensor, "h w"]:

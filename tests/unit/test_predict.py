@@ -93,6 +93,14 @@ def test_unreadable_images_are_named_after_the_others(photographs: Path, tmp_pat
     assert (tmp_path / "out" / "left_color.png").exists()
 
 
+def test_images_of_more_than_8_bits_are_not_cut_off(photographs: Path, tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 6), 3000, np.uint16)).save(photographs / "deep.png")
+    with pytest.raises(
+        DataError, match=r"1 of 3 .*deep\.png \(it has the mode I.*8 bits a channel"
+    ):
+        run(photographs, tmp_path / "out")
+
+
 def test_folders_that_cannot_work_are_refused(photographs: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="missing: there is no such folder"):
         run(tmp_path / "missing", tmp_path / "out")

@@ -133,6 +133,13 @@ def test_damaged_and_coloured_labels_are_named(tmp_path: Path) -> None:
         items[1].load(labelled=True)
 
 
+def test_images_of_more_than_8_bits_are_refused(tmp_path: Path) -> None:
+    root = layouts.gta5(tmp_path)
+    layouts.save(root / "images" / "00001.png", np.full((8, 12), 3000, np.uint16))
+    with pytest.raises(DataError, match=r"00001\.png: it has the mode I.*; write 8 bits a channel"):
+        GTA5(root).items(labelled=True)[0].load(labelled=True)
+
+
 def test_a_description_leaves_out_the_place() -> None:
     reader = CamVid(Path("/home/somebody/camvid"), sequences=("0016E5", "0006R0"))
     assert describe(reader) == "camvid splits=train sequences=0016E5,0006R0"
