@@ -270,6 +270,9 @@ class Evaluation:
     live_classes: int
     """Classes predicted at more than 0.01 % of all pixels; few of them = a collapse."""
 
+    skipped_samples: int
+    """Damaged samples that were left out."""
+
     def to_json(self) -> dict[str, Any]:
         """The numbers as plain values for json.dumps; nan, which JSON has not, becomes None."""
         return {name: _nan_to_none(value) for name, value in asdict(self).items()}
@@ -281,12 +284,13 @@ def _nan_to_none(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def summarise(counts: Counts, classes: ClassSet) -> Evaluation:
+def summarise(counts: Counts, classes: ClassSet, skipped_samples: int = 0) -> Evaluation:
     """The numbers that counts stand for.
 
     Args:
         counts: sums over all batches and ranks.
         classes: names and subsets of the classes.
+        skipped_samples: damaged samples that were left out of the counts, over all ranks.
 
     Returns:
         The evaluation.
@@ -325,4 +329,5 @@ def summarise(counts: Counts, classes: ClassSet) -> Evaluation:
         snd=(counts.density / counts.images).item(),
         diversity=diversity(mean_prediction).item(),
         live_classes=int((predicted > LIVE_SHARE * predicted.sum()).sum()),
+        skipped_samples=skipped_samples,
     )

@@ -10,7 +10,6 @@ import torch
 from advent_dist.config import Experiment
 from advent_dist.data.classes import class_set
 from advent_dist.data.loader import EvaluationLoader
-from advent_dist.errors import DamageError
 from advent_dist.evaluate import evaluate, summarise
 from advent_dist.methods.base import Method
 from advent_dist.parallel.buffers import pooled_batch_norm
@@ -42,17 +41,9 @@ def evaluator(
             rounds=loader.rounds if in_step else None,
             size=data.evaluation_size,
         )
-        skipped = world.sum(torch.tensor(loader.skipped, device=world.device))
-        num_samples = loader.manifest.num_samples
-        if skipped > data.max_damaged_fraction * num_samples:
-            # Each reader alone may have been below the limit.
-            raise DamageError(
-                f"{folder}: {int(skipped)} of {num_samples} samples were skipped, more than "
-                f"data.max_damaged_fraction = {data.max_damaged_fraction:g} allows; copy or build "
-                "the damaged shards again (the log names them)"
-            )
-        evaluation = summarise(counts.all_reduce(), classes).to_json()
-        return {**evaluation, "skipped_samples": int(skipped)}
+        skipped = int(world.sum(torch.tensor(loader.skipped, device=world.device)))
+        loader.require_little_damage(skipped)
+        return summarise(counts.all_reduce(), classes, skipped).to_json()
 
     def scores() -> Scores:
         segmenter.module.eval()

@@ -16,6 +16,9 @@ def score(urls: list[str], which: str, folder: str | None = None) -> Evaluation:
         urls: Run folders.
         which: `last` or `best` checkpoint.
         folder: Shards; none takes the first run's `data.evaluation`.
+
+    Raises:
+        DamageError: more samples were skipped than `data.max_damaged_fraction` allows.
     """
     device = available_device()
     runs = load_runs(urls, which, device)
@@ -25,4 +28,5 @@ def score(urls: list[str], which: str, folder: str | None = None) -> Evaluation:
         data = replace(data, root=folder, evaluation="")
     loader = EvaluationLoader(data, data.evaluation, rank=0, world_size=1)
     counts = evaluate([run.predictor for run in runs], loader, runs[0].classes.num_classes, device)
-    return summarise(counts, runs[0].classes)
+    loader.require_little_damage(loader.skipped)
+    return summarise(counts, runs[0].classes, loader.skipped)

@@ -62,4 +62,6 @@ def _table(result: Evaluation, title: str) -> Table:
     table.add_row("entropy in interiors", f"{result.interior_entropy:.3f}")
     table.add_row("AUROC of entropy for errors", f"{result.error_auroc:.3f}")
     table.add_row("classes predicted at all", str(result.live_classes))
+    if result.skipped_samples:
+        table.add_row("damaged samples left out", str(result.skipped_samples))
     return table

@@ -21,7 +21,7 @@ from advent_dist.data.slots import Batch
 from advent_dist.data.store import folder_url, open_folder, read_manifest
 from advent_dist.data.stream import Batches, WorkerDiedError, stream
 from advent_dist.data.traffic import SKIPPED, Tally, Traffic, total
-from advent_dist.errors import DataError
+from advent_dist.errors import DamageError, DataError
 from advent_dist.types import DomainBatch, LabelledBatch
 
 _log = logging.getLogger(__name__)
@@ -224,6 +224,8 @@ class EvaluationLoader:
     def __init__(self, data: DataConfig, folder: str, *, rank: int, world_size: int) -> None:
         self.manifest, decoder = _open(data, folder, labelled=True, training=False)
         self.skipped = 0
+        self._url = folder_url(data, folder)
+        self._max_damaged_fraction = data.max_damaged_fraction
         num_samples = self.manifest.num_samples
         start, stop = part(num_samples, rank, world_size)
         self.rounds = -(-num_samples // world_size)
@@ -238,12 +240,33 @@ class EvaluationLoader:
 
     def __iter__(self) -> Generator[LabelledBatch, None, None]:
         workers = max(self._workers, 1)
+        self.skipped = 0
         for batch in stream(
             lambda worker, _: self._pipeline.batches(worker, workers), self._workers
         ):
             assert batch.label is not None, "evaluation is read with its labels"
             self.skipped += batch.traffic[SKIPPED]
-            yield LabelledBatch(image=batch.image, label=batch.label, keys=batch.keys)
+            if batch.keys:
+                yield LabelledBatch(image=batch.image, label=batch.label, keys=batch.keys)
+
+    def require_little_damage(self, skipped: int) -> None:
+        """Refuse a score that too many samples are missing from.
+
+        Each reader alone may have been below the limit.
+
+        Args:
+            skipped: the damaged samples left out by all ranks.
+
+        Raises:
+            DamageError: that is a larger share than `data.max_damaged_fraction`.
+        """
+        num_samples = self.manifest.num_samples
+        if skipped > self._max_damaged_fraction * num_samples:
+            raise DamageError(
+                f"{self._url}: {skipped} of {num_samples} samples were skipped, more than "
+                f"data.max_damaged_fraction = {self._max_damaged_fraction:g} allows; copy or build "
+                "the damaged shards again (the log names them)"
+            )
 
 
 def _open(

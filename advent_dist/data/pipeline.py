@@ -168,7 +168,8 @@ class EvaluationPipeline:
     def batches(self, worker: int, workers: int) -> Iterator[Written]:
         """Batches of one of the rank's workers: images at `size`, labels at their own size.
 
-        A batch has `batch_size` samples, fewer at the end and where label sizes differ.
+        A batch has `batch_size` samples, fewer at the end and where label sizes differ. Where
+        nothing is left at the end, the last batch is empty: what was skipped is counted with it.
         """
         # Workers share whole batches, so that together they make no more of them than one would.
         groups = -(-(self.stop - self.start) // self.batch_size)
@@ -188,13 +189,17 @@ class EvaluationPipeline:
                 yield self._written(group)
                 group = []
             group.append(sample)
-        if group:
-            yield self._written(group)
+        yield self._written(group) if group else self._empty()
 
     def _written(self, group: list[Decoded]) -> Written:
         keys, images, labels = zip(*group, strict=True)
         pixels = torch.stack([image.permute(1, 2, 0) for image in images])
         return Written(Buffer(pixels, torch.stack(labels)), keys, self.decoder.tally.take())
+
+    def _empty(self) -> Written:
+        """A batch without samples."""
+        pixels = torch.empty(0, 0, 0, 3, dtype=torch.uint8)
+        return Written(Buffer(pixels, pixels[..., 0]), (), self.decoder.tally.take())
 
 
 def _same_size(one: Decoded, other: Decoded) -> bool:

@@ -64,6 +64,24 @@ def test_json_and_table(runs: list[str], capsys: pytest.CaptureFixture[str]) -> 
     assert "mean over 11 classes" in table
 
 
+def test_damage_over_all_readers_is_counted_and_limited(
+    runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shards = write_shards(str(tmp_path / "val"), examples(4, size=(64, 48)), per_shard=1)
+    for shard in shards.shards[1:3]:
+        (tmp_path / "val" / shard.name).write_bytes(b"")
+    common = {**CLASSES, "data__root": str(tmp_path), "data__workers_per_rank": 2}
+    common |= {"data__evaluation_damaged": "skip", "data__evaluation_batch_size_per_rank": 1}
+    half, _ = trained_run(tmp_path, "half", **common, data__max_damaged_fraction=0.5)
+    assert cli.run(["evaluate", half, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["skipped_samples"] == 2
+    assert cli.run(["evaluate", half]) == 0
+    assert "damaged samples left out" in capsys.readouterr().out
+    third, _ = trained_run(tmp_path, "third", **common, data__max_damaged_fraction=0.3)
+    assert cli.run(["evaluate", third]) == 1
+    assert "val: 2 of 4 samples were skipped" in capsys.readouterr().err
+
+
 def test_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as done:
         cli.run(["evaluate", "--which", "first"])

@@ -15,7 +15,7 @@ from advent_dist.config import AugmentConfig, DataConfig
 from advent_dist.data.loader import DomainStream, EvaluationLoader, TrainingLoader
 from advent_dist.data.progress import Phase
 from advent_dist.data.traffic import BYTES
-from advent_dist.errors import DataError
+from advent_dist.errors import DamageError, DataError
 from advent_dist.types import DomainBatch, LabelledBatch
 from tests.shard_helpers import Example, data_config, examples, write_shards
 
@@ -279,6 +279,24 @@ def test_evaluation_may_be_repeated_and_keeps_labels_at_their_own_size(root):
             assert batch.image.shape[1:] == (3, 8, 12)
             for key, label in zip(batch.keys, batch.label, strict=True):
                 assert (label.numpy() == written[key].label).all()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_is_skipped_is_counted_also_where_nothing_is_left(tmp_path, workers):
+    shards = write_shards(f"{tmp_path}/evaluation", examples(12))
+    Path(tmp_path, "evaluation", shards.shards[1].name).write_bytes(b"")
+    data = data_config(
+        tmp_path, workers_per_rank=workers, evaluation_damaged="skip", max_damaged_fraction=0.5
+    )
+    loaders = [EvaluationLoader(data, "evaluation", rank=rank, world_size=2) for rank in (0, 1)]
+    one = EvaluationLoader(data, "evaluation", rank=0, world_size=1)
+    for _ in range(2):  # counts are those of the last iteration
+        assert [len(list(loader)) for loader in loaders] == [6, 0]
+        assert [loader.skipped for loader in loaders] == [0, 6]
+        assert sum(len(batch.keys) for batch in one) == one.skipped == 6
+    one.require_little_damage(6)
+    with pytest.raises(DamageError, match=r"evaluation: 7 of 12 samples were skipped, more than"):
+        one.require_little_damage(7)
 
 
 def test_labels_of_several_sizes_make_smaller_batches(tmp_path):
