@@ -71,7 +71,10 @@ def train_rank(
     intake = Intake(
         world=world,
         take_traffic=loader.take_traffic,
-        num_samples=loader.source_manifest.num_samples + loader.target_manifest.num_samples,
+        num_samples={
+            "source": loader.source_manifest.num_samples,
+            "target": loader.target_manifest.num_samples,
+        },
         max_damaged_fraction=data.max_damaged_fraction,
     )
 

@@ -20,7 +20,7 @@ from advent_dist.data.progress import Phase
 from advent_dist.data.slots import Batch
 from advent_dist.data.store import folder_url, open_folder, read_manifest
 from advent_dist.data.stream import Batches, WorkerDiedError, stream
-from advent_dist.data.traffic import SKIPPED, Tally, Traffic, total
+from advent_dist.data.traffic import SKIPPED, Tally, Traffic
 from advent_dist.errors import DamageError, DataError
 from advent_dist.types import DomainBatch, LabelledBatch
 
@@ -49,7 +49,7 @@ class TrainingLoader(Iterator[DomainBatch]):
     """
 
     samples_read: int
-    """Samples of both domains handed out since the loader was made."""
+    """Samples of each domain handed out since the loader was made."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class TrainingLoader(Iterator[DomainBatch]):
     def __next__(self) -> DomainBatch:
         source, target = next(self._source), next(self._target)
         assert source.label is not None, "the source is read with its labels"
-        self.samples_read += len(source.keys) + len(target.keys)
+        self.samples_read += len(source.keys)
         return DomainBatch(
             source_image=source.image,
             source_label=source.label,
@@ -102,9 +102,9 @@ class TrainingLoader(Iterator[DomainBatch]):
             "target": self._target.phase.to_state(),
         }
 
-    def take_traffic(self) -> Traffic:
-        """What reading the batches took that were handed out since the last call."""
-        return total(stream.tally.take() for stream in (self._source, self._target))
+    def take_traffic(self) -> dict[str, Traffic]:
+        """What reading each domain's batches took that were handed out since the last call."""
+        return {"source": self._source.tally.take(), "target": self._target.tally.take()}
 
     def close(self) -> None:
         """Stop the workers."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
 
 Traffic = Counter[str]
 """Count of each of `COUNTS`."""
@@ -43,8 +42,3 @@ class Tally:
         with self._lock:
             taken, self._counts = self._counts, Counter()
         return taken
-
-
-def total(parts: Iterable[Traffic]) -> Traffic:
-    """The sum of several counts."""
-    return sum(parts, Counter())

@@ -11,12 +11,18 @@ from advent_dist.parallel.world import World
 from tests.helpers import run_ranks
 
 
-def intake(*counts: dict[str, int], num_samples: int = 1000, world: World | None = None) -> Intake:
+def intake(
+    *counts: dict[str, int],
+    num_samples: int = 1000,
+    num_target: int = 1000,
+    world: World | None = None,
+) -> Intake:
+    """Reads a source that takes `counts`, and a target that takes nothing."""
     taken = iter(counts)
     return Intake(
         world=world or World(),
-        take_traffic=lambda: Traffic(next(taken)),
-        num_samples=num_samples,
+        take_traffic=lambda: {"source": Traffic(next(taken)), "target": Traffic()},
+        num_samples={"source": num_samples, "target": num_target},
         max_damaged_fraction=1e-3,
     )
 
@@ -43,6 +49,12 @@ def test_damage_is_allowed_up_to_its_share_of_what_was_read():
     assert reading.read(2000)["skipped_samples"] == 2, "the second epoch meets it again"
     with pytest.raises(DamageError, match=r"3 samples .* data.max_damaged_fraction = 0.001"):
         reading.read(2100)
+
+
+def test_a_large_target_excuses_no_damage_of_the_source():
+    reading = intake({SKIPPED: 2}, num_samples=1000, num_target=1_000_000)
+    with pytest.raises(DamageError, match=r"data\.source: 2 samples were skipped"):
+        reading.read(10)
 
 
 def _skipped_on(world: World) -> str:
