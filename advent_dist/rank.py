@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -87,7 +90,7 @@ def train_rank(
             progress=progress,
             evaluate=evaluator(experiment, world, method, progress),
             save=_saver(original, world, method, loader),
-            report=report,
+            report=_storing(report),
             intake=lambda: intake.read(loader.samples_read),
             notice=notice,
         )
@@ -103,17 +106,40 @@ def _saver(
 
     def save(progress: Progress) -> Path:
         folder = Path(tempfile.mkdtemp(prefix="advent-dist-checkpoint-"))
-        checkpoint.save(
-            folder,
-            experiment=experiment,
-            world=world,
-            engines=method.engines,
-            progress=progress,
-            streams=loader.state(),
-        )
+        with _removed_on_error(folder):
+            checkpoint.save(
+                folder,
+                experiment=experiment,
+                world=world,
+                engines=method.engines,
+                progress=progress,
+                streams=loader.state(),
+            )
         return folder
 
     return save
+
+
+def _storing(report: Report) -> Report:
+    """The same report, which leaves no checkpoint behind that it could not store."""
+
+    def stored(row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
+        if checkpoint is None:
+            return report(row, None, progress)
+        with _removed_on_error(checkpoint):
+            return report(row, checkpoint, progress)
+
+    return stored
+
+
+@contextmanager
+def _removed_on_error(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        # It has gigabytes, and the runs that are tried again would fill the disk with more.
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _noting(

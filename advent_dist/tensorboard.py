@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,5 +49,7 @@ class EventLog:
                 self._folder.write(f"{_FOLDER}/{path.name}", path.read_bytes())
 
     def close(self) -> None:
-        """Close the event file."""
+        """Close the event file; what is on object storage stays there alone."""
         self._writer.close()
+        if self._folder is not None:
+            shutil.rmtree(self._path, ignore_errors=True)

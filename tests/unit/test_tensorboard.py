@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
@@ -28,6 +30,18 @@ def test_rows_become_scalars(tmp_path: Path) -> None:
         "target_miou": [(20, 12.5)],
     }
     log.close()
+
+
+def test_object_storage_gets_the_rows_and_the_local_disk_keeps_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    run = open_folder("memory://events/run")
+    log = EventLog(run, purge_step=0)
+    log.append({"step": 10, "loss/seg": 0.5})
+    log.close()
+    assert len(open_folder("memory://events/run/tensorboard").list()) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_hyperparameters_stand_beside_the_metrics(tmp_path: Path) -> None:
