@@ -17,11 +17,11 @@ def _pool(layer: nn.Module, world: World) -> None:
     mean, var = layer.running_mean, layer.running_var
     if not isinstance(mean, Tensor) or not isinstance(var, Tensor):
         return
-    # Var = E[x^2] - E[x]^2 over all ranks: the spread between the ranks' means counts too.
-    square = world.sum(var + mean**2) / world.size
-    pooled = world.sum(mean.clone()) / world.size
-    mean.copy_(pooled)
-    var.copy_(square - pooled**2)
+    together = world.sum(mean.clone()) / world.size
+    # The spread between the ranks' means counts too. Not E[x^2] - E[x]^2: of a channel that hardly
+    # varies, but far from 0, float32 would leave nothing, or less.
+    var.copy_(world.sum(var + (mean - together) ** 2) / world.size)
+    mean.copy_(together)
 
 
 @contextmanager
@@ -63,7 +63,8 @@ def pooled(module: nn.Module, ranks: Sequence[Buffers]) -> dict[str, Tensor]:
         mean_name, var_name = f"{name}.running_mean", f"{name}.running_var"
         if isinstance(layer, _BatchNorm) and layer.track_running_stats:
             means = torch.stack([buffers[mean_name] for buffers in ranks])
-            squares = torch.stack([buffers[var_name] for buffers in ranks]) + means**2
+            variances = torch.stack([buffers[var_name] for buffers in ranks])
             together[mean_name] = means.mean(0)
-            together[var_name] = squares.mean(0) - together[mean_name] ** 2
+            spread = (means - together[mean_name]) ** 2
+            together[var_name] = (variances + spread).mean(0)
     return together
