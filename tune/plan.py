@@ -165,6 +165,8 @@ def make_plan(options: Options) -> Plan:
         time_budget_s=_seconds(options.time_budget),
     )
     space.check(plan.experiment)
+    if options.search == "optuna":
+        space.draw(space.point(plan.experiment))  # Optuna is told of trial 0
     metric.check(plan.experiment)
     _check_steps(plan)
     _check_held_out(plan)

@@ -159,7 +159,17 @@ class Space:
         }
 
     def draw(self, values: Values) -> Values:
-        """The draw that stands for these config values."""
+        """The draw that stands for these config values.
+
+        Raises:
+            ConfigError: a ratio is of a field that is 0.
+        """
+        for path, one in self.distributions.items():
+            if isinstance(one, Ratio) and not values[one.of]:
+                raise ConfigError(
+                    f"{one.of} = {values[one.of]}, and {path} is a ratio of it; give {one.of} a "
+                    f"positive value with --set, or {path} a distribution without a ratio"
+                )
         return {
             path: one.clipped(values[path] / values[one.of])
             if isinstance(one, Ratio)
@@ -208,18 +218,21 @@ def ready_made(experiment: Experiment) -> Space:
 
     A weight goes from a tenth to ten times its own value, as does a learning rate; the auxiliary
     head's weight from a twentieth of the main head's to all of it.
+
+    Raises:
+        ConfigError: one of them is 0, which nothing is around.
     """
     paths: dict[str, Distribution] = {}
     for weight in ("lambda_ent", "lambda_adv"):
         if hasattr(experiment.method, weight):
             main, aux = f"method.{weight}", f"method.{weight}_aux"
-            paths[main] = _around(_field(experiment, main))
+            paths[main] = _around(experiment, main)
             if experiment.model.multi_level:
                 paths[aux] = Ratio(0.05, 1.0, of=main)
     rates = ["optimizer.segmenter_lr"]
     if hasattr(experiment.method, "lambda_adv"):
         rates.append("optimizer.discriminator_lr")
-    return Space(paths | {path: _around(_field(experiment, path)) for path in rates})
+    return Space(paths | {path: _around(experiment, path) for path in rates})
 
 
 def parse(items: tuple[str, ...]) -> Space:
@@ -267,7 +280,13 @@ def _literal(word: str) -> Any:
         return word
 
 
-def _around(value: float) -> LogUniform:
+def _around(experiment: Experiment, path: str) -> LogUniform:
+    value = _field(experiment, path)
+    if value <= 0:
+        raise ConfigError(
+            f"{path} = {value}: the space without --space goes from a tenth to ten times it; "
+            "give a positive value with --set, or --space"
+        )
     return LogUniform(_rounded(value / 10), _rounded(value * 10))
 
 

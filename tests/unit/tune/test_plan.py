@@ -71,6 +71,16 @@ def test_a_config_file_is_an_experiment(tmp_path: Path) -> None:
         plan(tmp_path, experiment="streets_advnt")
 
 
+def test_optuna_needs_a_published_point_whose_ratios_exist(tmp_path: Path) -> None:
+    weight = "method.lambda_adv"
+    space = (f"{weight}=loguniform:1e-4:1e-1", f"{weight}_aux=ratio:{weight}:0.1:0.5")
+    zero = (f"{weight}=0",)
+    with pytest.raises(ConfigError, match=rf"{weight} = 0.0, and {weight}_aux is a ratio of it; g"):
+        plan(tmp_path, space=space, set=zero, search="optuna")
+    random = plan(tmp_path, space=space, set=zero, search="random")
+    assert random.space.point(random.experiment)[weight] == 0
+
+
 def test_the_learning_rates_horizon_stays(tmp_path: Path) -> None:
     """A short trial is the beginning of a long one, a sweep of short ones that of a long one."""
     own = experiment("streets_advent").optimizer.horizon

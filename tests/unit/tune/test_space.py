@@ -73,6 +73,12 @@ def test_a_single_head_has_no_auxiliary_weight() -> None:
     assert AUX not in ready_made(base).distributions
 
 
+def test_nothing_is_around_zero() -> None:
+    base = override(experiment("streets_advent"), {WEIGHT: 0.0})
+    with pytest.raises(ConfigError, match=rf"{WEIGHT} = 0.0: .* value with --set, or --space"):
+        ready_made(base)
+
+
 def test_both_methods_together() -> None:
     base = override(experiment("streets_advent"), {"method.name": "advent_minent"})
     paths = set(ready_made(base).distributions)
