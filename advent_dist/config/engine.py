@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,13 +44,14 @@ class EngineConfig:
         steps = self.gradient_accumulation_steps
         require(steps >= 1, "engine.gradient_accumulation_steps", steps, "must be at least 1")
         require(
-            self.gradient_clipping >= 0,
+            0 <= self.gradient_clipping < math.inf,
             "engine.gradient_clipping",
             self.gradient_clipping,
-            "must be 0 or more",
+            "must be 0 or more, and finite; 0 does not clip",
         )
         timeout = self.collective_timeout_s
-        require(timeout > 0, "engine.collective_timeout_s", timeout, "must be positive")
+        fix = "must be at least 1 second, and finite"
+        require(1 <= timeout < math.inf, "engine.collective_timeout_s", timeout, fix)
         sharded = self.kind == "local" and (self.zero_stage or self.discriminator_zero_stage)
         require(
             not sharded, "engine.zero_stage", self.zero_stage, "only engine.kind=deepspeed shards"

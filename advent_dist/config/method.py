@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -24,7 +25,8 @@ class _SupervisedConfig:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if name.startswith("lambda_"):
-                require(value >= 0, f"method.{name}", value, "a loss weight must be 0 or more")
+                fix = "a loss weight must be 0 or more, and finite"
+                require(0 <= value < math.inf, f"method.{name}", value, fix)
 
 
 @dataclass(frozen=True, kw_only=True)

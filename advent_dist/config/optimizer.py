@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,10 +47,12 @@ class OptimizerConfig:
     def __post_init__(self) -> None:
         for name in ("segmenter_lr", "head_lr_multiplier", "discriminator_lr"):
             value = getattr(self, name)
-            require(value > 0, f"optimizer.{name}", value, "must be positive")
+            fix = "must be positive and finite"
+            require(0 < value < math.inf, f"optimizer.{name}", value, fix)
         for name in ("weight_decay", "power"):
             value = getattr(self, name)
-            require(value >= 0, f"optimizer.{name}", value, "must be 0 or more")
+            fix = "must be 0 or more, and finite"
+            require(0 <= value < math.inf, f"optimizer.{name}", value, fix)
         for name, values in (
             ("momentum", (self.momentum,)),
             ("discriminator_betas", self.discriminator_betas),

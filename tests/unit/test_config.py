@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -37,6 +38,8 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (ModelConfig, {"pretrained": True, "weights": "a.pth"}, "model.weights = 'a.pth'.*not both"),
     (AdventConfig, {"lambda_adv": -1e-3}, "method.lambda_adv = -0.001"),
     (AdventConfig, {"lambda_seg_aux": -1.0}, "method.lambda_seg_aux"),
+    (AdventConfig, {"lambda_adv": math.inf}, "method.lambda_adv = inf: .*finite"),
+    (AdventConfig, {"lambda_adv": math.nan}, "method.lambda_adv = nan"),
     (MinEntConfig, {"entropy_range": 0.0}, "method.entropy_range = 0.0"),
     (MinEntConfig, {"entropy_range": 1.1}, "method.entropy_range"),
     (MinEntConfig, {"lambda_prior": -1.0}, "method.lambda_prior"),
@@ -48,10 +51,16 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (OptimizerConfig, {"momentum": 1.0}, "optimizer.momentum = 1.0"),
     (OptimizerConfig, {"discriminator_betas": (0.9, 1.0)}, "optimizer.discriminator_betas"),
     (OptimizerConfig, {"power": -0.9}, "optimizer.power"),
+    *(
+        (OptimizerConfig, {name: math.inf}, f"optimizer.{name} = inf: .*finite")
+        for name in ("segmenter_lr", "head_lr_multiplier", "discriminator_lr", "weight_decay")
+    ),
     (OptimizerConfig, {"horizon": 0}, "optimizer.horizon"),
     (EngineConfig, {"gradient_accumulation_steps": 0}, "engine.gradient_accumulation_steps"),
     (EngineConfig, {"gradient_clipping": -1.0}, "engine.gradient_clipping"),
-    (EngineConfig, {"collective_timeout_s": 0.0}, "engine.collective_timeout_s"),
+    (EngineConfig, {"gradient_clipping": math.inf}, "engine.gradient_clipping = inf.*finite"),
+    (EngineConfig, {"collective_timeout_s": 0.5}, "engine.collective_timeout_s = 0.5.*1 second"),
+    (EngineConfig, {"collective_timeout_s": math.inf}, "engine.collective_timeout_s = inf"),
     (EngineConfig, {"kind": "local", "zero_stage": 1}, "engine.zero_stage = 1: only.*deepspeed"),
     (EngineConfig, {"kind": "local", "discriminator_zero_stage": 2}, "deepspeed shards"),
     (RunConfig, {"steps": 0}, "run.steps = 0: must be at least 1 step"),
