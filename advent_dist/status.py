@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +13,13 @@ from typing import Any, Literal
 from advent_dist.checkpoint import RUN_FILE
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError, MissingError
-from advent_dist.runfolder import CHECKPOINTS, CONFIG_FILE, METRICS_FILE, SUMMARY_FILE
+from advent_dist.runfolder import (
+    CHECKPOINTS,
+    CONFIG_FILE,
+    METRICS_FILE,
+    SUMMARY_FILE,
+    checkpoint_name,
+)
 
 _DEPTH = 4
 """Folders below the storage that are searched: SWEEP/trials/00000 is the deepest that is known."""
@@ -87,7 +94,7 @@ def _status(run: Folder, name: str, stale_after_s: float) -> RunStatus:
     rows = run.read(METRICS_FILE).splitlines() if METRICS_FILE in files else []
     written = METRICS_FILE if rows else CONFIG_FILE
     silent_s = _age_s(run, written)
-    checkpoint, checkpoint_age_s = _latest_checkpoint(run)
+    checkpoint_step, checkpoint_age_s = _latest_checkpoint(run)
     finished = bool(summary.get("finished"))
     return RunStatus(
         name=name,
@@ -95,21 +102,22 @@ def _status(run: Folder, name: str, stale_after_s: float) -> RunStatus:
         step=_parse(rows[-1], run, METRICS_FILE)["step"] if rows else 0,
         steps=_read(run, CONFIG_FILE)["run"]["steps"],
         silent_s=silent_s if rows else None,
-        checkpoint_step=int(checkpoint.rsplit("_", 1)[-1]) if checkpoint else None,
+        checkpoint_step=checkpoint_step,
         checkpoint_age_s=checkpoint_age_s,
         last_miou=_miou(summary, "last"),
         best_miou=_miou(summary, "best"),
     )
 
 
-def _latest_checkpoint(run: Folder) -> tuple[str | None, float | None]:
-    """Name and age in seconds of the latest checkpoint that is whole."""
+def _latest_checkpoint(run: Folder) -> tuple[int | None, float | None]:
+    """Step and age in seconds of the latest checkpoint that is whole."""
     checkpoints = run.inside(CHECKPOINTS)
-    for name in reversed(checkpoints.folders()):
-        if name.startswith("step_"):
-            # Its list of files is written last; and the run may delete it while one looks.
-            with suppress(MissingError):
-                return name, _age_s(checkpoints, f"{name}/{RUN_FILE}")
+    found = (re.fullmatch(r"step_(\d+)", name) for name in checkpoints.folders())
+    # By number: as a text, a step of seven digits comes before one of six.
+    for step in sorted((int(name[1]) for name in found if name), reverse=True):
+        # Its list of files is written last; and the run may delete it while one looks.
+        with suppress(MissingError):
+            return step, _age_s(checkpoints, f"{checkpoint_name(step)}/{RUN_FILE}")
     return None, None
 
 

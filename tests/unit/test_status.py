@@ -13,7 +13,7 @@ from advent_dist import cli
 from advent_dist.commands.status import age
 from advent_dist.errors import DataError
 from advent_dist.progress import Progress, Scores
-from advent_dist.runfolder import RunFolder
+from advent_dist.runfolder import RunFolder, checkpoint_name
 from advent_dist.status import find_runs
 from tests.helpers import tiny_run
 
@@ -57,6 +57,15 @@ def test_a_checkpoint_that_is_not_whole_does_not_count(tmp_path: Path) -> None:
     run.folder.write("checkpoints/step_000004/rank_00000.pt", b"")
     (status,) = find_runs(str(tmp_path), stale_after_s=1800)
     assert status.checkpoint_step == 2
+
+
+def test_the_latest_checkpoint_has_the_largest_number(tmp_path: Path) -> None:
+    run = _write_run(tmp_path, "one", step=2)
+    for step in (998_000, 1_000_000):
+        run.folder.write(f"checkpoints/{checkpoint_name(step)}/run.json", b"{}")
+    run.folder.write("checkpoints/step_by_step/run.json", b"{}")
+    (status,) = find_runs(str(tmp_path), stale_after_s=1800)
+    assert status.checkpoint_step == 1_000_000
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
