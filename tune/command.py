@@ -17,6 +17,11 @@ from tune.options import Options
 if TYPE_CHECKING:
     from tune.plan import Plan
 
+_HINT = """\
+`ray submit FILE tune/search.py -- ...` joins its arguments: give one with spaces two layers of
+quotes, --name "'two words'"
+"""
+
 
 def main(arguments: list[str], resume_words: list[str] | None = None) -> int:
     """Search, and say how to go on after Ctrl-C.
@@ -29,7 +34,7 @@ def main(arguments: list[str], resume_words: list[str] | None = None) -> int:
         The exit status: 0 done, 1 the user has something to mend, 130 interrupted.
     """
     script, *flags = arguments
-    options = tyro.cli(Options, args=flags, prog=f"python {script}")
+    options = _options(script, flags)
     again = shlex.join(resume_words or _resume_words(flags, options))
     try:
         return _sweep(options, again)
@@ -41,6 +46,16 @@ def main(arguments: list[str], resume_words: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write(f"\nstopped; go on where it was with:\n  {again}\n")
         return 130
+
+
+def _options(script: str, flags: list[str]) -> Options:
+    """What the flags mean; wrong usage and `--help` exit."""
+    try:
+        return tyro.cli(Options, args=flags, prog=f"python {script}")
+    except SystemExit as exit_:
+        if exit_.code:
+            sys.stderr.write(_HINT)
+        raise
 
 
 def _sweep(options: Options, again: str) -> int:

@@ -56,6 +56,12 @@ class Rack:
         self.bed.switch_on(number)
         self.wait_for_nodes()
 
+    def runs_ray(self, address: str) -> bool:
+        """Whether a host, which answers, has a node of a Ray cluster on it."""
+        said = self.bed.run(address, "ps ax")
+        assert "sshd" in said, said
+        return "raylet" in said
+
     def wait_for_nodes(self) -> None:
         """Until all hosts have joined: `ray up` returns before."""
         count = (
@@ -102,9 +108,15 @@ def rack(folder: Path) -> Iterator[Rack]:
             up.wait_for_nodes()
             yield up
         finally:
-            assert "raylet" in bed.run(up.head, "ps ax")
+            assert up.runs_ray(up.head)
             ray("down", "-y", str(file))
-            assert "raylet" not in bed.run(up.head, "ps ax")
+            assert not up.runs_ray(up.head)
+            # It ends Ray on the head; the workers' ends when it has not been heard of for a minute.
+            wait_until(
+                lambda: not any(up.runs_ray(address) for address in bed.hosts),
+                within_s=120,
+                said=lambda: [bed.run(address, "ps ax") for address in bed.hosts],
+            )
 
 
 @contextmanager

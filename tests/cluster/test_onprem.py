@@ -54,6 +54,18 @@ def test_the_main_command(hosts: Rack) -> None:
     assert sweep.read("report.html").lower().startswith(b"<!doctype html")
 
 
+def test_the_jobs_api(hosts: Rack) -> None:
+    """The script and the code of a folder, from a host that reaches the dashboard; words whole."""
+    flags = "--num-trials 1 --max-steps 2 --scheduler none --seeds-for-best 0 --name 'by job'"
+    said = hosts.login(
+        hosts.head,
+        "cd ~/advent_dist && ray job submit --address http://127.0.0.1:8265 --working-dir . "
+        f"-- python tune/search.py {flags} 2>&1",
+    )
+    assert "succeeded" in said, said
+    assert "report.html" in open_folder(f"{BUCKET}/runs/by job").list()
+
+
 def test_storage_of_one_host_only_is_refused(hosts: Rack) -> None:
     """Before anything starts, with the host that does not see it."""
     command = "advent-dist train --config /shared/config.json --run.storage /tmp/mine"
@@ -149,7 +161,7 @@ class _Notice(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_spot_host_is_called_back(hosts: Rack, undisturbed: float) -> None:
+def test_a_spot_host_is_called_back(hosts: Rack) -> None:
     """A checkpoint is saved in time, and the run moves to the spare host: no failure is counted."""
     steps = 4 * STEPS
     run = Training(hosts, "spot", run__steps=steps, run__checkpoint_every=1000)
@@ -164,6 +176,9 @@ def test_a_spot_host_is_called_back(hosts: Rack, undisturbed: float) -> None:
     gone_at = time.monotonic() + _Notice.left_s
     checkpoints = run.folder.folder.inside("checkpoints")
     run.wait_for(lambda _: bool(checkpoints.folders()))
+    assert time.monotonic() < gone_at
+    (saved,) = checkpoints.folders()
+    assert 0 < int(saved.removeprefix("step_")) < steps
     time.sleep(max(0.0, gone_at - time.monotonic()))
     hosts.power_off(number)
     try:
@@ -195,3 +210,22 @@ def test_the_doctor_names_what_is_wrong(hosts: Rack) -> None:
     assert alone == set(hosts.bed.hosts) - {hosts.head}, answer
     (resources,) = (one for one in failures if one["check"] == "resources")
     assert "never room for more than" in resources["said"]
+
+
+def test_the_doctor_names_the_host_that_is_unlike_the_others(hosts: Rack) -> None:
+    """A full disk on one, other code on another, and a third that does not reach the bucket."""
+    full, other, cut_off = (f"10.77.0.{number}" for number in (12, 13, 14))
+    hosts.bed.run(full, "mount -o remount,size=$(du -sb /tmp | awk '{print int($1 * 1.03)}') /tmp")
+    hosts.bed.run(other, "echo >> ~/advent_dist/advent_dist/losses.py")
+    hosts.bed.run(cut_off, f"ip route add unreachable {LAUNCHER}")
+    try:
+        command = "advent-dist doctor --config /shared/config.json --cluster --json"
+        answer = findings(hosts.login(hosts.head, command))
+    finally:
+        hosts.bed.run(full, "mount -o remount,size=50% /tmp")
+        hosts.bed.run(cut_off, f"ip route del unreachable {LAUNCHER}")
+    failures = {
+        (one["check"], one["where"]) for one in answer["findings"] if one["level"] == "failure"
+    }
+    assert failures >= {("disk", full), ("versions", other), ("storage", cut_off)}, answer
+    assert {where for _, where in failures} == {full, other, cut_off}, answer

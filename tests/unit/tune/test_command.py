@@ -32,6 +32,12 @@ def test_what_ended_a_sweep_is_said_also_where_its_report_fails(
     assert said.endswith("search: all 1 trials failed\n")
 
 
+def test_words_that_have_come_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["search.py", "--name", "two", "words"])
+    assert "two layers of quotes" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_secret_is_not_said_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Neither as what to go on with, nor in what is refused."""
     uri = "http://bob:s3cret@host"
