@@ -79,6 +79,22 @@ class Stall(Fault):
         handler.close_connection = True
 
 
+@dataclass
+class Unended(Fault):
+    """The whole body in chunks of HTTP, whose end is not said for a while."""
+
+    seconds: float
+
+    def send(self, answer: Answer, handler: BaseHTTPRequestHandler) -> None:
+        headers = {**answer.headers, "Transfer-Encoding": "chunked"}
+        del headers["Content-Length"]
+        chunk = f"{len(answer.body):x}\r\n".encode() + answer.body + b"\r\n"
+        super().send(Answer(answer.status, headers, chunk), handler)
+        handler.wfile.flush()
+        time.sleep(self.seconds)
+        handler.close_connection = True
+
+
 class Short(Fault):
     """A well-formed answer with half of the bytes that were asked for."""
 

@@ -77,12 +77,15 @@ async def _stream(files: Any, path: str, received: bytearray, start: int, stop: 
             raise ConnectionError(f"asked for byte {first}, got byte {begin}")
         if stop is not None and size < stop:
             raise _cut_short(start, stop, size)
-        while chunk := await body.read(_CHUNK_BYTES):
+        # Not until the answer's end, which may be long in coming: another attempt, made when the
+        # time is up, would then ask for bytes beyond the last one.
+        while (missing := (size if stop is None else stop) - start - len(received)) > 0:
+            chunk = await body.read(min(missing, _CHUNK_BYTES))
+            if not chunk:
+                raise ConnectionError(f"the answer ended at byte {start + len(received)}")
             received += chunk
     finally:
         body.close()
-    if start + len(received) != (size if stop is None else stop):
-        raise ConnectionError(f"the answer ended at byte {start + len(received)}")
 
 
 def _content_range(answer: Any) -> tuple[int, int]:

@@ -37,6 +37,7 @@ from tests.fault_proxy import (
     Reset,
     Short,
     Stall,
+    Unended,
     Whole,
     fault_proxy,
 )
@@ -160,6 +161,17 @@ def test_a_retry_goes_on_from_the_byte_it_reached(fault: Fault, proxy: Proxy):
     starts = [int(asked.removeprefix("bytes=").split("-")[0]) for asked in proxy.ranges[-3:]]
     assert starts[0] == 1000
     assert starts[0] < starts[1] < starts[2]
+
+
+@pytest.mark.parametrize("faults", [[Unended(3.0)], [Close(), Unended(3.0)]])
+def test_a_download_ends_with_its_last_byte(faults: list[Fault], proxy: Proxy):
+    data = bytes(range(256)) * 4096
+    folder = open_folder(ROOT, config())
+    folder.write("unended.tar", data)
+    proxy.faults = list(faults)
+    assert folder.read_range("unended.tar", 1000, 900_000) == data[1000:900_000]
+    proxy.faults = [Close(), *faults]
+    assert folder.read("unended.tar") == data
 
 
 def test_an_answer_from_another_byte_than_asked_is_not_used(proxy: Proxy):
