@@ -72,7 +72,9 @@ def test_storage_of_one_host_only_is_refused(hosts: Rack) -> None:
     said = hosts.login(hosts.head, f"{command} 2>&1")
     assert "storage on 10.77.0." in said, said
     assert "a folder that all nodes share" in said
-    said = hosts.login(hosts.head, "python -m tune.search --storage /tmp/mine 2>&1")
+    said = hosts.login(
+        hosts.head, "python -m tune.search --storage /tmp/mine --seeds-for-best 0 2>&1"
+    )
     assert "storage on 10.77.0." in said, said
 
 
@@ -213,19 +215,17 @@ def test_the_doctor_names_what_is_wrong(hosts: Rack) -> None:
 
 
 def test_the_doctor_names_the_host_that_is_unlike_the_others(hosts: Rack) -> None:
-    """A full disk on one, other code on another, and a third that does not reach the bucket."""
-    full, other, cut_off = (f"10.77.0.{number}" for number in (12, 13, 14))
-    hosts.bed.run(full, "mount -o remount,size=$(du -sb /tmp | awk '{print int($1 * 1.03)}') /tmp")
+    """Other code on one, and another that does not reach the bucket."""
+    other, cut_off = "10.77.0.13", "10.77.0.14"
     hosts.bed.run(other, "echo >> ~/advent_dist/advent_dist/losses.py")
     hosts.bed.run(cut_off, f"ip route add unreachable {LAUNCHER}")
     try:
         command = "advent-dist doctor --config /shared/config.json --cluster --json"
         answer = findings(hosts.login(hosts.head, command))
     finally:
-        hosts.bed.run(full, "mount -o remount,size=50% /tmp")
         hosts.bed.run(cut_off, f"ip route del unreachable {LAUNCHER}")
     failures = {
         (one["check"], one["where"]) for one in answer["findings"] if one["level"] == "failure"
     }
-    assert failures >= {("disk", full), ("versions", other), ("storage", cut_off)}, answer
-    assert {where for _, where in failures} == {full, other, cut_off}, answer
+    assert failures >= {("versions", other), ("storage", cut_off)}, answer
+    assert {where for _, where in failures} == {other, cut_off}, answer
