@@ -51,9 +51,9 @@ test-cluster: setup hosts
 
 # CAMVID=DIR: the photographs in SegNet's layout.
 bench: setup
-	$(BIN)/python benchmarks/decode.py --camvid $(CAMVID)
-	$(BIN)/python benchmarks/input_pipeline.py --camvid $(CAMVID) --peers
-	$(BIN)/python benchmarks/camvid_day_dusk.py --camvid $(CAMVID)
+	$(BIN)/python benchmarks/decode.py $(if $(CAMVID),--camvid $(CAMVID))
+	$(BIN)/python benchmarks/input_pipeline.py $(if $(CAMVID),--camvid $(CAMVID)) --peers
+	$(BIN)/python benchmarks/camvid_day_dusk.py $(if $(CAMVID),--camvid $(CAMVID))
 	$(BIN)/python benchmarks/asha.py
 
 # Rewrites the stored loss curves; a change in them needs a line in CHANGELOG.md.

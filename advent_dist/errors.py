@@ -26,7 +26,7 @@ class MissingError(DataError):
 
 
 class CheckpointError(UserError):
-    """A checkpoint is missing, incomplete, or belongs to another model or world size."""
+    """A checkpoint is missing, incomplete, or belongs to another model or optimiser."""
 
 
 class DivergedError(UserError):
