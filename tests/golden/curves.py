@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 import tests.conftest  # noqa: F401  # before PyTorch computes: the instruction set
 from advent_dist.assembly import build_method
-from advent_dist.config import AdventMinEntConfig
 from advent_dist.losses import poly_lr
 from advent_dist.override import override
 from advent_dist.parallel.world import World
@@ -23,7 +21,12 @@ METHODS: dict[str, dict[str, float]] = {
     # Weights that a few steps feel.
     "minent": {"method.lambda_ent": 1.0, "method.lambda_ent_aux": 0.5, "method.lambda_prior": 1.0},
     "advent": {"method.lambda_adv": 1.0, "method.lambda_adv_aux": 0.5},
-    "advent_minent": {"method.lambda_adv": 1.0, "method.lambda_ent": 1.0},
+    "advent_minent": {
+        "method.lambda_adv": 1.0,
+        "method.lambda_adv_aux": 2e-4,
+        "method.lambda_ent": 1.0,
+        "method.lambda_ent_aux": 2e-4,
+    },
 }
 
 
@@ -31,10 +34,7 @@ def curve(method: str) -> list[dict[str, float]]:
     """The losses of each step of a tiny training."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    if method == "advent_minent":  # no streets experiment is called so
-        base = replace(tiny_experiment("streets_advent"), method=AdventMinEntConfig())
-    else:
-        base = tiny_experiment(f"streets_{method}")
+    base = tiny_experiment(f"streets_{method}")
     rates = {"optimizer.segmenter_lr": 1e-2, "optimizer.discriminator_lr": 1e-2}
     experiment = override(base, {"engine.kind": "local", **rates, **METHODS[method]})
     trained = build_method(experiment, World(), torch.full((19,), 1 / 19))
