@@ -61,8 +61,12 @@ def test_predicts_as_the_checkpoint_it_was_asked_for(tmp_path: Path) -> None:
 
 
 def test_initial_weights_are_not_needed_any_more(tmp_path: Path) -> None:
-    url, _ = trained_run(tmp_path, model__weights="gone.pth")
-    load_run(url, "last", CPU)
+    url, segmenters = trained_run(tmp_path, model__weights="gone.pth")
+    images = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
+    run = load_run(url, "last", CPU)
+    with torch.no_grad():
+        expected = segmenters[0](images, (40, 50)).main
+        assert torch.equal(run.predictor(images, (40, 50)), expected)
 
 
 def test_a_config_that_was_changed_is_named(tmp_path: Path) -> None:

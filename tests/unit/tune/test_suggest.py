@@ -65,12 +65,15 @@ def test_optuna_learns_also_from_an_earlier_session(tmp_path: Path) -> None:
         assert near >= 10, "a quarter of the space at random"
 
 
-@pytest.mark.parametrize("state", ["stopped", "collapsed", "failed"])
-def test_optuna_takes_trials_that_did_not_finish(state: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("state", "told"), [("stopped", "PRUNED"), ("collapsed", "FAIL"), ("failed", "FAIL")]
+)
+def test_optuna_takes_trials_that_did_not_finish(state: str, told: str, tmp_path: Path) -> None:
     search = OptunaSearch(_one_rate(tmp_path))
     values = search.suggest(1)
     score = None if state == "failed" else 1.0
     search.ended(replace(trial(1, score), values=values, state=state, steps=100))  # type: ignore[arg-type]
+    assert [one.state.name for one in search._study.trials] == [told]
     assert search.suggest(2)[RATE] > 0
 
 
