@@ -67,12 +67,10 @@ def test_run_and_resume(shards: str, bucket: str, tmp_path: Path) -> None:
     assert alone.miou == pytest.approx(runs[0].summary()["last"]["target"]["miou"], abs=1e-3)
     assert score(urls, "last").miou == pytest.approx(alone.miou)
 
-
-def test_worker_logs_name_run_and_rank() -> None:
     logs = Path(ray._private.worker._global_node.get_logs_dir_path())
     written = "".join(file.read_text() for file in logs.glob("worker-*.err"))
     for rank in (0, 1):
-        assert f"[runs/through rank {rank}/2] INFO" in written
+        assert f"[runs/through rank {rank}/2] INFO" in written, "lines name run and rank"
 
 
 @contextmanager
