@@ -179,7 +179,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         rungs = ", ".join(map(str, row["rungs"]))
         lines.append(
-            f"| {row['reduction_factor']} | {rungs} | {row['share_of_steps']:.0%} "
+            f"| {row['reduction_factor']} | {rungs} | {row['share_of_steps']:.1%} "
             f"| {row['regret']:.2f} | {row['found']:.0%} "
             f"| {row['random_regret']:.2f} | {row['random_found']:.0%} |"
         )
