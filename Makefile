@@ -43,7 +43,7 @@ test-distributed: setup
 	$(PYTEST) tests/distributed
 
 test-integration: setup
-	$(PYTEST) tests/integration
+	$(PYTEST) tests/integration $(SLOW:%=--ignore=%)
 
 # Real hosts in namespaces: needs root, iproute2, openssh-server and rsync; says so and passes without.
 test-cluster: setup hosts

@@ -39,7 +39,7 @@ class TrialObserver:
         self._judge.sees(row)
 
     def stops(self, row: dict[str, Any]) -> bool:
-        """Whether trial has collapsed or the scheduler says so."""
+        """Whether the trial has collapsed or the scheduler says so."""
         if "score" not in row or not self._decides:
             return False
         evaluation = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -190,8 +189,3 @@ def _ray_tune(plan: Plan) -> Iterator[None]:
             yield
         finally:
             signal.signal(signal.SIGTERM, before)
-
-
-def say(what: str) -> None:
-    """A line for people."""
-    sys.stderr.write(f"-- {what}\n")

@@ -33,7 +33,11 @@ class Status:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; see the module's docstring."""
+    """Run the command; see the module's docstring.
+
+    Raises:
+        ConfigError: there is no run, and no JSON is asked for.
+    """
     options = tyro.cli(Status, args=arguments, prog="advent-dist status")
     runs = find_runs(options.storage, options.stale_after_s)
     if options.json:

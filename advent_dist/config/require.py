@@ -9,18 +9,30 @@ Size = tuple[int, int]
 
 
 def require(holds: bool, name: str, value: object, fix: str) -> None:
-    """Refuse `value` of field `name` unless it holds; ConfigError with the fix."""
+    """Refuse `value` of field `name` unless it holds.
+
+    Raises:
+        ConfigError: it does not hold; with the fix.
+    """
     if not holds:
         raise ConfigError(f"{name} = {value!r}: {fix}")
 
 
 def require_no_secret(name: str, url: str) -> None:
-    """Refuse a URL with credentials in it, without repeating them."""
+    """Refuse a URL with credentials in it, without repeating them.
+
+    Raises:
+        ConfigError: there are some.
+    """
     host = url.split("://", 1)[1].split("/")[0] if "://" in url else ""
     hidden = "***@" + host.rsplit("@", 1)[-1]
     require("@" not in host, name, hidden, "credentials belong into AWS_* variables, not a URL")
 
 
 def require_size(name: str, size: Size | None) -> None:
-    """Refuse a size without a pixel."""
+    """Refuse a size without a pixel.
+
+    Raises:
+        ConfigError: width or height is not positive.
+    """
     require(size is None or min(size) > 0, name, size, "width and height must be positive")

@@ -1,4 +1,4 @@
-"""Checkpoints of one rank in plain PyTorch; several ranks and DeepSpeed: tests/integration."""
+"""Checkpoints of one rank in plain PyTorch; several ranks and DeepSpeed: tests/distributed."""
 
 from __future__ import annotations
 
