@@ -101,9 +101,6 @@ class Verdict:
     regret: float | None
     """Points of mIoU between the best and the chosen evaluation; 0 is the best choice."""
 
-    chosen: Point | None
-    """What the criterion likes best."""
-
 
 def points_of(trials: Sequence[Trial], criterion: Criterion) -> list[Point]:
     """The evaluations that have both the criterion and target mIoU, each trial's in their order."""
@@ -134,7 +131,6 @@ def judge(points: Sequence[Point], mode: str) -> Verdict:
             [sign * one.value for one in points], [one.miou for one in points]
         ),
         regret=None if chosen is None else max(one.miou for one in points) - chosen.miou,
-        chosen=chosen,
     )
 
 
