@@ -5,7 +5,7 @@ metrics.jsonl    one JSON object a report
 summary.json     last and best evaluation, and where their checkpoints are
 tensorboard/     the same metrics as event files
 checkpoints/     step_000100/ ..., written by Ray Train
-panels/          target images with what the run makes of them, for the report
+panels/          evaluation images with what the run makes of them, for the report
 report.html      curves, per-class table, pictures
 """
 
