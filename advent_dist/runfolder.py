@@ -72,8 +72,11 @@ class RunFolder:
             )
         return run
 
-    def check(self, experiment: Experiment) -> None:
+    def check(self, experiment: Experiment) -> bool:
         """Whether a run may claim the folder; nothing is changed.
+
+        Returns:
+            Whether there is one.
 
         Raises:
             ConfigError: a run is there and is neither to be resumed nor overwritten, or none is
@@ -94,6 +97,7 @@ class RunFolder:
                 f"{self.url} holds a run already; go on with --run.resume, replace it with "
                 "--run.overwrite, or choose another --run.name"
             )
+        return exists
 
     def start(self, experiment: Experiment) -> None:
         """Claim the folder for a run and write its config.
@@ -102,8 +106,8 @@ class RunFolder:
             ConfigError, CheckpointError: see `check`.
         """
         # Before the config is replaced: what the checkpoints were made with must stay known.
-        self.check(experiment)
-        if experiment.run.overwrite and self.folder.exists(CONFIG_FILE):
+        exists = self.check(experiment)
+        if experiment.run.overwrite and exists:
             self.folder.delete()
         self.folder.write(CONFIG_FILE, to_json(experiment).encode())
 

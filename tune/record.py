@@ -30,8 +30,11 @@ class SweepRecord(Callback):
         self._begun_at = time.monotonic()
 
     @staticmethod
-    def check(plan: Plan) -> None:
+    def check(plan: Plan) -> dict[str, Any] | None:
         """Whether a sweep may claim the folder; nothing is changed.
+
+        Returns:
+            The record that is there.
 
         Raises:
             ConfigError: another sweep is there, or none to resume.
@@ -45,6 +48,7 @@ class SweepRecord(Callback):
                 f"{plan.url} holds a sweep already; go on with --resume, replace it with "
                 "--overwrite, or choose another --name"
             )
+        return known
 
     @classmethod
     def open(cls, plan: Plan, resume_command: str) -> SweepRecord:
@@ -54,9 +58,8 @@ class SweepRecord(Callback):
             ConfigError: see `check`.
             DataError: the storage can't be written.
         """
-        cls.check(plan)
+        known = cls.check(plan)
         folder = SweepFolder(plan.url, plan.experiment.data)
-        known = folder.read(SWEEP_FILE)
         if known is not None and plan.options.overwrite:
             folder.open().delete()
             known = None

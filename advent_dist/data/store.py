@@ -150,11 +150,6 @@ class Folder:
             self._attempt("", lambda files, path: files.rm(path, recursive=True))
 
     @property
-    def anonymous(self) -> bool:
-        """Whether requests are sent without credentials."""
-        return self._connection.anonymous
-
-    @property
     def is_local(self) -> bool:
         """Whether the folder lies on this machine's own file system."""
         return self._scheme == "file"

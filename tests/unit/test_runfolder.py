@@ -195,4 +195,4 @@ def test_weights_that_can_not_be_read_are_named(tmp_path: Path) -> None:
 def test_the_run_folder_is_never_anonymous(tmp_path: Path) -> None:
     """Public shards need no credentials, and one's own storage does all the same."""
     experiment = override(_experiment(tmp_path), {"data.anonymous": True})
-    assert not RunFolder.of(experiment).folder.anonymous
+    assert not RunFolder.of(experiment).folder._connection.anonymous
