@@ -42,5 +42,6 @@ def _require_bucket(experiment: Experiment) -> None:
         if "://" not in url:
             raise ConfigError(
                 f"{field} = {url}: only the head is up, and whether its workers will see this "
-                "folder can't be tried; give an s3:// URL"
+                "folder can't be tried; give an s3:// URL, or keep a worker up (min_workers of the "
+                "cluster file)"
             )

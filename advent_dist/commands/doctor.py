@@ -65,11 +65,13 @@ def _examine(arguments: list[str]) -> list[Finding]:
 
 def _examine_cluster(experiment: Experiment | None) -> list[Finding]:
     from cluster.doctor.examination import examine_cluster
+    from cluster.joining import wait_for_workers
     from cluster.launch import ray_cluster
 
     asked = experiment.cluster.address if experiment else None
     address = asked or os.environ.get("RAY_ADDRESS") or "auto"
     with ray_cluster(ClusterConfig(address=address)):
+        wait_for_workers()
         return examine_cluster(experiment)
 
 

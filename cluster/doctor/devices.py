@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from advent_dist.config import Experiment
 from cluster.doctor.finding import Finding, failure, ok, warning
 
-_TIMEOUT_S = 30
+_TIMEOUT_S = 60
 _BF16_CAPABILITY = 8
 """Compute capability from which on GPUs have bfloat16 units (Ampere)."""
 

@@ -20,8 +20,9 @@ from cluster.doctor.links import Transfer, fetch, read_some, serve
 from cluster.doctor.node import Node, look_around
 from cluster.doctor.storage import Token, Trial, try_reading, try_storage
 
-_ANSWERS_WITHIN_S = 60.0
-"""A worker process takes that long to import everything on a busy node."""
+_ANSWERS_WITHIN_S = 120.0
+"""A worker process takes up to a minute to import everything on a busy node, and longer on a new
+one whose disk has not been read yet; a run is refused for a node that is silent."""
 
 
 @ray.remote(num_cpus=0)

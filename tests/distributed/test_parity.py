@@ -67,20 +67,9 @@ def _compare(stage: int, **engine: Any) -> None:
     _assert_same(local, sharded)
 
 
-def test_stage_0() -> None:
-    _compare(0)
-
-
-def test_stage_1() -> None:
-    _compare(1)
-
-
-def test_stage_2() -> None:
-    _compare(2)
-
-
-def test_stage_3() -> None:
-    _compare(3)
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
+def test_stage(stage: int) -> None:
+    _compare(stage)
 
 
 def test_adamw() -> None:
