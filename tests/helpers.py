@@ -74,7 +74,7 @@ def _rank(
     }
     try:
         dist.init_process_group("gloo", timeout=timedelta(seconds=60))
-        result = function(World.current(), *arguments)
+        result = function(World(rank=rank, size=size), *arguments)
         dist.barrier()
         _send(pipe, None, result)
     except BaseException:

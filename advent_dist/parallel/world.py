@@ -26,14 +26,6 @@ class World:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     """Where this rank computes."""
 
-    @classmethod
-    def current(cls, device: torch.device | None = None) -> World:
-        """The world of the initialised process group, or a world of one."""
-        device = device or torch.device("cpu")
-        if not dist.is_initialized():
-            return cls(device=device)
-        return cls(rank=dist.get_rank(), size=dist.get_world_size(), device=device)
-
     @property
     def is_main(self) -> bool:
         """Whether this is rank 0, the one that writes."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.modules.module import register_module_forward_hook
 
 from advent_dist.assembly import build_method
 from advent_dist.config import EngineConfig
@@ -36,11 +37,21 @@ def _weights(method: Method) -> dict[str, Tensor]:
     }
 
 
-def _after_steps(world: World, changes: dict[str, Any], steps: int = 2) -> dict[str, Tensor]:
+def _after_steps(
+    world: World, changes: dict[str, Any], steps: int = 2
+) -> tuple[dict[str, Tensor], int]:
+    """The weights, and how many times a module of a network has run."""
     method = _method(world, changes)
-    for step in range(steps):
-        method.step(random_batch(step * world.size + world.rank))
-    return _weights(method)
+    runs = 0
+
+    def count(*_: object) -> None:
+        nonlocal runs
+        runs += 1
+
+    with register_module_forward_hook(count):
+        for step in range(steps):
+            method.step(random_batch(step * world.size + world.rank))
+    return _weights(method), runs
 
 
 def _bf16(world: World, changes: dict[str, Any]) -> dict[str, Any]:
@@ -84,10 +95,12 @@ def test_bf16_inside_and_fp32_where_entropies_are_taken(changes: dict[str, Any])
 @pytest.mark.parametrize(
     "changes", [{"engine.kind": "local"}, {}, SHARDED], ids=["local", "stage 0", "stage 3"]
 )
-def test_activation_checkpointing_changes_nothing(changes: dict[str, Any]) -> None:
-    plain, *_ = run_ranks(_after_steps, 2, changes)
+def test_activation_checkpointing_recomputes_and_changes_nothing(changes: dict[str, Any]) -> None:
+    (plain, runs), *_ = run_ranks(_after_steps, 2, changes)
     saving = {**changes, "engine.activation_checkpointing": True}
-    checkpointed, *_ = run_ranks(_after_steps, 2, saving)
+    (checkpointed, more_runs), *_ = run_ranks(_after_steps, 2, saving)
+    # Or it was not in use.
+    assert more_runs > runs
     assert plain.keys() == checkpointed.keys()
     for key, value in plain.items():
         torch.testing.assert_close(checkpointed[key], value, rtol=1e-5, atol=1e-7, msg=key)

