@@ -104,12 +104,15 @@ def _train(final: Final, sweep: Sweep) -> dict[str, Any]:
 
 
 def _is_done(final: Final, folder: SweepFolder) -> bool:
-    """Whether that training is there; one of other values, since when another won, is deleted."""
+    """Whether that training is there; one of other values, since when another won, is deleted.
+
+    One that failed is gone on with: nothing takes the place of a missing number in the report.
+    """
     done = folder.read(FINAL_FILE, final.path)
     if done is None:
         return False
     if done["values"] == json.loads(json.dumps(final.values)):
-        return True
+        return bool(done["state"] == "finished")
     folder.open(final.path).delete()
     return False
 

@@ -89,9 +89,12 @@ def test_a_new_winner_is_trained_in_place_of_the_old_one(tmp_path: Path) -> None
     before = finals_of(made, trial(0, 10.0, values=point, published=True))
     assert FinalCandidates(before, folder).num_trials == 2
     for final in before:
-        folder.write(FINAL_FILE, {"values": final.values}, final.path)
+        record = {"values": final.values, "state": "finished"}
+        folder.write(FINAL_FILE, record, final.path)
         folder.open(final.path).write("metrics.jsonl", b"")
     assert FinalCandidates(before, folder).num_trials == 0
+    folder.write(FINAL_FILE, {**record, "state": "failed"}, final.path)
+    assert FinalCandidates(before, folder).num_trials == 1
     after = FinalCandidates(finals_of(made, trial(3, 20.0)), folder)
     assert [after.suggest("")["final"]["which"] for _ in range(2)] == ["published", "best"]
     assert folder.open("final/best_seed1234").list() == []
