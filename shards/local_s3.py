@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,12 +21,16 @@ _PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
-def local_s3(folder: Path, host: str = "127.0.0.1") -> Iterator[dict[str, str]]:
+def local_s3(
+    folder: Path, host: str = "127.0.0.1", *, public: bool = False, flags: Sequence[str] = ()
+) -> Iterator[dict[str, str]]:
     """Serve `folder` as S3, each of its subfolders as a bucket, until the block ends.
 
     Args:
         folder: An existing folder.
         host: Address to serve at.
+        public: Whether it asks nobody for keys.
+        flags: More of `rclone serve s3`; with `--cert` it is an https:// server.
 
     Yields:
         The environment variables by which clients reach it, with keys made for the occasion.
@@ -36,10 +40,12 @@ def local_s3(folder: Path, host: str = "127.0.0.1") -> Iterator[dict[str, str]]:
     """
     key, secret = secrets.token_hex(10), secrets.token_hex(20)
     port = _free_port()
+    scheme = "https" if "--cert" in flags else "http"
     server = subprocess.Popen(
-        [_rclone(), "serve", "s3", "--addr", f"{host}:{port}", str(folder)],
+        [_rclone(), "serve", "s3", "--addr", f"{host}:{port}", *flags, str(folder)],
         # Not on the command line, which every user of the machine can read.
-        env={"RCLONE_AUTH_KEY": f'"{key},{secret}"', "RCLONE_CONFIG": "/dev/null"},
+        env={"RCLONE_CONFIG": "/dev/null"}
+        | ({} if public else {"RCLONE_AUTH_KEY": f'"{key},{secret}"'}),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         preexec_fn=_end_with_parent,
@@ -47,7 +53,7 @@ def local_s3(folder: Path, host: str = "127.0.0.1") -> Iterator[dict[str, str]]:
     try:
         _wait_for(host, port, server)
         yield {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ENDPOINT_URL": f"{scheme}://{host}:{port}",
             "AWS_ACCESS_KEY_ID": key,
             "AWS_SECRET_ACCESS_KEY": secret,
             "AWS_DEFAULT_REGION": "us-east-1",

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from advent_dist.errors import ConfigError
+
+_SECRET = re.compile(r"(?i)sig(nature)?=|token|secret|password|credential")
+"""In the query of a presigned URL."""
 
 Size = tuple[int, int]
 """Width and height in pixels, in this order."""
@@ -27,6 +32,9 @@ def require_no_secret(name: str, url: str) -> None:
     host = url.split("://", 1)[1].split("/")[0] if "://" in url else ""
     hidden = "***@" + host.rsplit("@", 1)[-1]
     require("@" not in host, name, hidden, "credentials belong into AWS_* variables, not a URL")
+    address, _, query = url.partition("?")
+    fix = "a signature or token is a secret, and is not for folders; give the bucket and its prefix"
+    require(_SECRET.search(query) is None, name, f"{address}?***", fix)
 
 
 def require_size(name: str, size: Size | None) -> None:

@@ -63,7 +63,7 @@ def is_transient(error: Exception) -> bool:
     """Whether the same request may succeed a moment later."""
     if is_expired(error):
         return True
-    if isinstance(error, (FileNotFoundError, PermissionError)):
+    if isinstance(error, (FileNotFoundError, PermissionError)) or _is_untrusted(error):
         return False
     if isinstance(error, _CONNECTION + _BROKEN_ANSWER):
         return True
@@ -78,6 +78,12 @@ def is_missing_bucket(error: Exception) -> bool:
 def is_expired(error: Exception) -> bool:
     """Whether the credentials were good until a moment ago: they may be renewed by now."""
     return s3_error_code(error) in _EXPIRED
+
+
+def _is_untrusted(error: Exception) -> bool:
+    """Whether the server's certificate was refused."""
+    inner = error.kwargs["error"] if isinstance(error, boto.SSLError) else error
+    return isinstance(inner, aiohttp.ClientConnectorCertificateError)
 
 
 def translate(error: Exception, url: str, attempts: int) -> DataError:
@@ -116,6 +122,11 @@ def _explain(error: Exception, url: str, attempts: int) -> str:
         )
     if isinstance(error, boto.ParamValidationError):
         return f"{url}: {bucket!r} is not a bucket's name; correct data.root"
+    if _is_untrusted(error):
+        return (
+            f"{url}: the certificate of the server {at} is signed by nobody known here, or is for "
+            f"another name; set AWS_CA_BUNDLE to the file of the authority's certificate"
+        )
     kind = type(error).__name__
     if isinstance(error, _CONNECTION):
         return (
