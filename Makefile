@@ -74,11 +74,11 @@ browser:
 
 # For test-cluster, which is skipped where they can't be installed, and says so.
 hosts:
-	for tool in sshd rsync ip; do PATH=$$PATH:/usr/sbin type $$tool > /dev/null 2>&1 || missing=$$tool; done; \
-	  test -z "$$missing" || { apt-get update -q && apt-get install -qy openssh-server rsync iproute2; } \
+	for tool in sshd rsync ip faketime; do PATH=$$PATH:/usr/sbin type $$tool > /dev/null 2>&1 || missing=$$tool; done; \
+	  test -z "$$missing" || { apt-get update -q && apt-get install -qy openssh-server rsync iproute2 faketime; } \
 	  || echo "no $$missing: the tests on several hosts are skipped"
 
-ci: check browser test test-slow
+ci: check browser test test-slow test-cluster
 
 clean:
 	rm -rf .venv build runs

@@ -118,7 +118,10 @@ class Fleet:
             late = isinstance(error, GetTimeoutError)
             said = str(error).strip().splitlines() or [type(error).__name__]
             reason = f"no answer in {_ANSWERS_WITHIN_S:.0f} s" if late else said[-1]
-            fix = "is the repository installed there with its packages? see Ray's logs of that node"
+            fix = (
+                "is the repository installed there with its packages, and room on the disk of "
+                "Ray's temporary files (df -h /tmp)? see Ray's logs of that node"
+            )
             self.silent.append(failure("nodes", name, reason, fix))
             self._examiners.pop(name, None)
 

@@ -83,7 +83,9 @@ class Bed:
     def ssh(self, address: str, command: str) -> list[str]:
         """The words of a command that runs another one on a host."""
         anyone = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
-        return ["ssh", "-q", "-i", str(self.key), *anyone, f"root@{address}", command]
+        # A host that has lost its power says nothing; without this it would be waited for.
+        ends = ["-o", "ServerAliveInterval=5"]
+        return ["ssh", "-q", "-i", str(self.key), *anyone, *ends, f"root@{address}", command]
 
     def run(self, address: str, command: str) -> str:
         """What a command prints on a host, over ssh."""
@@ -95,6 +97,9 @@ class Bed:
         host = self.hosts.pop(address)
         host.kill()
         host.wait()
+        # The kernel takes it away as well, but later: it would be in the way of the next one.
+        number = int(ipaddress.ip_address(address)) - int(ipaddress.ip_address(self.first)) + 1
+        subprocess.run(["ip", "link", "delete", f"host{number}"], stderr=subprocess.DEVNULL)
 
     def terminate(self, address: str) -> None:
         """End a host, and its disk with it."""

@@ -7,7 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from advent_dist.override import to_json
-from advent_dist.runfolder import RunFolder
 from cluster.testbed.hosts import LAUNCHER, Bed, switched_on
 from shards.local_s3 import local_s3
+from tests.driver import Driver
 from tests.helpers import tiny_run, write_tiny_shards
 from tests.waiting import wait_until
 
@@ -28,8 +28,6 @@ HOSTS = 4
 _VENV = f"export ADVENT_DIST_VENV={sys.prefix}"
 _STEP_S = 600.0
 """Longer than any single thing takes that is waited for."""
-
-Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +43,15 @@ class Rack:
     @property
     def head(self) -> str:
         """Address of the head."""
-        return next(iter(self.bed.hosts))
+        return self.bed.first
 
     def power_off(self, number: int) -> None:
         """End a host with all that it runs."""
         self.bed.power_off(f"10.77.0.{10 + number}")
 
-    def power_on(self, number: int) -> None:
-        """Switch a host on again; the cluster takes it back by itself."""
-        self.bed.switch_on(number)
+    def up(self) -> None:
+        """Bring the cluster up, or its head again."""
+        ray("up", "-y", "--no-config-cache", str(self.file))
         self.wait_for_nodes()
 
     def runs_ray(self, address: str) -> bool:
@@ -63,7 +61,7 @@ class Rack:
         return "raylet" in said
 
     def wait_for_nodes(self) -> None:
-        """Until all hosts have joined: `ray up` returns before."""
+        """Until all hosts have joined: `ray up` returns before, and takes lost ones back later."""
         count = (
             "import ray; ray.init(log_to_driver=False); "
             "print('alive:', sum(node['Alive'] for node in ray.nodes()))"
@@ -103,9 +101,8 @@ def rack(folder: Path) -> Iterator[Rack]:
         file = bed.folder / "onprem.yaml"
         file.write_text(_cluster_file(bed))
         up = Rack(bed=bed, file=file)
-        ray("up", "-y", "--no-config-cache", str(file))
+        up.up()
         try:
-            up.wait_for_nodes()
             yield up
         finally:
             assert up.runs_ray(up.head)
@@ -162,7 +159,7 @@ def _cluster_file(bed: Bed) -> str:
     return text
 
 
-class Training:
+class Training(Driver):
     """`advent-dist train` on the head of a rack, over ssh."""
 
     def __init__(self, rack: Rack, name: str, **changes: Any) -> None:
@@ -176,50 +173,14 @@ class Training:
             run__evaluate_every=1000,
             **changes,
         )
-        self.folder = RunFolder.of(run)
         config = rack.bed.shared / f"{name}.json"
         config.write_text(to_json(run))
-        self._log = rack.bed.folder / f"{name}.log"
+        super().__init__(run, rack.bed.folder / f"{name}.log", patience_s=_STEP_S)
         self.go_on(f"advent-dist train --config /shared/{name}.json")
 
     def go_on(self, command: str) -> None:
         """Start the driver, on the head."""
-        with self._log.open("w") as log:
-            self._driver = subprocess.Popen(
-                self.rack.bed.ssh(self.rack.head, f"bash -lc {shlex.quote(command)}"),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    @property
-    def said(self) -> str:
-        """What the driver has printed."""
-        return self._log.read_text()
-
-    def rows(self) -> Rows:
-        """The metrics so far; rewound when the run starts again."""
-        return self.folder.rows() if self.folder.folder.exists("metrics.jsonl") else []
-
-    def wait_for(self, what: Callable[[Rows], bool]) -> None:
-        """Until there are rows as expected."""
-        wait_until(
-            lambda: (rows := self.rows()) and what(rows),
-            within_s=_STEP_S,
-            running=self._driver,
-            said=lambda: (self.rows()[-1:], self.said),
-        )
-
-    def ends(self) -> int:
-        """Wait for the driver's end; its exit status."""
-        return self._driver.wait(_STEP_S)
-
-    def finish(self, steps: int) -> Rows:
-        """Wait for the end; all rows, each step once."""
-        assert self.ends() == 0, self.said
-        rows = self.rows()
-        assert [row["step"] for row in rows] == list(range(1, steps + 1))
-        return rows
+        self.start(self.rack.bed.ssh(self.rack.head, f"bash -lc {shlex.quote(command)}"))
 
     def host_of_a_rank(self) -> int:
         """Number of a host on which a worker of the run is."""

@@ -19,7 +19,7 @@ import pytest
 
 from advent_dist.data.store import open_folder
 from cluster.testbed.hosts import LAUNCHER
-from tests.cluster.rack import BUCKET, HOSTS, Rack, Training, findings, rack, ray
+from tests.cluster.rack import BUCKET, HOSTS, Rack, Training, findings, number_of, rack, ray
 
 pytestmark = pytest.mark.skipif(
     "ADVENT_DIST_TESTBED" not in os.environ, reason="hosts in namespaces: make test-cluster"
@@ -99,7 +99,7 @@ def test_a_host_loses_power(hosts: Rack, undisturbed: float) -> None:
     try:
         assert run.finish(STEPS)[-1]["loss/seg"] == same(undisturbed)
     finally:
-        hosts.power_on(number)
+        hosts.bed.switch_on(number)
 
 
 def test_a_host_loses_its_network(hosts: Rack, undisturbed: float) -> None:
@@ -112,16 +112,14 @@ def test_a_host_loses_its_network(hosts: Rack, undisturbed: float) -> None:
         assert run.finish(STEPS)[-1]["loss/seg"] == same(undisturbed)
     finally:
         hosts.bed.unplug(number, again=True)
-        hosts.wait_for_nodes()
 
 
 def test_an_elastic_run_loses_a_host_and_gets_another(hosts: Rack) -> None:
-    steps = 200
     run = Training(
         hosts,
         "elastic",
-        run__steps=steps,
-        # Slow enough for a host to come back before the end, however fast the machine is.
+        # Does not end before the host is back, however fast the machine is.
+        run__steps=1000,
         run__checkpoint_every=1,
         run__global_batch_size=6,
         data__batch_size_per_rank=1,
@@ -135,9 +133,12 @@ def test_an_elastic_run_loses_a_host_and_gets_another(hosts: Rack) -> None:
     number = run.host_of_a_rank()
     hosts.power_off(number)
     run.wait_for(lambda rows: rows[-1]["ranks"] == 2)
-    hosts.power_on(number)
+    hosts.bed.switch_on(number)
     run.wait_for(lambda rows: rows[-1]["ranks"] == 3)
-    rows = run.finish(steps)
+    hosts.login(hosts.head, "pkill -INT -f '[a]dvent-dist train'")
+    run.ends()
+    rows = run.rows()
+    assert [row["step"] for row in rows] == list(range(1, len(rows) + 1))
     assert {row["ranks"] for row in rows} == {2, 3}
     assert {row["global_batch_size"] for row in rows} == {6}
 
@@ -186,7 +187,7 @@ def test_a_spot_host_is_called_back(hosts: Rack) -> None:
     try:
         run.finish(steps)
     finally:
-        hosts.power_on(number)
+        hosts.bed.switch_on(number)
 
 
 def test_the_driver_is_killed_and_resumed_by_the_printed_command(
@@ -201,8 +202,24 @@ def test_the_driver_is_killed_and_resumed_by_the_printed_command(
     assert run.finish(STEPS)[-1]["loss/seg"] == same(undisturbed)
 
 
+def test_the_head_loses_power_and_the_run_goes_on_by_the_printed_command(
+    hosts: Rack, undisturbed: float
+) -> None:
+    run = Training(hosts, "head", run__steps=STEPS)
+    run.wait_for(lambda rows: rows[-1]["step"] > 6)
+    head = number_of(hosts.head)
+    hosts.bed.power_off(hosts.head)
+    run.ends()
+    hosts.bed.switch_on(head)
+    hosts.up()
+    (command,) = re.findall(r"go on with: (.*)", run.said)
+    run.go_on(command)
+    assert run.finish(STEPS)[-1]["loss/seg"] == same(undisturbed)
+
+
 def test_the_doctor_names_what_is_wrong(hosts: Rack) -> None:
     """Storage that each host has for itself, and more workers than there will ever be room for."""
+    hosts.wait_for_nodes()
     wrong = "--run.storage /tmp/mine --cluster.workers 9 --cluster.cpus-per-worker 1"
     command = f"advent-dist doctor --config /shared/config.json --cluster --json {wrong}"
     answer = findings(hosts.login(hosts.head, command))
@@ -214,10 +231,19 @@ def test_the_doctor_names_what_is_wrong(hosts: Rack) -> None:
     assert "never room for more than" in resources["said"]
 
 
-def test_the_doctor_names_the_host_that_is_unlike_the_others(hosts: Rack) -> None:
-    """Other code on one, and another that does not reach the bucket."""
-    other, cut_off = "10.77.0.13", "10.77.0.14"
+def test_the_doctor_names_the_hosts_that_are_unlike_the_others(hosts: Rack) -> None:
+    """Other code and a full disk on one, a clock a day ahead, and one that misses the bucket."""
+    other, ahead, cut_off = "10.77.0.12", "10.77.0.13", "10.77.0.14"
     hosts.bed.run(other, "echo >> ~/advent_dist/advent_dist/losses.py")
+    # Not quite full, or the doctor's own process would not start there.
+    used = "$(df --output=used --block-size=M /tmp | tail -1 | tr -dc 0-9)"
+    hosts.bed.run(other, "head -c 200M /dev/zero > /tmp/full")
+    hosts.bed.run(other, f"mount -o remount,size=$(({used} * 103 / 100))M /tmp")
+    clock = "LD_PRELOAD=$(find /usr/lib -name libfaketimeMT.so.1) FAKETIME=+1d"
+    node = f"ray start --address={hosts.head}:6379 2>&1"
+    said = hosts.login(ahead, f"ray stop; export {clock}; {node}")
+    assert "Ray runtime started" in said, said
+    hosts.wait_for_nodes()
     # The S3 server is where the commands come from, too: by itself, and for a minute.
     route = f"unreachable {LAUNCHER}"
     minute = f"sleep 1; ip route add {route}; sleep 60; ip route del {route}"
@@ -228,5 +254,6 @@ def test_the_doctor_names_the_host_that_is_unlike_the_others(hosts: Rack) -> Non
     failures = {
         (one["check"], one["where"]) for one in answer["findings"] if one["level"] == "failure"
     }
-    assert failures >= {("versions", other), ("storage", cut_off)}, answer
-    assert {where for _, where in failures} == {other, cut_off}, answer
+    expected = {("versions", other), ("disk", other), ("clock", ahead), ("storage", cut_off)}
+    assert failures >= expected, answer
+    assert {where for _, where in failures} == {other, ahead, cut_off}, answer

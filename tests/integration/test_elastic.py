@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -15,14 +14,11 @@ import pytest
 from ray.cluster_utils import Cluster
 
 from advent_dist.override import to_json
-from advent_dist.runfolder import RunFolder
+from tests.driver import Driver
 from tests.helpers import tiny_run, write_tiny_shards
-from tests.waiting import wait_until
 
 _REPOSITORY = Path(__file__).parents[2]
 _PATIENCE_S = 240.0
-
-Rows = list[dict[str, Any]]
 
 
 @pytest.fixture
@@ -38,8 +34,8 @@ def nodes(bucket: str) -> Iterator[Cluster]:
     cluster.shutdown()
 
 
-class Running:
-    """`advent-dist train` on a cluster, in a process of its own."""
+class Training(Driver):
+    """`advent-dist train` on a cluster."""
 
     def __init__(self, cluster: Cluster, folder: Path, storage: str, **changes: Any) -> None:
         run = tiny_run(
@@ -50,59 +46,36 @@ class Running:
             run__evaluate_every=1000,
             **changes,
         )
-        config, self.log = folder / "config.json", folder / "log"
+        config = folder / "config.json"
         config.write_text(to_json(run))
-        self.folder = RunFolder.of(run)
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "advent_dist", "train", "--config", str(config)],
-                env={
-                    **os.environ,
-                    "RAY_ADDRESS": cluster.address,
-                    "PYTHONPATH": str(_REPOSITORY),
-                    "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "0.5",
-                },
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    def rows(self) -> Rows:
-        """The metrics so far; rewound when the run starts again."""
-        return self.folder.rows() if self.folder.folder.exists("metrics.jsonl") else []
-
-    def wait_for(self, what: Callable[[Rows], bool]) -> None:
-        """Until the rows are as expected."""
-        wait_until(
-            lambda: what(self.rows()),
-            within_s=_PATIENCE_S,
-            running=self.process,
-            said=lambda: (self.rows()[-1:], self.log.read_text()),
+        super().__init__(run, folder / "log", patience_s=_PATIENCE_S)
+        self.start(
+            [sys.executable, "-m", "advent_dist", "train", "--config", str(config)],
+            {
+                "RAY_ADDRESS": cluster.address,
+                "PYTHONPATH": str(_REPOSITORY),
+                "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "0.5",
+            },
         )
-
-    def finish(self) -> Rows:
-        """Wait for the end; all rows."""
-        assert self.process.wait(_PATIENCE_S) == 0, self.log.read_text()
-        return self.rows()
 
 
 @pytest.fixture
-def start(nodes: Cluster, bucket: str, tmp_path: Path) -> Iterator[Callable[..., Running]]:
+def start(nodes: Cluster, bucket: str, tmp_path: Path) -> Iterator[Callable[..., Training]]:
     """Starts runs, which are ended with the test."""
     write_tiny_shards(f"{bucket}/elastic")
-    runs: list[Running] = []
+    runs: list[Training] = []
 
-    def start(**changes: Any) -> Running:
-        runs.append(Running(nodes, tmp_path, bucket, **changes))
+    def start(**changes: Any) -> Training:
+        runs.append(Training(nodes, tmp_path, bucket, **changes))
         return runs[-1]
 
     yield start
     for run in runs:
-        run.process.kill()
-        run.process.wait()
+        run.kill()
 
 
 def test_a_run_goes_on_smaller_and_grows_back(
-    nodes: Cluster, start: Callable[..., Running]
+    nodes: Cluster, start: Callable[..., Training]
 ) -> None:
     """A node dies, another one comes; each step takes the same global batch, no sample twice."""
     steps = 160
@@ -114,13 +87,12 @@ def test_a_run_goes_on_smaller_and_grows_back(
         cluster__grow_every_s=3.0,
         cluster__max_failures=3,
     )
-    run.wait_for(lambda rows: bool(rows) and rows[-1]["ranks"] == 2 and rows[-1]["step"] > 8)
+    run.wait_for(lambda rows: rows[-1]["ranks"] == 2 and rows[-1]["step"] > 8)
     nodes.remove_node(nodes.list_all_nodes()[-1], allow_graceful=False)
-    run.wait_for(lambda rows: bool(rows) and rows[-1]["ranks"] == 1)
+    run.wait_for(lambda rows: rows[-1]["ranks"] == 1)
     nodes.add_node(num_cpus=1)
-    run.wait_for(lambda rows: bool(rows) and rows[-1]["ranks"] == 2)
-    rows = run.finish()
-    assert [row["step"] for row in rows] == list(range(1, steps + 1))
+    run.wait_for(lambda rows: rows[-1]["ranks"] == 2)
+    rows = run.finish(steps)
     assert {row["global_batch_size"] for row in rows} == {2}
     ranks = [row["ranks"] for row in rows]
     assert sorted(set(ranks)) == [1, 2]
@@ -140,12 +112,12 @@ def _samples_read(stream: dict[str, Any]) -> int:
 
 
 def test_a_notice_of_preemption_brings_a_checkpoint(
-    nodes: Cluster, start: Callable[..., Running]
+    nodes: Cluster, start: Callable[..., Training]
 ) -> None:
     """The run moves to the spare node from there; that is no failure."""
     steps, deadline_s = 200, 8
     run = start(run__name="called-back", run__steps=steps, run__checkpoint_every=1000)
-    run.wait_for(lambda rows: bool(rows) and rows[-1]["step"] > 4)
+    run.wait_for(lambda rows: rows[-1]["step"] > 4)
     called_back = nodes.list_all_nodes()[-1]
     nodes.add_node(num_cpus=1)
     drain = [
@@ -160,5 +132,4 @@ def test_a_notice_of_preemption_brings_a_checkpoint(
     assert 0 < int(saved.removeprefix("step_")) < steps
     time.sleep(deadline_s)
     nodes.remove_node(called_back, allow_graceful=False)
-    rows = run.finish()
-    assert [row["step"] for row in rows] == list(range(1, steps + 1))
+    run.finish(steps)
