@@ -9,7 +9,7 @@ from torch import Tensor
 
 from advent_dist.config import AdventConfig
 from advent_dist.methods.adversary import Adversary
-from advent_dist.methods.levels import logged, supervised_losses, weighted
+from advent_dist.methods.levels import fit_source, logged, weighted
 from advent_dist.parallel.engine import Engine
 from advent_dist.types import DomainBatch, Metrics
 
@@ -30,9 +30,9 @@ class Advent:
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Segmenter first, then the discriminators on the maps from before its update."""
-        source, target = self.segmenter(batch.source_image), self.segmenter(batch.target_image)
-        losses = supervised_losses(source, batch.source_label)
-        losses |= self.adversary.fooling_losses(target)
-        self.segmenter.backward(weighted(losses, self.config))
+        source, losses = fit_source(self.segmenter, batch, self.config, more=True)
+        target = self.segmenter(batch.target_image)
+        fooling = self.adversary.fooling_losses(target)
+        self.segmenter.backward(weighted(fooling, self.config))
         self.segmenter.step()
-        return logged(losses | self.adversary.learn(source, target))
+        return logged(losses | fooling | self.adversary.learn(source, target))

@@ -10,7 +10,7 @@ from torch import Tensor
 from advent_dist.config import AdventMinEntConfig
 from advent_dist.losses import entropy_loss
 from advent_dist.methods.adversary import Adversary
-from advent_dist.methods.levels import levels, logged, supervised_losses, weighted
+from advent_dist.methods.levels import fit_source, levels, logged, weighted
 from advent_dist.parallel.engine import Engine
 from advent_dist.types import DomainBatch, Metrics
 
@@ -35,11 +35,11 @@ class AdventMinEnt:
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Segmenter first, then the discriminators on the maps from before its update."""
-        source, target = self.segmenter(batch.source_image), self.segmenter(batch.target_image)
-        losses = supervised_losses(source, batch.source_label)
+        source, losses = fit_source(self.segmenter, batch, self.config, more=True)
+        target = self.segmenter(batch.target_image)
+        on_target = self.adversary.fooling_losses(target)
         for level, logits in levels(target):
-            losses[f"ent{level}"] = entropy_loss(logits.softmax(1))
-        losses |= self.adversary.fooling_losses(target)
-        self.segmenter.backward(weighted(losses, self.config))
+            on_target[f"ent{level}"] = entropy_loss(logits.softmax(1))
+        self.segmenter.backward(weighted(on_target, self.config))
         self.segmenter.step()
-        return logged(losses | self.adversary.learn(source, target))
+        return logged(losses | on_target | self.adversary.learn(source, target))

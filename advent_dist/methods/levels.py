@@ -1,4 +1,4 @@
-"""The pieces that the methods share: a segmenter's levels, supervised losses, weighted sum."""
+"""The pieces that the methods share: a segmenter's levels, the source's half, weighted sum."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from torch import Tensor
 
 from advent_dist.losses import cross_entropy
 from advent_dist.models.segmenter import SegmenterOutput
-from advent_dist.types import Metrics
+from advent_dist.parallel.engine import Engine
+from advent_dist.types import DomainBatch, Metrics
 
 MAIN, AUX = "", "_aux"
 """Suffixes of the names of losses, weights and discriminators: main head and auxiliary head."""
@@ -21,9 +22,28 @@ def levels(output: SegmenterOutput) -> Iterator[tuple[str, Tensor]]:
         yield AUX, output.aux
 
 
-def supervised_losses(output: SegmenterOutput, label: Tensor) -> dict[str, Tensor]:
-    """The cross entropy of each head against `label` uint8 [n, h, w]."""
-    return {f"seg{level}": cross_entropy(logits, label) for level, logits in levels(output)}
+def fit_source(
+    segmenter: Engine, batch: DomainBatch, config: object, *, more: bool
+) -> tuple[SegmenterOutput, dict[str, Tensor]]:
+    """Cross entropy of each head on the source images: forward and backward pass.
+
+    Doing both before the target's forward pass keeps the graph of one domain at a time in memory.
+
+    Args:
+        segmenter: The network.
+        batch: The micro-batch.
+        config: The method's, with the weights.
+        more: Whether a loss on the target follows.
+
+    Returns:
+        The output, whose graph is freed, and the losses by name.
+    """
+    output = segmenter(batch.source_image)
+    losses = {
+        f"seg{level}": cross_entropy(logits, batch.source_label) for level, logits in levels(output)
+    }
+    segmenter.backward(weighted(losses, config), more=more)
+    return output, losses
 
 
 def weighted(losses: Mapping[str, Tensor], config: object) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from advent_dist.config import MinEntConfig
 from advent_dist.losses import class_prior_loss, entropy_loss
-from advent_dist.methods.levels import levels, logged, supervised_losses, weighted
+from advent_dist.methods.levels import fit_source, levels, logged, weighted
 from advent_dist.parallel.engine import Engine
 from advent_dist.types import DomainBatch, Metrics
 
@@ -30,14 +30,16 @@ class MinEnt:
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Fit the source labels; make the target predictions certain."""
-        source, target = self.segmenter(batch.source_image), self.segmenter(batch.target_image)
-        losses = supervised_losses(source, batch.source_label)
-        for level, logits in levels(target):
-            losses[f"ent{level}"] = entropy_loss(logits.softmax(1), self.config.entropy_range)
+        _, losses = fit_source(self.segmenter, batch, self.config, more=True)
+        target = self.segmenter(batch.target_image)
+        on_target = {
+            f"ent{level}": entropy_loss(logits.softmax(1), self.config.entropy_range)
+            for level, logits in levels(target)
+        }
         if self.config.lambda_prior:
-            losses["prior"] = class_prior_loss(
+            on_target["prior"] = class_prior_loss(
                 target.main.softmax(1), self.source_prior, self.config.prior_mu
             )
-        self.segmenter.backward(weighted(losses, self.config))
+        self.segmenter.backward(weighted(on_target, self.config))
         self.segmenter.step()
-        return logged(losses)
+        return logged(losses | on_target)

@@ -8,7 +8,7 @@ from typing import ClassVar, final
 from torch import Tensor
 
 from advent_dist.config import SourceOnlyConfig
-from advent_dist.methods.levels import logged, supervised_losses, weighted
+from advent_dist.methods.levels import fit_source, logged
 from advent_dist.parallel.engine import Engine
 from advent_dist.types import DomainBatch, Metrics
 
@@ -28,7 +28,6 @@ class SourceOnly:
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Fit the source labels."""
-        losses = supervised_losses(self.segmenter(batch.source_image), batch.source_label)
-        self.segmenter.backward(weighted(losses, self.config))
+        _, losses = fit_source(self.segmenter, batch, self.config, more=False)
         self.segmenter.step()
         return logged(losses)

@@ -85,6 +85,7 @@ class DeepSpeedEngine:
         self._config = config
         self._world = world
         self._stage = stage
+        self._micro_steps = 0
 
     @property
     def module(self) -> nn.Module:
@@ -100,11 +101,15 @@ class DeepSpeedEngine:
         with constant(self.module), autocast(self._world.device, self._config.precision):
             yield self.module
 
-    def backward(self, loss: Tensor) -> None:
+    def backward(self, loss: Tensor, *, more: bool = False) -> None:
+        # Left to itself it takes each pass for a micro-batch: ZeRO 1 and 2 would keep the last one.
+        ends_window = self._micro_steps == self._config.gradient_accumulation_steps - 1
+        self._engine.set_gradient_accumulation_boundary(ends_window and not more)
         self._engine.backward(loss)
 
     def step(self) -> None:
         self._engine.step()
+        self._micro_steps = (self._micro_steps + 1) % self._config.gradient_accumulation_steps
 
     def set_lr_factor(self, factor: float) -> None:
         for group, initial in zip(self._param_groups, self._initial_lrs, strict=True):

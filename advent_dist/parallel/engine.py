@@ -3,7 +3,8 @@
 output = engine(images)              # forward through the engine's hooks
 with engine.frozen() as module:      # forward that gives gradients to the input, not to the weights
     fooling = module(maps)
-engine.backward(loss)                # once a phase: ZeRO-1 and -2 keep only the last of several
+engine.backward(one, more=True)      # of several losses the graph of one lives at a time
+engine.backward(other)
 engine.step()                        # updates at the end of an accumulation window
 """
 
@@ -31,8 +32,13 @@ class Engine(Protocol):
     def frozen(self) -> AbstractContextManager[nn.Module]:
         """The network with constant weights: gradients flow through it to its input only."""
 
-    def backward(self, loss: Tensor) -> None:
-        """Add the gradients of `loss` (0-d) divided by the accumulation steps. Once a phase."""
+    def backward(self, loss: Tensor, *, more: bool = False) -> None:
+        """Add the gradients of `loss` (0-d) divided by the accumulation steps.
+
+        Args:
+            loss: A loss of this micro-batch; its graph is freed.
+            more: Whether another one of the same micro-batch follows before `step`.
+        """
 
     def step(self) -> None:
         """End a micro-batch. The last one of an accumulation window updates the weights."""

@@ -42,7 +42,7 @@ class LocalEngine:
         with constant(self.module), autocast(self._world.device, self._config.precision):
             yield self.module
 
-    def backward(self, loss: Tensor) -> None:
+    def backward(self, loss: Tensor, *, more: bool = False) -> None:
         (loss / self._config.gradient_accumulation_steps).backward()  # type: ignore[no-untyped-call]
 
     def step(self) -> None:
