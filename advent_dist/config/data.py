@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Literal
@@ -133,4 +134,5 @@ class DataConfig:
         require(self.cache_gb > 0, "data.cache_gb", self.cache_gb, "must be positive")
         share = self.max_damaged_fraction
         require(0 <= share <= 1, "data.max_damaged_fraction", share, "a share is 0 to 1")
-        require(self.timeout_s > 0, "data.timeout_s", self.timeout_s, "must be positive")
+        fix = "must be positive, and finite: nothing waits for ever"
+        require(0 < self.timeout_s < math.inf, "data.timeout_s", self.timeout_s, fix)

@@ -34,6 +34,7 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (data_config, {"root": "r", "workers_per_rank": -1}, "data.workers_per_rank = -1"),
     (data_config, {"root": "r", "attempts": 0}, "data.attempts = 0"),
     (data_config, {"root": "r", "timeout_s": 0}, "data.timeout_s = 0"),
+    (data_config, {"root": "r", "timeout_s": math.inf}, "data.timeout_s = inf"),
     (ModelConfig, {"discriminator_width": 0}, "model.discriminator_width = 0"),
     (ModelConfig, {"pretrained": True, "weights": "a.pth"}, "model.weights = 'a.pth'.*not both"),
     (AdventConfig, {"lambda_adv": -1e-3}, "method.lambda_adv = -0.001"),
