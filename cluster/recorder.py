@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from advent_dist.checkpoint import read_progress
 from advent_dist.config import Experiment
 from advent_dist.parallel.world import World
 from advent_dist.progress import Progress
@@ -53,10 +54,15 @@ class Recorder:
         self._events: EventLog | None = None
         self._gauges = RayMetrics(run_label(experiment))
 
-    def begin(self, step: int) -> None:
-        """Forget what was recorded after `step`, from where the run goes on."""
-        if self._world.is_main:
-            self._observer.begins(self._run.rewind(step))
+    def begin(self, latest: Path | None) -> None:
+        """Put the record back to the checkpoint from where the run goes on; None starts it."""
+        if not self._world.is_main:
+            return
+        progress = read_progress(latest) if latest else Progress()
+        self._observer.begins(self._run.rewind(progress.step))
+        if latest:
+            # A run may have ended between the checkpoint and this: at its last step, for good.
+            self._run.write_summary(self._experiment, progress)
 
     def __call__(self, row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
         """See `loop.Report`."""

@@ -13,7 +13,6 @@ import ray.train
 import ray.train.torch
 import torch
 
-from advent_dist.checkpoint import read_progress
 from advent_dist.errors import DivergedError
 from advent_dist.override import from_json
 from advent_dist.parallel.world import World
@@ -51,7 +50,7 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
     observer = config["observer"]
     recorder = Recorder(experiment, world, observer, _report_to_ray)
     with _latest_checkpoint() as latest:
-        recorder.begin(read_progress(latest).step if latest else 0)
+        recorder.begin(latest)
         first_step = observer.steps if world.is_main else None
         try:
             progress = train_rank(

@@ -41,7 +41,7 @@ class Driver:
 
     def rows(self) -> Rows:
         """The metrics so far; rewound when the run starts again."""
-        return self.folder.rows() if self.folder.folder.exists("metrics.jsonl") else []
+        return self.folder.rows()
 
     def wait_for(self, what: Callable[[Rows], object]) -> None:
         """Until there are rows as expected."""

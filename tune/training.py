@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from advent_dist.checkpoint import read_progress
 from advent_dist.config import Experiment
 from advent_dist.parallel.world import World
 from advent_dist.progress import Progress
@@ -20,7 +19,7 @@ def train_in_process(experiment: Experiment, world: World, observer: Observer) -
     recorder = Recorder(experiment, world, observer, store)
     try:
         with store.latest() as latest:
-            recorder.begin(read_progress(latest).step if latest else 0)
+            recorder.begin(latest)
             first_step = observer.steps if world.is_main else None
             return train_rank(experiment, world, recorder, latest, first_step)
     finally:

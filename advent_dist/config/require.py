@@ -29,10 +29,10 @@ def require_no_secret(name: str, url: str) -> None:
     Raises:
         ConfigError: there are some.
     """
-    host = url.split("://", 1)[1].split("/")[0] if "://" in url else ""
+    address, _, query = url.partition("?")
+    host = address.split("://", 1)[1].split("/")[0] if "://" in address else ""
     hidden = "***@" + host.rsplit("@", 1)[-1]
     require("@" not in host, name, hidden, "credentials belong into AWS_* variables, not a URL")
-    address, _, query = url.partition("?")
     fix = "a signature or token is a secret, and is not for folders; give the bucket and its prefix"
     require(_SECRET.search(query) is None, name, f"{address}?***", fix)
 

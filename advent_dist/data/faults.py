@@ -124,8 +124,9 @@ def _explain(error: Exception, url: str, attempts: int) -> str:
         return f"{url}: {bucket!r} is not a bucket's name; correct data.root"
     if _is_untrusted(error):
         return (
-            f"{url}: the certificate of the server {at} is signed by nobody known here, or is for "
-            f"another name; set AWS_CA_BUNDLE to the file of the authority's certificate"
+            f"{url}: the certificate of the server {at} is signed by nobody known here, is for "
+            f"another name or out of date; set AWS_CA_BUNDLE to the file of the authority's "
+            f"certificate, or correct the address or the clock"
         )
     kind = type(error).__name__
     if isinstance(error, _CONNECTION):

@@ -30,7 +30,8 @@ class MinEnt:
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Fit the source labels; make the target predictions certain."""
-        _, losses = fit_source(self.segmenter, batch, self.config, more=True)
+        # Without its output, which would take room for as long as it has a name.
+        losses = fit_source(self.segmenter, batch, self.config, more=True)[1]
         target = self.segmenter(batch.target_image)
         on_target = {
             f"ent{level}": entropy_loss(logits.softmax(1), self.config.entropy_range)

@@ -84,7 +84,7 @@ class Bed:
         """The words of a command that runs another one on a host."""
         anyone = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
         # A host that has lost its power says nothing; without this it would be waited for.
-        ends = ["-o", "ServerAliveInterval=5"]
+        ends = ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=6"]
         return ["ssh", "-q", "-i", str(self.key), *anyone, *ends, f"root@{address}", command]
 
     def run(self, address: str, command: str) -> str:
@@ -109,6 +109,15 @@ class Bed:
     def unplug(self, number: int, *, again: bool = False) -> None:
         """Take a host's cable out, or with `again` put it back."""
         _ip("link", "set", f"host{number}", "up" if again else "down")
+
+    def cut_off(self, address: str, *, again: bool = False) -> None:
+        """Keep a host from reaching this side of the bridge, or with `again` let it.
+
+        Nor does ssh from here reach it meanwhile; other hosts do.
+        """
+        inside = ["nsenter", f"--net=/proc/{self.hosts[address].pid}/ns/net"]
+        change = "delete" if again else "add"
+        subprocess.run([*inside, "ip", "route", change, "unreachable", LAUNCHER], check=True)
 
     def _disk(self, address: str) -> Path:
         return self.folder / "disks" / address

@@ -79,9 +79,11 @@ def _bf16(world: World, changes: dict[str, Any]) -> dict[str, Any]:
     [
         {"engine.kind": "local"},
         {"engine.zero_stage": 0},
+        {"engine.zero_stage": 1},
+        {"engine.zero_stage": 2},
         SHARDED,
     ],
-    ids=["local", "stage 0", "stage 3"],
+    ids=["local", "stage 0", "stage 1", "stage 2", "stage 3"],
 )
 def test_bf16_inside_and_fp32_where_entropies_are_taken(changes: dict[str, Any]) -> None:
     result, *_ = run_ranks(_bf16, 2, changes)

@@ -80,7 +80,7 @@ def test_adamw() -> None:
     _assert_same(local, sharded, tolerance=1e-2)
 
 
-@pytest.mark.parametrize("stage", [0, 2, 3])
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
 def test_accumulation_and_clipping(stage: int) -> None:
     _compare(stage, gradient_accumulation_steps=2, gradient_clipping=0.5)
 

@@ -1,8 +1,8 @@
 """The published training step, spelt out: an independent twin that the methods are compared with.
 
-It differs from ours in every way that must not matter: one backward pass a loss, the discriminators
-frozen and thawed by hand, and an optimiser that is told the encoder's parameters once for each
-module around them.
+It differs from ours in every way that must not matter: one backward pass for each half of a
+discriminator's loss, the discriminators frozen and thawed by hand, and an optimiser that is told
+the encoder's parameters once for each module around them.
 """
 
 from __future__ import annotations

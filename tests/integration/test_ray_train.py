@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from collections.abc import Iterator
@@ -61,6 +62,12 @@ def test_run_and_resume(shards: str, bucket: str, tmp_path: Path) -> None:
     assert last[0].keys() == last[1].keys()
     assert all(torch.equal(value, last[1][key]) for key, value in last[0].items())
     assert "report.html" in runs[1].folder.list()
+
+    # Ended after its last checkpoint and before the summary, it is completed.
+    summary = runs[1].summary()
+    runs[1].folder.write("summary.json", json.dumps({**summary, "finished": False}).encode())
+    assert cli.run(["train", "--config", config, "--run.resume"]) == 0
+    assert runs[1].summary() == summary
 
     urls = [run.url for run in runs]
     alone = score(urls[:1], "last")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from advent_dist.data.store import open_folder
 from advent_dist.errors import DataError, UnavailableError
@@ -59,18 +59,13 @@ def test_a_public_bucket_without_keys(tmp_path: Path, monkeypatch: pytest.Monkey
         )
 
 
-def test_a_certificate_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
-            *("-keyout", key, "-out", certificate, "-subj", "/CN=laboratory"),
-            *("-addext", "subjectAltName=IP:127.0.0.1"),
-        ],
-        check=True,
-        stderr=subprocess.DEVNULL,
-    )
-    flags = ("--cert", str(certificate), "--key", str(key))
+def test_a_certificate_of_an_own_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    of_server, of_authority = tmp_path / "server.pem", tmp_path / "authority.pem"
+    certificate.private_key_and_cert_chain_pem.write_to_path(of_server)
+    authority.cert_pem.write_to_path(of_authority)
+    flags = ("--cert", str(of_server), "--key", str(of_server))
     with served(tmp_path, monkeypatch, flags=flags) as environment:
         for name in KEYS:
             monkeypatch.setenv(name, environment[name])
@@ -80,5 +75,5 @@ def test_a_certificate_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         # It is no outage that may be over a moment later.
         assert not isinstance(refused.value, UnavailableError)
         assert time.monotonic() - begun < 10
-        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(of_authority))
         assert open_folder("s3://shards/a").read("b") == b"all of it"

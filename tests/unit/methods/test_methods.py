@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from advent_dist.methods import METHODS
 from advent_dist.types import IGNORE_INDEX, DomainBatch
@@ -44,6 +45,32 @@ def test_one_level(name: str) -> None:
     method = tiny_method(name, model__multi_level=False)
     metrics = method.step(random_batch(0))
     assert not [key for key in [*metrics, *method.engines] if "aux" in key]
+
+
+class Kept:
+    """A tensor that autograd keeps for a backward pass; all of them are counted."""
+
+    count = 0
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+        Kept.count += 1
+
+    def __del__(self) -> None:
+        Kept.count -= 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_domains_graph_is_gone_before_the_next_ones_is_made(name: str) -> None:
+    method, begun_with = tiny_method(name), []
+    segmenter = method.engines["segmenter"].module
+    segmenter.register_forward_pre_hook(lambda *_: begun_with.append(Kept.count))
+    segmenter.register_forward_hook(lambda *_: begun_with.append(Kept.count))
+    with torch.autograd.graph.saved_tensors_hooks(Kept, lambda kept: kept.tensor):
+        method.step(random_batch(0))
+    before, after = begun_with[::2], begun_with[1::2]
+    assert before == ([0] if name == "source_only" else [0, 0])
+    assert min(after) > 0
 
 
 @pytest.mark.parametrize("name", NAMES)

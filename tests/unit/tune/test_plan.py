@@ -152,6 +152,7 @@ def test_trials_on_gpus_have_processes_of_their_own(tmp_path: Path) -> None:
         ({"workers_per_trial": 0}, "cluster.workers|--workers-per-trial 0"),
         ({"storage": "s3://key:secret@host/bucket"}, "credentials belong into AWS_"),
         ({"storage": "https://host/b?X-Amz-Signature=secret@"}, r"host/b\?\*\*\*'"),
+        ({"storage": "https://u:p@host?X-Amz-Signature=secret@"}, r"'\*\*\*@host'"),
     ],
 )
 def test_what_a_sweep_can_not_be(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
