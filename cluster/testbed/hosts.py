@@ -110,15 +110,6 @@ class Bed:
         """Take a host's cable out, or with `again` put it back."""
         _ip("link", "set", f"host{number}", "up" if again else "down")
 
-    def cut_off(self, address: str, *, again: bool = False) -> None:
-        """Keep a host from reaching this side of the bridge, or with `again` let it.
-
-        Nor does ssh from here reach it meanwhile; other hosts do.
-        """
-        inside = ["nsenter", f"--net=/proc/{self.hosts[address].pid}/ns/net"]
-        change = "delete" if again else "add"
-        subprocess.run([*inside, "ip", "route", change, "unreachable", LAUNCHER], check=True)
-
     def _disk(self, address: str) -> Path:
         return self.folder / "disks" / address
 
