@@ -118,7 +118,7 @@ def test_an_elastic_run_loses_a_host_and_gets_another(hosts: Rack) -> None:
     run = Training(
         hosts,
         "elastic",
-        # Does not end before the host is back, however fast the machine is.
+        # Far more than it takes until the host is back.
         run__steps=1000,
         run__checkpoint_every=1,
         run__global_batch_size=6,
