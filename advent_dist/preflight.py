@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from advent_dist.config import DataConfig, Experiment
+from advent_dist.config import Experiment
 from advent_dist.data.loader import EvaluationLoader, TrainingLoader
+from advent_dist.data.store import impatient
 from advent_dist.global_batch import allowed_ranks
 from advent_dist.models.encoder import check_encoder
-
-_TIMEOUT_S, _ATTEMPTS = 10.0, 3
-
-
-def impatient(data: DataConfig) -> DataConfig:
-    """`data` for whoever waits for an answer: within a minute, where a run is more patient."""
-    timeout_s, attempts = min(data.timeout_s, _TIMEOUT_S), min(data.attempts, _ATTEMPTS)
-    return replace(data, timeout_s=timeout_s, attempts=attempts)
 
 
 def check(experiment: Experiment) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 from ray.tune import Callback
 
+from advent_dist.data.store import impatient
 from advent_dist.errors import ConfigError
-from advent_dist.preflight import impatient
 from tune.folder import SWEEP_FILE, SweepFolder, Trial
 from tune.plan import Plan
 

@@ -29,6 +29,7 @@ from advent_dist.errors import DamageError, MissingError
 T = TypeVar("T")
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 8.0
+_LOOK_TIMEOUT_S, _LOOK_ATTEMPTS = 10.0, 3
 
 
 class Folder:
@@ -215,6 +216,15 @@ def open_folder(url: str, data: DataConfig | None = None, tally: Tally | None = 
 def own_storage(data: DataConfig) -> DataConfig:
     """`data` for folders that are written: public shards need no credentials, those do."""
     return replace(data, anonymous=False)
+
+
+def impatient(data: DataConfig) -> DataConfig:
+    """`data` for whoever waits for an answer: within a minute, where a run is more patient."""
+    return replace(
+        data,
+        timeout_s=min(data.timeout_s, _LOOK_TIMEOUT_S),
+        attempts=min(data.attempts, _LOOK_ATTEMPTS),
+    )
 
 
 def folder_url(data: DataConfig, folder: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from advent_dist.config import ClusterConfig, Experiment
-from advent_dist.preflight import impatient
+from advent_dist.data.store import impatient
 from cluster.capacity import capacity, idle_head, training_nodes
 from cluster.doctor.clock import judge_clocks, measure_offset
 from cluster.doctor.data import look_at_shards, training_folders

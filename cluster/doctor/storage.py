@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from advent_dist.config import DataConfig, Experiment
-from advent_dist.data.store import Folder, open_folder, own_storage, read_manifest
+from advent_dist.data.store import Folder, impatient, open_folder, own_storage, read_manifest
 from advent_dist.errors import UserError
-from advent_dist.preflight import impatient
 from cluster.doctor.finding import HERE, Finding, failure, ok
 
 _CHECK = "storage"

@@ -34,6 +34,9 @@ class Bed:
     folder: Path
     """For keys and the shared folder; outside of the hosts."""
 
+    launcher: str = LAUNCHER
+    """Address of this side of the bridge."""
+
     first: str = FIRST
     """Address of host 1."""
 
@@ -52,7 +55,7 @@ class Bed:
 
     def switch_on(self, number: int) -> str:
         """Start a host, with the disk that it had before, or an empty one; its address."""
-        address = _address(self.first, number)
+        address = self.address(number)
         # The interpreter, its packages and the code are the machine's own, read-only.
         read_only = {sys.prefix, sys.base_prefix, str(_HERE.parents[1])}
         inner: list[str | Path] = [
@@ -84,7 +87,7 @@ class Bed:
         """The words of a command that runs another one on a host."""
         anyone = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
         # A host that has lost its power says nothing; without this it would be waited for.
-        ends = ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=6"]
+        ends = ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]
         return ["ssh", "-q", "-i", str(self.key), *anyone, *ends, f"root@{address}", command]
 
     def run(self, address: str, command: str) -> str:
@@ -98,8 +101,8 @@ class Bed:
         host.kill()
         host.wait()
         # The kernel takes it away as well, but later: it would be in the way of the next one.
-        number = int(ipaddress.ip_address(address)) - int(ipaddress.ip_address(self.first)) + 1
-        subprocess.run(["ip", "link", "delete", f"host{number}"], stderr=subprocess.DEVNULL)
+        card = f"host{self.number(address)}"
+        subprocess.run(["ip", "link", "delete", card], stderr=subprocess.DEVNULL)
 
     def terminate(self, address: str) -> None:
         """End a host, and its disk with it."""
@@ -109,6 +112,25 @@ class Bed:
     def unplug(self, number: int, *, again: bool = False) -> None:
         """Take a host's cable out, or with `again` put it back."""
         _ip("link", "set", f"host{number}", "up" if again else "down")
+
+    @contextmanager
+    def cut_off(self, address: str) -> Iterator[None]:
+        """Take a host's way to the launcher for a while; the other hosts still reach it."""
+        inside = ["nsenter", f"--net=/proc/{self.hosts[address].pid}/ns/net"]
+        route = ["unreachable", self.launcher]
+        subprocess.run([*inside, "ip", "route", "add", *route], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run([*inside, "ip", "route", "delete", *route], check=True)
+
+    def address(self, number: int) -> str:
+        """The address of a host, whether it is on or not."""
+        return str(ipaddress.ip_address(self.first) + number - 1)
+
+    def number(self, address: str) -> int:
+        """The number of the host at an address."""
+        return int(ipaddress.ip_address(address)) - int(ipaddress.ip_address(self.first)) + 1
 
     def _disk(self, address: str) -> Path:
         return self.folder / "disks" / address
@@ -137,10 +159,10 @@ def switched_on(
     _ip("link", "add", _BRIDGE, "address", _mac(0), "type", "bridge")
     _ip("address", "add", f"{launcher}/24", "dev", _BRIDGE)
     _ip("link", "set", _BRIDGE, "up")
-    bed = Bed(folder=folder, first=first)
+    bed = Bed(folder=folder, launcher=launcher, first=first)
     bed.shared.mkdir()
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", bed.key], check=True)
-    names = [f"{_address(first, number)} host{number}" for number in range(1, 30)]
+    names = [f"{bed.address(number)} host{number}" for number in range(1, 30)]
     (folder / "hosts").write_text("\n".join(["127.0.0.1 localhost", *names, ""]))
     try:
         for number in range(1, count + 1):
@@ -150,10 +172,6 @@ def switched_on(
         for address in list(bed.hosts):
             bed.power_off(address)
         _ip("link", "delete", _BRIDGE)
-
-
-def _address(first: str, number: int) -> str:
-    return str(ipaddress.ip_address(first) + number - 1)
 
 
 def _mac(number: int) -> str:

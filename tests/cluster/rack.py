@@ -18,6 +18,7 @@ import pytest
 from advent_dist.override import to_json
 from cluster.testbed.hosts import LAUNCHER, Bed, switched_on
 from shards.local_s3 import local_s3
+from tests.cluster.impatient import EXPORTS
 from tests.driver import Driver
 from tests.helpers import tiny_run, write_tiny_shards
 from tests.waiting import wait_until
@@ -47,7 +48,7 @@ class Rack:
 
     def power_off(self, number: int) -> None:
         """End a host with all that it runs."""
-        self.bed.power_off(f"10.77.0.{10 + number}")
+        self.bed.power_off(self.bed.address(number))
 
     def up(self) -> None:
         """Bring the cluster up, or its head again."""
@@ -108,7 +109,7 @@ def rack(folder: Path) -> Iterator[Rack]:
             assert up.runs_ray(up.head)
             ray("down", "-y", str(file))
             assert not up.runs_ray(up.head)
-            # It ends Ray on the head; the workers' ends when it has not been heard of for a minute.
+            # It ends Ray on the head; the workers' ends when it has not been heard of for a while.
             wait_until(
                 lambda: not any(up.runs_ray(address) for address in bed.hosts),
                 within_s=120,
@@ -126,9 +127,7 @@ def _bucket(bed: Bed) -> Iterator[None]:
         for name, value in environment.items():
             patch.setenv(name, value)
             lines.append(f"export {name}={shlex.quote(value)}\n")
-        # The hosts have one memory between them: what one sees of it says nothing of its own.
-        lines.append("export RAY_memory_monitor_refresh_ms=0 RAY_worker_niceness=0\n")
-        (bed.shared / "environment.sh").write_text("".join(lines))
+        (bed.shared / "environment.sh").write_text("".join([*lines, EXPORTS]))
         write_tiny_shards(f"{BUCKET}/shards")
         yield
 
@@ -164,15 +163,13 @@ class Training(Driver):
 
     def __init__(self, rack: Rack, name: str, **changes: Any) -> None:
         self.rack = rack
-        run = tiny_run(
-            f"{BUCKET}/shards",
-            f"{BUCKET}/runs",
+        usual = {
             # A host has room for one worker.
-            cluster__cpus_per_worker=2,
-            run__name=name,
-            run__evaluate_every=1000,
-            **changes,
-        )
+            "cluster__cpus_per_worker": 2,
+            "run__evaluate_every": 1000,
+            "run__checkpoint_every": 10,
+        }
+        run = tiny_run(f"{BUCKET}/shards", f"{BUCKET}/runs", run__name=name, **{**usual, **changes})
         config = rack.bed.shared / f"{name}.json"
         config.write_text(to_json(run))
         super().__init__(run, rack.bed.folder / f"{name}.log", patience_s=_STEP_S)
@@ -186,13 +183,8 @@ class Training(Driver):
         """Number of a host on which a worker of the run is."""
         for address in self.rack.bed.hosts:
             if "ray::RayTrainWorker" in self.rack.bed.run(address, "ps axww -o args"):
-                return number_of(address)
+                return self.rack.bed.number(address)
         raise AssertionError("no host runs a worker")
-
-
-def number_of(address: str) -> int:
-    """Number of the host at an address."""
-    return int(address.rpartition(".")[2]) - 10
 
 
 def findings(said: str) -> dict[str, Any]:

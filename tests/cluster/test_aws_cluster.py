@@ -24,6 +24,7 @@ from advent_dist.override import to_json
 from advent_dist.runfolder import CHECKPOINTS, RunFolder
 from cluster.testbed.hosts import Bed, switched_on
 from shards.local_s3 import local_s3
+from tests.cluster.impatient import EXPORTS
 from tests.cluster.instance_hosts import GATEWAY, instances_are_hosts
 from tests.cluster.pretended_aws import (
     BUCKET,
@@ -61,7 +62,7 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     ):
         variables = {name: value for name, value in os.environ.items() if name[:4] == "AWS_"}
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
-        (bed.shared / "aws.sh").write_text("".join(lines))
+        (bed.shared / "aws.sh").write_text("".join([*lines, EXPORTS]))
         # What Ray would make is the key that the hosts let in.
         name = f"ray-autoscaler_{REGION}"
         shutil.copy(bed.key, folder / ".ssh" / f"{name}.pem")
