@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 SLOW := tests/integration/test_elastic.py tests/integration/test_sweep_killed.py
 
-.PHONY: setup format check test test-slow test-cluster test-cluster-core test-unit test-golden test-distributed test-integration bench golden demo sweep-demo browser hosts ci clean
+.PHONY: setup format check test test-slow test-cluster test-unit test-golden test-distributed test-integration bench golden demo sweep-demo browser hosts ci clean
 
 setup: .venv/.installed
 
@@ -49,11 +49,6 @@ test-integration: setup
 test-cluster: setup hosts
 	cluster/testbed/enter.sh $(PYTEST) tests/cluster
 
-# What ci runs of it: no host goes, so nothing waits for one.
-test-cluster-core: setup hosts
-	cluster/testbed/enter.sh $(PYTEST) tests/cluster -k \
-	  'test_enter or bootstrap or healthy or main_command or jobs_api or one_host_only or driver_is_killed'
-
 # CAMVID=DIR: the photographs in SegNet's layout.
 bench: setup
 	$(BIN)/python benchmarks/decode.py $(if $(CAMVID),--camvid $(CAMVID))
@@ -83,7 +78,7 @@ hosts:
 	  test -z "$$missing" || { apt-get update -q && apt-get install -qy openssh-server rsync iproute2 faketime; } \
 	  || echo "no $$missing: the tests on several hosts are skipped"
 
-ci: check browser test test-slow test-cluster-core
+ci: check browser test test-slow test-cluster
 
 clean:
 	rm -rf .venv build runs

@@ -89,6 +89,17 @@ def training_nodes(cluster: ClusterConfig) -> list[dict[str, Any]]:
     return alive if cluster.head_trains or not others else others
 
 
+def leaving_nodes() -> set[str]:
+    """Ids of the nodes that have been called back, or drained, and take no new workers."""
+    return set(ray_state.get_draining_nodes())
+
+
+def staying_nodes() -> set[str]:
+    """Ids of the nodes that new workers can be placed on, as of now."""
+    alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]
+    return alive - leaving_nodes()
+
+
 def idle_head(cluster: ClusterConfig) -> str | None:
     """Id of a head that has room for workers, but trains none since there are other nodes."""
     chosen = {node["NodeID"] for node in training_nodes(cluster)}

@@ -10,11 +10,20 @@ from typing import Any
 
 import ray.train
 from ray.train.torch import TorchTrainer
-from ray.train.v2._internal.execution.scaling_policy import ElasticScalingPolicy
+from ray.train.v2._internal.execution.scaling_policy import (
+    ElasticScalingPolicy,
+    NoopDecision,
+    ResizeDecision,
+    ScalingDecision,
+)
+from ray.train.v2._internal.execution.worker_group import (
+    WorkerGroupPollStatus,
+    WorkerGroupState,
+)
 
 from advent_dist.config import Experiment
 from advent_dist.global_batch import allowed_ranks
-from cluster.capacity import fit, label_selector, per_worker
+from cluster.capacity import fit, label_selector, leaving_nodes, per_worker, staying_nodes
 from cluster.failures import MistakesAreFinal
 
 
@@ -47,8 +56,27 @@ class WholeBatches(ElasticScalingPolicy):
         self._ranks = allowed_ranks(experiment)
 
     def _count_possible_workers(self, reserved_resources: dict[str, dict[str, float]]) -> int:
-        there = fit(list(reserved_resources.values()), self._cluster)
+        # Ray looks at the nodes every 20 s: workers on one that is gone since then, or about to go,
+        # would be waited for in vain for a minute.
+        staying = staying_nodes()
+        nodes = [node for name, node in reserved_resources.items() if name in staying]
+        there = fit(nodes, self._cluster)
         return max((ranks for ranks in self._ranks if ranks <= there), default=0)
+
+    def make_decision_for_running_worker_group(
+        self, worker_group_state: WorkerGroupState, worker_group_status: WorkerGroupPollStatus
+    ) -> ScalingDecision:
+        """Whether a run that has workers starts again with another number of them."""
+        decision = super().make_decision_for_running_worker_group(
+            worker_group_state, worker_group_status
+        )
+        is_smaller = (
+            isinstance(decision, ResizeDecision)
+            and decision.num_workers < worker_group_state.num_workers
+        )
+        # Not for nodes that were called back: the run is about to save a checkpoint for them, and
+        # Ray Train starts it again from there when they go.
+        return NoopDecision() if is_smaller and leaving_nodes() else decision
 
 
 class ElasticTrainer(TorchTrainer):

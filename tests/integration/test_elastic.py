@@ -111,6 +111,25 @@ def _samples_read(stream: dict[str, Any]) -> int:
     return int(before + stream["batches"] * stream["ranks"] * stream["batch_size"])
 
 
+def _call_back(nodes: Cluster, node: Any, deadline_s: int) -> None:
+    """Give notice to a node, as a cloud does."""
+    drain = [
+        *(sys.executable, "-m", "ray.scripts.scripts", "drain-node"),
+        *("--address", nodes.address, "--node-id", node.node_id),
+        *("--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "spot"),
+        *("--deadline-remaining-seconds", str(deadline_s)),
+    ]
+    subprocess.run(drain, check=True)
+
+
+def _saved(run: Training) -> int:
+    """Wait for the run's only checkpoint; its step."""
+    checkpoints = run.folder.folder.inside("checkpoints")
+    run.wait_for(lambda _: bool(checkpoints.folders()))
+    (saved,) = checkpoints.folders()
+    return int(saved.removeprefix("step_"))
+
+
 def test_a_notice_of_preemption_brings_a_checkpoint(
     nodes: Cluster, start: Callable[..., Training]
 ) -> None:
@@ -120,16 +139,31 @@ def test_a_notice_of_preemption_brings_a_checkpoint(
     run.wait_for(lambda rows: rows[-1]["step"] > 4)
     called_back = nodes.list_all_nodes()[-1]
     nodes.add_node(num_cpus=1)
-    drain = [
-        *(sys.executable, "-m", "ray.scripts.scripts", "drain-node"),
-        *("--address", nodes.address, "--node-id", called_back.node_id),
-        *("--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "spot"),
-        *("--deadline-remaining-seconds", str(deadline_s)),
-    ]
-    subprocess.run(drain, check=True)
-    run.wait_for(lambda _: bool(run.folder.folder.inside("checkpoints").folders()))
-    (saved,) = run.folder.folder.inside("checkpoints").folders()
-    assert 0 < int(saved.removeprefix("step_")) < steps
+    _call_back(nodes, called_back, deadline_s)
+    assert 0 < _saved(run) < steps
     time.sleep(deadline_s)
     nodes.remove_node(called_back, allow_graceful=False)
     run.finish(steps)
+
+
+def test_an_elastic_run_goes_on_smaller_after_a_notice(
+    nodes: Cluster, start: Callable[..., Training]
+) -> None:
+    """Not before its checkpoint is saved, and from there."""
+    steps, deadline_s = 200, 8
+    run = start(
+        run__name="shrunk",
+        run__steps=steps,
+        run__checkpoint_every=1000,
+        cluster__min_workers=1,
+        cluster__grow_every_s=1.0,
+        cluster__max_failures=1,
+    )
+    run.wait_for(lambda rows: rows[-1]["ranks"] == 2 and rows[-1]["step"] > 4)
+    _call_back(nodes, nodes.list_all_nodes()[-1], deadline_s)
+    saved = _saved(run)
+    run.wait_for(lambda rows: rows[-1]["ranks"] == 1)
+    # The node is still there: Ray Train starts the run again when the notice has run out.
+    rows = run.finish(steps)
+    ranks = [row["ranks"] for row in rows]
+    assert ranks == [2] * saved + [1] * (steps - saved)

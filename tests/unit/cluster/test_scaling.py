@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import ray
@@ -30,12 +31,54 @@ def _elastic(storage: str = "runs") -> Experiment:
     )
 
 
-@pytest.mark.parametrize(("room", "expected"), [(1, 0), (2, 2), (3, 2), (7, 4), (8, 8), (20, 8)])
-def test_only_numbers_that_divide_the_global_batch(room: int, expected: int) -> None:
+def _up(monkeypatch: pytest.MonkeyPatch, room: int, leaving: tuple[str, ...] = ()) -> None:
+    """So many nodes, 0 and up."""
+    nodes = [{"Alive": True, "NodeID": str(n), "Resources": {"CPU": 1.0}} for n in range(room)]
+    gone = {"Alive": False, "NodeID": "gone", "Resources": {"CPU": 1.0}}
+    monkeypatch.setattr(ray, "nodes", lambda: [*nodes, gone])
+    deadlines = dict.fromkeys(leaving, 0)
+    monkeypatch.setattr(capacities.ray_state, "get_draining_nodes", lambda: deadlines)
+
+
+def _policy() -> WholeBatches:
     experiment = _elastic()
-    policy = WholeBatches(scaling_config(experiment, None), experiment)
+    return WholeBatches(scaling_config(experiment, None), experiment)
+
+
+@pytest.mark.parametrize(("room", "expected"), [(1, 0), (2, 2), (3, 2), (7, 4), (8, 8), (20, 8)])
+def test_only_numbers_that_divide_the_global_batch(
+    room: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _up(monkeypatch, room)
     nodes = {str(number): {"CPU": 1.0} for number in range(room)}
-    assert policy._count_possible_workers(nodes) == expected
+    assert _policy()._count_possible_workers(nodes) == expected
+
+
+def test_nodes_that_are_gone_or_about_to_go_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's reservation is up to 20 s old."""
+    _up(monkeypatch, 4, leaving=("3",))
+    reserved = {name: {"CPU": 1.0} for name in ("0", "1", "2", "3", "gone")}
+    assert _policy()._count_possible_workers(reserved) == 2
+    _up(monkeypatch, 4)
+    assert _policy()._count_possible_workers(reserved) == 4
+
+
+@pytest.mark.parametrize(
+    ("leaving", "reserved", "expected"),
+    [((), 2, 2), (("3",), 4, None), (("7",), 8, None), ((), 4, None), ((), 8, 8)],
+)
+def test_a_run_does_not_shrink_before_its_checkpoint(
+    leaving: tuple[str, ...], reserved: int, expected: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of four workers: one of its nodes is called back, or one is that it would grow on."""
+    _up(monkeypatch, 8, leaving)
+    policy = _policy()
+    nodes = {str(number): {"CPU": 1.0} for number in range(reserved)}
+    monkeypatch.setattr(policy, "_maybe_send_resource_request", lambda: None)
+    monkeypatch.setattr(policy, "_get_reserved_resources", lambda: nodes)
+    running = SimpleNamespace(start_time=float("-inf"), num_workers=4)
+    decision = policy.make_decision_for_running_worker_group(running, None)  # type: ignore[arg-type]
+    assert getattr(decision, "num_workers", None) == expected
 
 
 def test_ray_train_is_given_the_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
