@@ -19,7 +19,7 @@ from advent_dist.override import to_json
 from cluster.testbed.hosts import LAUNCHER, Bed, switched_on
 from shards.local_s3 import local_s3
 from tests.cluster.impatient import EXPORTS
-from tests.driver import Driver
+from tests.driver import Driver, Rows
 from tests.helpers import tiny_run, write_tiny_shards
 from tests.waiting import wait_until
 
@@ -178,6 +178,12 @@ class Training(Driver):
     def go_on(self, command: str) -> None:
         """Start the driver, on the head."""
         self.start(self.rack.bed.ssh(self.rack.head, f"bash -lc {shlex.quote(command)}"))
+
+    def interrupt(self) -> Rows:
+        """End the driver as Ctrl-C does; all rows."""
+        self.rack.login(self.rack.head, "pkill -INT -f '[a]dvent-dist train'")
+        self.ends()
+        return self.rows()
 
     def host_of_a_rank(self) -> int:
         """Number of a host on which a worker of the run is."""

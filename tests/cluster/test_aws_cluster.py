@@ -45,7 +45,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 ROOT, RUNS = f"s3://{BUCKET}/shards", f"s3://{BUCKET}/runs"
-STEPS = 60
+STEPS = 40
 
 
 @pytest.fixture(scope="module")
