@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 import ray
 import torch
 
 from advent_dist import cli
-from advent_dist.config import Experiment
 from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError, UserError
 from advent_dist.runfolder import RunFolder
@@ -23,7 +17,6 @@ from advent_dist.scoring import score
 from advent_dist.status import find_runs
 from cluster.launch import launch
 from tests.helpers import tiny_run, write_tiny_shards
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 
@@ -78,43 +71,6 @@ def test_run_and_resume(shards: str, bucket: str, tmp_path: Path) -> None:
     written = "".join(file.read_text() for file in logs.glob("worker-*.err"))
     for rank in (0, 1):
         assert f"[runs/through rank {rank}/2] INFO" in written, "lines name run and rank"
-
-
-@contextmanager
-def _a_worker_killed(run: Experiment) -> Iterator[None]:
-    """Kill a worker of the run once it has saved a checkpoint."""
-    folder = RunFolder.of(run)
-
-    def kill_one() -> None:
-        wait_until(lambda: folder.folder.exists("summary.json"), within_s=60)
-        # Only descendants of this process: another job's workers have the same name.
-        family = psutil.Process().children(recursive=True)
-        worker = next(one for one in family if one.cmdline()[:1] == ["ray::RayTrainWorker"])
-        worker.send_signal(signal.SIGKILL)
-
-    thread = threading.Thread(target=kill_one)
-    thread.start()
-    yield
-    thread.join()
-
-
-def test_a_killed_worker_is_replaced(shards: str, tmp_path: Path) -> None:
-    run = tiny_run(
-        shards, str(tmp_path), run__name="killed", run__steps=40, cluster__max_failures=1
-    )
-    with _a_worker_killed(run):
-        progress = launch(run)
-    assert progress.step == 40
-    assert [row["step"] for row in RunFolder.of(run).rows()] == list(range(1, 41))
-
-
-def test_a_killed_worker_ends_a_run_that_may_not_fail(shards: str, tmp_path: Path) -> None:
-    run = tiny_run(shards, str(tmp_path), run__name="once", run__steps=40)
-    with (
-        _a_worker_killed(run),
-        pytest.raises(UserError, match=r"rank \d of the run is lost.* cluster.max_failures = 0"),
-    ):
-        launch(run)
 
 
 def test_a_mistake_is_not_tried_again(shards: str, tmp_path: Path) -> None:
