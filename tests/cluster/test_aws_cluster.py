@@ -45,7 +45,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 ROOT, RUNS = f"s3://{BUCKET}/shards", f"s3://{BUCKET}/runs"
-STEPS = 40
+STEPS = 60
 
 
 @pytest.fixture(scope="module")
