@@ -55,6 +55,7 @@ bench: setup
 	$(BIN)/python benchmarks/input_pipeline.py $(if $(CAMVID),--camvid $(CAMVID)) --peers
 	$(BIN)/python benchmarks/camvid_day_dusk.py $(if $(CAMVID),--camvid $(CAMVID))
 	$(BIN)/python benchmarks/asha.py
+	$(BIN)/python benchmarks/training_step.py
 
 # Rewrites the stored loss curves; a change in them needs a line in CHANGELOG.md.
 golden: setup
