@@ -24,7 +24,7 @@ import tyro
 from record import keep
 from replay import Curve, asha, at_random, everything
 
-from advent_dist.runfolder import RunFolder
+from advent_dist.runs.folder import RunFolder
 from tune.folder import SweepFolder
 from tune.options import Options as SweepOptions
 from tune.plan import Plan, make_plan

@@ -19,10 +19,10 @@ from typing import Any
 import tyro
 from record import keep
 
+from advent_dist.config.override import override
 from advent_dist.experiments import experiment
-from advent_dist.override import override
-from advent_dist.runfolder import RunFolder
-from advent_dist.scoring import score
+from advent_dist.runs.folder import RunFolder
+from advent_dist.runs.scoring import score
 from cluster.launch import launch, ray_cluster
 from shards.camvid import CamVid
 from shards.options import BuildOptions

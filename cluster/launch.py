@@ -16,13 +16,13 @@ from pyarrow.fs import FSSpecHandler, PyFileSystem
 from ray.train.torch import TorchConfig
 
 from advent_dist.config import ClusterConfig, Experiment
+from advent_dist.config.override import override, to_json
 from advent_dist.data.store import Folder, impatient
 from advent_dist.errors import ConfigError, DivergedError
-from advent_dist.global_batch import allowed_ranks
-from advent_dist.override import override, to_json
-from advent_dist.preflight import check
-from advent_dist.progress import Progress
-from advent_dist.runfolder import CHECKPOINTS, RunFolder
+from advent_dist.runs.folder import CHECKPOINTS, RunFolder
+from advent_dist.runs.preflight import check
+from advent_dist.training.global_batch import allowed_ranks
+from advent_dist.training.progress import Progress
 from cluster.address import why_unreachable
 from cluster.autoscaled import may_grow
 from cluster.board import BoardObserver, ProgressBoard, progress_bar

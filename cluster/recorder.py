@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from advent_dist.checkpoint import read_progress
 from advent_dist.config import Experiment
 from advent_dist.parallel.world import World
-from advent_dist.progress import Progress
-from advent_dist.runfolder import RunFolder
-from advent_dist.tensorboard import EventLog
+from advent_dist.runs.folder import RunFolder
+from advent_dist.runs.tensorboard import EventLog
+from advent_dist.training.checkpoint import read_progress
+from advent_dist.training.progress import Progress
 from cluster.logs import run_label
 from cluster.metrics import CHECKPOINT_TIME, RayMetrics
 

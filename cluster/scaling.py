@@ -22,7 +22,7 @@ from ray.train.v2._internal.execution.worker_group import (
 )
 
 from advent_dist.config import Experiment
-from advent_dist.global_batch import allowed_ranks
+from advent_dist.training.global_batch import allowed_ranks
 from cluster.capacity import fit, label_selector, leaving_nodes, per_worker, staying_nodes
 from cluster.failures import MistakesAreFinal
 

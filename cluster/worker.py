@@ -13,12 +13,12 @@ import ray.train
 import ray.train.torch
 import torch
 
+from advent_dist.config.override import from_json
 from advent_dist.errors import DivergedError
-from advent_dist.override import from_json
 from advent_dist.parallel.world import World
-from advent_dist.progress import Progress
-from advent_dist.rank import train_rank
-from advent_dist.runfolder import checkpoint_name
+from advent_dist.runs.folder import checkpoint_name
+from advent_dist.training.progress import Progress
+from advent_dist.training.rank import train_rank
 from cluster.logs import log_as
 from cluster.preemption import PreemptionNotice
 from cluster.recorder import Recorder

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from advent_dist.config import Experiment
-from advent_dist.runfolder import RunFolder
+from advent_dist.runs.folder import RunFolder
 from tests.waiting import wait_until
 
 Rows = list[dict[str, Any]]

@@ -16,8 +16,8 @@ import torch
 import torch.distributed as dist
 
 from advent_dist.config import Experiment
+from advent_dist.config.override import override
 from advent_dist.experiments import experiment
-from advent_dist.override import override
 from advent_dist.parallel.world import World
 from advent_dist.types import IGNORE_INDEX, DomainBatch
 from tests.shard_helpers import examples, write_shards

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from advent_dist.config.override import override
 from advent_dist.data.classes import class_set
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.experiments import experiment
-from advent_dist.override import override
 
 LAMBDA, LR, DISCRIMINATOR_LR = (
     "method.lambda_adv",

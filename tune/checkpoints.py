@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from advent_dist.checkpoint import RUN_FILE
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.parallel.world import World
-from advent_dist.progress import Progress
-from advent_dist.runfolder import CHECKPOINTS, RunFolder, checkpoint_name
+from advent_dist.runs.folder import CHECKPOINTS, RunFolder, checkpoint_name
+from advent_dist.training.checkpoint import RUN_FILE
+from advent_dist.training.progress import Progress
 
 _KEPT_FILE = "kept.json"
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from advent_dist.environment import DATA, EXPERIMENT, SET
 from advent_dist.errors import UserError
+from advent_dist.experiments.environment import DATA, EXPERIMENT, SET
 from tune.options import Options
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import ray.tune
 from ray.tune.search import Searcher
 
+from advent_dist.config.override import override
 from advent_dist.data.store import folder_url
-from advent_dist.override import override
-from advent_dist.runfolder import RunFolder
+from advent_dist.runs.folder import RunFolder
 from tune.folder import FINAL_FILE, FINALS, SweepFolder, Trial
 from tune.metric import Metric
 from tune.observer import TrialObserver

@@ -11,9 +11,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from advent_dist.config import Experiment, SourceOnlyConfig
-from advent_dist.environment import EXPERIMENT, assignment, experiment_of, surroundings
+from advent_dist.config.override import override
 from advent_dist.errors import ConfigError
-from advent_dist.override import override
+from advent_dist.experiments.environment import EXPERIMENT, assignment, experiment_of, surroundings
 from cluster.launch import absolute
 from tune.metric import Metric
 from tune.options import Options

@@ -6,7 +6,7 @@ from typing import Any
 
 from ray.tune import Callback
 
-from advent_dist.runfolder import CHECKPOINTS
+from advent_dist.runs.folder import CHECKPOINTS
 from tune.folder import SweepFolder, Trial
 from tune.metric import Metric
 from tune.plan import Plan

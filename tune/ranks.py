@@ -13,8 +13,8 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from advent_dist.config import Experiment
-from advent_dist.override import from_json, to_json
-from advent_dist.progress import Progress
+from advent_dist.config.override import from_json, to_json
+from advent_dist.training.progress import Progress
 from cluster.launch import worker_environment
 from cluster.recorder import Observer
 
@@ -27,7 +27,7 @@ class Rank:
         import torch
 
         import advent_dist.parallel.deepspeed
-        import advent_dist.rank  # noqa: F401
+        import advent_dist.training.rank  # noqa: F401
 
         torch.set_num_threads(threads)
 
@@ -63,7 +63,9 @@ class Rank:
 
 def score_run(run: str, which: str, folder: str) -> dict[str, Any]:
     """Evaluate a run's checkpoint, `last` or `best`, on a shard folder."""
-    from advent_dist.scoring import score  # loads torch, which a trial's own process never does
+    from advent_dist.runs.scoring import (
+        score,  # loads torch, which a trial's own process never does
+    )
 
     return score([run], which, folder).to_json()
 

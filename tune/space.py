@@ -20,8 +20,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from advent_dist.config import Experiment
+from advent_dist.config.override import override
 from advent_dist.errors import ConfigError
-from advent_dist.override import override
 
 Values = dict[str, Any]
 """Dotted config path -> value: what distinguishes one trial."""

@@ -18,7 +18,7 @@ from ray.tune.search import Searcher
 
 from advent_dist.data.store import open_folder, own_storage
 from advent_dist.errors import UserError
-from advent_dist.preflight import check
+from advent_dist.runs.preflight import check
 from cluster.here import beside_the_driver
 from cluster.joining import wait_for_workers
 from cluster.launch import ray_cluster, ray_storage

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from advent_dist.config import Experiment
 from advent_dist.parallel.world import World
-from advent_dist.progress import Progress
-from advent_dist.rank import train_rank
-from advent_dist.runfolder import RunFolder
+from advent_dist.runs.folder import RunFolder
+from advent_dist.training.progress import Progress
+from advent_dist.training.rank import train_rank
 from cluster.logs import log_as
 from cluster.recorder import Observer, Recorder
 from tune.checkpoints import CheckpointStore

@@ -19,8 +19,8 @@ from ray.tune.result import TIMESTEPS_TOTAL
 
 from advent_dist.config import Experiment
 from advent_dist.errors import UserError
-from advent_dist.progress import Progress
-from advent_dist.runfolder import CONFIG_FILE, RunFolder
+from advent_dist.runs.folder import CONFIG_FILE, RunFolder
+from advent_dist.training.progress import Progress
 from cluster.launch import fit
 from tune.folder import State, SweepFolder, Trial
 from tune.observer import TrialObserver

@@ -15,13 +15,13 @@ import tyro
 
 from advent_dist.commands.report import write_report
 from advent_dist.config import Experiment
+from advent_dist.config.override import override
 from advent_dist.experiments import experiment
-from advent_dist.override import override
-from advent_dist.panels import draw_panels
 from advent_dist.report import comparison_report, read_run
-from advent_dist.runfolder import REPORT_FILE, SUMMARY_FILE, RunFolder
-from advent_dist.scoring import score
-from advent_dist.trained import available_device, load_run
+from advent_dist.runs.folder import REPORT_FILE, SUMMARY_FILE, RunFolder
+from advent_dist.runs.panels import draw_panels
+from advent_dist.runs.scoring import score
+from advent_dist.runs.trained import available_device, load_run
 from cluster.launch import launch, ray_cluster
 from shards.local_s3 import local_s3
 from shards.streets_data import build_streets_data

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from advent_dist.commands.train import parse
 from advent_dist.config import ClusterConfig, Experiment
-from advent_dist.environment import EXPERIMENT, named_experiment
 from advent_dist.errors import ConfigError
+from advent_dist.experiments.environment import EXPERIMENT, named_experiment
 from cluster.doctor.finding import Finding, passes
 from cluster.doctor.table import WIDTH, count, draw
 

@@ -11,8 +11,8 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from advent_dist.evaluate import Evaluation
-from advent_dist.scoring import score
+from advent_dist.evaluation.counts import Evaluation
+from advent_dist.runs.scoring import score
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ import torch
 import tyro
 from torch import Tensor
 
-from advent_dist.predict import predict
-from advent_dist.trained import available_device, load_runs
+from advent_dist.runs.predict import predict
+from advent_dist.runs.trained import available_device, load_runs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from advent_dist.panels import draw_panels
 from advent_dist.report import read_run, run_report
-from advent_dist.runfolder import REPORT_FILE, RunFolder
-from advent_dist.trained import available_device, load_run
+from advent_dist.runs.folder import REPORT_FILE, RunFolder
+from advent_dist.runs.panels import draw_panels
+from advent_dist.runs.trained import available_device, load_run
 
 
 def write_report(run: RunFolder) -> None:

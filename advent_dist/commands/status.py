@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from advent_dist.errors import ConfigError
-from advent_dist.status import RunStatus, State, find_runs
+from advent_dist.runs.status import RunStatus, State, find_runs
 
 _WIDTH = 100
 _STYLES: dict[State, str] = {"finished": "green", "going": "cyan", "stale": "yellow"}

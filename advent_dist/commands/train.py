@@ -12,10 +12,10 @@ from contextlib import redirect_stderr
 import tyro
 
 from advent_dist.config import Experiment
-from advent_dist.environment import experiment_in, surroundings
+from advent_dist.config.override import override
 from advent_dist.errors import ConfigError
 from advent_dist.experiments import EXPERIMENTS, experiment
-from advent_dist.override import override
+from advent_dist.experiments.environment import experiment_in, surroundings
 
 _USAGE = """\
 usage: advent-dist train NAME [--a.b value ...]
@@ -91,7 +91,7 @@ def train(chosen: Experiment) -> int:
         The exit status.
     """
     from advent_dist.commands.report import write_report
-    from advent_dist.runfolder import CONFIG_FILE, REPORT_FILE, RunFolder
+    from advent_dist.runs.folder import CONFIG_FILE, REPORT_FILE, RunFolder
     from cluster.launch import launch
     from shards.streets_data import ensure_streets
 

@@ -20,11 +20,11 @@ import tyro
 from torch import Tensor, nn
 
 import advent_dist.parallel.deepspeed  # noqa: F401, in memory whoever takes the steps
-from advent_dist.assembly import build_method
+from advent_dist.config.override import override
 from advent_dist.experiments import experiment
 from advent_dist.models.segmenter import Segmenter
-from advent_dist.override import override
 from advent_dist.parallel.group import process_group
+from advent_dist.training.assembly import build_method
 from advent_dist.types import DomainBatch
 
 Step = Callable[[DomainBatch], object]

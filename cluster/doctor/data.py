@@ -6,7 +6,7 @@ from advent_dist.config import Experiment
 from advent_dist.data.manifest import Manifest
 from advent_dist.data.store import folder_url, read_manifest
 from advent_dist.errors import MissingError, UserError
-from advent_dist.preflight import check
+from advent_dist.runs.preflight import check
 from cluster.doctor.finding import Finding, failure, ok, warning
 from shards.streets_data import PARTS
 

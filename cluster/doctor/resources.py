@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advent_dist.config import ClusterConfig, Experiment
-from advent_dist.global_batch import allowed_ranks
+from advent_dist.training.global_batch import allowed_ranks
 from cluster.autoscaled import may_grow
 from cluster.capacity import Capacity, fit, per_worker
 from cluster.doctor.finding import Finding, failure, ok, warning

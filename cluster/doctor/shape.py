@@ -11,8 +11,8 @@ from ray.autoscaler._private.kuberay.autoscaling_config import (
 )
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from advent_dist.environment import EXPERIMENT, named_experiment
 from advent_dist.errors import ConfigError, UserError
+from advent_dist.experiments.environment import EXPERIMENT, named_experiment
 from cluster.autoscaled import largest
 from cluster.capacity import Capacity
 from cluster.doctor.finding import Finding, failure, warning

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from advent_dist.override import to_json
+from advent_dist.config.override import to_json
 from cluster.testbed.hosts import LAUNCHER, Bed, switched_on
 from shards.local_s3 import local_s3
 from tests.cluster.impatient import EXPORTS

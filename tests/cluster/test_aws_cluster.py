@@ -19,9 +19,9 @@ import boto3
 import pytest
 
 from advent_dist.config import Experiment
+from advent_dist.config.override import to_json
 from advent_dist.data.store import open_folder
-from advent_dist.override import to_json
-from advent_dist.runfolder import CHECKPOINTS, RunFolder
+from advent_dist.runs.folder import CHECKPOINTS, RunFolder
 from cluster.testbed.hosts import Bed, switched_on
 from shards.local_s3 import local_s3
 from tests.cluster.impatient import EXPORTS

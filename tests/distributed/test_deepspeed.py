@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn.modules.module import register_module_forward_hook
 
-from advent_dist.assembly import build_method
 from advent_dist.config import EngineConfig
+from advent_dist.config.override import override
 from advent_dist.methods.base import Method
-from advent_dist.override import override
 from advent_dist.parallel.deepspeed import deepspeed_config
 from advent_dist.parallel.world import World
+from advent_dist.training.assembly import build_method
 from tests.helpers import random_batch, run_ranks, tiny_experiment
 
 SHARDED = {

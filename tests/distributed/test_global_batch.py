@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from advent_dist.assembly import build_method
-from advent_dist.global_batch import for_ranks
-from advent_dist.meter import Meter
-from advent_dist.override import override
+from advent_dist.config.override import override
 from advent_dist.parallel.world import World
+from advent_dist.training.assembly import build_method
+from advent_dist.training.global_batch import for_ranks
+from advent_dist.training.meter import Meter
 from tests.helpers import random_batch, run_ranks, tiny_experiment
 
 MICRO_BATCHES = 4

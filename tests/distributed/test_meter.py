@@ -6,8 +6,8 @@ from typing import Any
 import torch
 
 from advent_dist.errors import DivergedError
-from advent_dist.meter import Meter
 from advent_dist.parallel.world import World
+from advent_dist.training.meter import Meter
 from tests.helpers import random_batch, run_ranks
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from advent_dist.assembly import build_method
 from advent_dist.config import EngineConfig
-from advent_dist.override import override
+from advent_dist.config.override import override
 from advent_dist.parallel.world import World
+from advent_dist.training.assembly import build_method
 from tests.helpers import random_batch, run_ranks, tiny_experiment
 
 STEPS = 5

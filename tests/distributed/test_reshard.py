@@ -11,19 +11,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from advent_dist import checkpoint
-from advent_dist.assembly import build_method
 from advent_dist.config import EngineConfig, Experiment
+from advent_dist.config.override import override
 from advent_dist.methods.base import Method
-from advent_dist.override import override
 from advent_dist.parallel import pieces
 from advent_dist.parallel.buffers import pooled_batch_norm
 from advent_dist.parallel.deepspeed import DeepSpeedEngine
 from advent_dist.parallel.engine import Engine
 from advent_dist.parallel.local import LocalEngine
 from advent_dist.parallel.world import World
-from advent_dist.progress import Progress
-from advent_dist.repeated_sgd import RepeatedSGD
+from advent_dist.training import checkpoint
+from advent_dist.training.assembly import build_method
+from advent_dist.training.progress import Progress
+from advent_dist.training.repeated_sgd import RepeatedSGD
 from tests.helpers import random_batch, run_ranks, tiny_experiment
 
 GLOBAL_MICRO_BATCHES = 4

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 
 from advent_dist.parallel.world import World
-from advent_dist.progress import Progress
-from advent_dist.rank import train_rank
+from advent_dist.training.progress import Progress
+from advent_dist.training.rank import train_rank
 from tests.helpers import run_ranks, tiny_run, write_tiny_shards
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 
 import tests.conftest  # noqa: F401  # before PyTorch computes: the instruction set
-from advent_dist.assembly import build_method
+from advent_dist.config.override import override
 from advent_dist.losses import poly_lr
-from advent_dist.override import override
 from advent_dist.parallel.world import World
+from advent_dist.training.assembly import build_method
 from tests.helpers import random_batch, tiny_experiment
 
 FOLDER = Path(__file__).parent

@@ -23,9 +23,9 @@ from advent_dist.methods.minent import MinEnt
 from advent_dist.models.deeplab_v2 import DeepLabV2
 from advent_dist.models.discriminator import Discriminator
 from advent_dist.models.segmenter import Normalise, Segmenter
-from advent_dist.optimizers import discriminator_optimizer, segmenter_optimizer
 from advent_dist.parallel.local import LocalEngine
 from advent_dist.parallel.world import World
+from advent_dist.training.optimizers import discriminator_optimizer, segmenter_optimizer
 from advent_dist.types import DomainBatch
 from tests.golden.published import published_steps
 from tests.golden.reference_weights import fill

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from advent_dist import cli
+from advent_dist.config.override import to_json
 from advent_dist.data.store import open_folder
-from advent_dist.override import to_json
 from cluster.launch import launch
 from tests.helpers import tiny_run, write_tiny_shards
 from tests.shard_helpers import examples, write_shards

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ray.cluster_utils import Cluster
 
-from advent_dist.override import to_json
+from advent_dist.config.override import to_json
 from tests.driver import Driver
 from tests.helpers import tiny_run, write_tiny_shards
 

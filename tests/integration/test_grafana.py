@@ -17,7 +17,7 @@ import requests
 from ray.cluster_utils import Cluster
 from ray.dashboard.modules.reporter.reporter_agent import METRICS_GAUGES
 
-from advent_dist.override import to_json
+from advent_dist.config.override import to_json
 from tests.helpers import tiny_run, write_tiny_shards
 
 _REPOSITORY = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ import pytest
 
 from advent_dist.config import Experiment
 from advent_dist.errors import UserError
-from advent_dist.runfolder import RunFolder
+from advent_dist.runs.folder import RunFolder
 from cluster.launch import launch
 from tests.helpers import tiny_run, write_tiny_shards
 from tests.waiting import wait_until

@@ -12,9 +12,9 @@ import torch
 from advent_dist import cli
 from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError, UserError
-from advent_dist.runfolder import RunFolder
-from advent_dist.scoring import score
-from advent_dist.status import find_runs
+from advent_dist.runs.folder import RunFolder
+from advent_dist.runs.scoring import score
+from advent_dist.runs.status import find_runs
 from cluster.launch import launch
 from tests.helpers import tiny_run, write_tiny_shards
 

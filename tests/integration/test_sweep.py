@@ -14,10 +14,10 @@ import pytest
 import ray
 from ray.util.placement_group import placement_group_table
 
+from advent_dist.config.override import to_json
 from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError, UserError
-from advent_dist.override import to_json
-from advent_dist.runfolder import RunFolder
+from advent_dist.runs.folder import RunFolder
 from tests.helpers import tiny_run, write_tiny_shards
 from tests.shard_helpers import examples, write_shards
 from tests.waiting import wait_until

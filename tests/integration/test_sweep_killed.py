@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from advent_dist.override import to_json
+from advent_dist.config.override import to_json
 from tests.helpers import tiny_run, write_tiny_shards
 from tests.waiting import wait_until
 from tune import search

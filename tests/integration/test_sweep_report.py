@@ -16,7 +16,7 @@ from advent_dist.data.store import open_folder
 from tests.browser import browser, open_page
 from tests.helpers import write_tiny_shards
 from tests.sweep_folder import FakeSweep, write_sweep
-from tests.unit.test_trained import trained_run
+from tests.unit.runs.test_trained import trained_run
 from tune.report import write_report
 
 WIDTHS = (1280, 390)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from advent_dist import cli
+from advent_dist.config.override import override, to_json
 from advent_dist.experiments import EXPERIMENTS, experiment
-from advent_dist.override import override, to_json
 
 
 @pytest.fixture(autouse=True)

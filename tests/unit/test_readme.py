@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from advent_dist.commands.train import parse
+from advent_dist.config.override import to_json
 from advent_dist.experiments import experiment
-from advent_dist.override import to_json
 
 _TEXT = (Path(__file__).parents[2] / "README.md").read_text()
 _TRAININGS = re.findall(

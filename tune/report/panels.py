@@ -13,7 +13,7 @@ from tune.report.configurations import configurations
 from tune.report.record import Sweep
 
 if TYPE_CHECKING:
-    from advent_dist.trained import TrainedRun
+    from advent_dist.runs.trained import TrainedRun
 
 TITLE = "Predictions"
 
@@ -58,8 +58,8 @@ def _runs(sweep: Sweep) -> tuple[dict[str, str], str]:
 def _draw(runs: dict[str, str], folder: str) -> tuple[list[Panel], dict[str, str]]:
     """Panels of those runs that can be read, and why the others can't."""
     # Imported here: PyTorch takes seconds, and a page may have no pictures.
-    from advent_dist.panels import draw_panels
-    from advent_dist.trained import TrainedRun
+    from advent_dist.runs.panels import draw_panels
+    from advent_dist.runs.trained import TrainedRun
 
     opened = {title: _open(url) for title, url in runs.items()}
     loaded = {title: one for title, one in opened.items() if isinstance(one, TrainedRun)}
@@ -72,7 +72,7 @@ def _draw(runs: dict[str, str], folder: str) -> tuple[list[Panel], dict[str, str
 
 def _open(url: str) -> TrainedRun | str:
     """The last checkpoint of a run, or why it can't be had."""
-    from advent_dist.trained import available_device, load_run
+    from advent_dist.runs.trained import available_device, load_run
 
     try:
         return load_run(url, "last", available_device())

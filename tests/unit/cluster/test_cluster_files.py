@@ -13,8 +13,8 @@ import pytest
 import yaml
 from ray.autoscaler._private.util import validate_config
 
-from advent_dist.environment import named_experiment
 from advent_dist.errors import ConfigError
+from advent_dist.experiments.environment import named_experiment
 from cluster.doctor.cluster_file import judge_cluster_file
 from cluster.doctor.finding import Finding
 from cluster.doctor.shape import autoscaling, variables

@@ -13,7 +13,7 @@ import ray.train
 from advent_dist.config import ClusterConfig, Experiment
 from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError
-from advent_dist.runfolder import RunFolder
+from advent_dist.runs.folder import RunFolder
 from cluster import capacity as capacities
 from cluster import launch as launching
 from tests.helpers import tiny_run

@@ -12,7 +12,7 @@ from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from advent_dist.config import Experiment
 from advent_dist.errors import ConfigError
-from advent_dist.runfolder import RunFolder
+from advent_dist.runs.folder import RunFolder
 from cluster import capacity as capacities
 from cluster import launch as launching
 from cluster.scaling import WholeBatches, scaling_config

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from advent_dist import cli
-from advent_dist.scoring import score
+from advent_dist.runs.scoring import score
 from tests.shard_helpers import examples, write_shards
-from tests.unit.test_trained import trained_run
+from tests.unit.runs.test_trained import trained_run
 
 CLASSES = {"data__classes": "camvid11", "data__evaluation": "val", "data__workers_per_rank": 0}
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from advent_dist import cli
-from tests.unit.test_trained import trained_run
+from tests.unit.runs.test_trained import trained_run
 
 
 def test_an_ensemble_predicts_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

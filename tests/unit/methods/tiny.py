@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from advent_dist.assembly import build_method
 from advent_dist.config import (
     AdventConfig,
     AdventMinEntConfig,
     MinEntConfig,
     SourceOnlyConfig,
 )
+from advent_dist.config.override import override
 from advent_dist.methods.base import Method
-from advent_dist.override import override
 from advent_dist.parallel.world import World
+from advent_dist.training.assembly import build_method
 from tests.helpers import tiny_experiment
 
 Weights = dict[str, Tensor]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from advent_dist.config.override import override, to_json
 from advent_dist.errors import ConfigError
 from advent_dist.experiments import experiment
-from advent_dist.override import override, to_json
 from tests.unit.tune.helpers import plan
 from tune.options import Options
 from tune.plan import make_plan

@@ -5,9 +5,9 @@ import math
 
 import pytest
 
+from advent_dist.config.override import override
 from advent_dist.errors import ConfigError
 from advent_dist.experiments import experiment
-from advent_dist.override import override
 from tests.helpers import tiny_experiment
 from tune.space import Choice, LogUniform, Ratio, Space, Uniform, parse, ready_made
 

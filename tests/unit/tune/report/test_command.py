@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from advent_dist.commands.train import parse
+from advent_dist.config.override import override
 from advent_dist.experiments import experiment
-from advent_dist.override import override
 from tune.report.command import train_command
 
 VALUES = {"method.lambda_adv": 0.0034, "optimizer.segmenter_lr": 4.8e-05}

@@ -13,8 +13,8 @@ import pytest
 
 from tests.helpers import write_tiny_shards
 from tests.sweep_folder import LAMBDA, LR, PUBLISHED, FakeSweep, write_sweep
-from tests.unit.test_report import Reader, cells_of_row
-from tests.unit.test_trained import trained_run
+from tests.unit.report.test_report import Reader, cells_of_row
+from tests.unit.runs.test_trained import trained_run
 from tune.report.__main__ import main
 from tune.report.reading import read_sweep
 from tune.report.results import results

@@ -1,0 +1,1 @@
+"""Predictions to numbers: counts of pixels, metrics, criteria that need no labels."""

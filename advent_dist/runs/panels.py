@@ -1,0 +1,45 @@
+"""Pictures for the reports: the first evaluation images, with what each run makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+
+import torch
+
+from advent_dist.data.loader import EvaluationLoader
+from advent_dist.evaluation.counts import pixel_entropy
+from advent_dist.pictures import panel, to_png
+from advent_dist.report import Panel
+from advent_dist.runs.trained import TrainedRun, available_device
+
+
+def draw_panels(
+    runs: Mapping[str, TrainedRun], folder: str | None = None, number: int = 4
+) -> list[Panel]:
+    """One row of tiles an image: the image, its label, each run's prediction and entropy.
+
+    Args:
+        runs: Caption -> run; all of one task.
+        folder: Shards to take the images from; none takes the first run's `data.evaluation`.
+        number: How many images.
+    """
+    first = next(iter(runs.values()))
+    data = first.experiment.data
+    loader = EvaluationLoader(data, folder or data.evaluation, rank=0, world_size=1)
+    panels: list[Panel] = []
+    for batch in islice(loader, number):
+        size = (batch.label.shape[1], batch.label.shape[2])
+        with torch.no_grad():
+            images = batch.image.to(available_device())
+            logits = {name: run.predictor(images, size).cpu() for name, run in runs.items()}
+        for row, key in enumerate(batch.keys):
+            picture = panel(
+                batch.image[row].permute(1, 2, 0).numpy(),
+                batch.label[row].numpy(),
+                {name: one[row].argmax(0).byte().numpy() for name, one in logits.items()},
+                {name: pixel_entropy(one)[row].numpy() for name, one in logits.items()},
+                first.classes.palette,
+            )
+            panels.append(Panel(caption=key, png=to_png(picture)))
+    return panels[:number]

@@ -1,0 +1,29 @@
+"""What can be told of a run before any worker starts, which takes far longer than to look."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from advent_dist.config import Experiment
+from advent_dist.data.loader import EvaluationLoader, TrainingLoader
+from advent_dist.data.store import impatient
+from advent_dist.models.encoder import check_encoder
+from advent_dist.training.global_batch import allowed_ranks
+
+
+def check(experiment: Experiment) -> None:
+    """Look at the manifests of all shards and at the encoder's name; read no sample, build nothing.
+
+    Raises:
+        ConfigError: the encoder is unknown, or the global batch is no multiple of the workers.
+        DataError: shards can't be reached, are too few for the workers, unlabelled where labels
+            are read, or of other classes.
+    """
+    allowed_ranks(experiment)
+    if experiment.model.encoder != "deeplab_v2":
+        check_encoder(experiment.model.encoder)
+    data = replace(impatient(experiment.data), workers_per_rank=0)
+    TrainingLoader(data, rank=0, world_size=experiment.cluster.workers, seed=0).close()
+    for folder in (data.evaluation, data.source_evaluation, data.held_out):
+        if folder is not None:
+            EvaluationLoader(data, folder, rank=0, world_size=1)

@@ -1,0 +1,32 @@
+"""Trained runs on labelled shards, to numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from advent_dist.data.loader import EvaluationLoader
+from advent_dist.evaluation.counts import Evaluation, evaluate, summarise
+from advent_dist.runs.trained import available_device, load_runs
+
+
+def score(urls: list[str], which: str, folder: str | None = None) -> Evaluation:
+    """Evaluate one run or the ensemble of several.
+
+    Args:
+        urls: Run folders.
+        which: `last` or `best` checkpoint.
+        folder: Shards; none takes the first run's `data.evaluation`.
+
+    Raises:
+        DamageError: more samples were skipped than `data.max_damaged_fraction` allows.
+    """
+    device = available_device()
+    runs = load_runs(urls, which, device)
+    data = runs[0].experiment.data
+    if folder is not None:
+        # Relative to where the command runs, as every path on a command line.
+        data = replace(data, root=folder, evaluation="")
+    loader = EvaluationLoader(data, data.evaluation, rank=0, world_size=1)
+    counts = evaluate([run.predictor for run in runs], loader, runs[0].classes.num_classes, device)
+    loader.require_little_damage(loader.skipped)
+    return summarise(counts, runs[0].classes, loader.skipped)

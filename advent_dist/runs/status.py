@@ -1,0 +1,141 @@
+"""Where the runs below a storage folder stand, read from what they wrote."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from advent_dist.data.store import Folder, open_folder
+from advent_dist.errors import DataError, MissingError
+from advent_dist.runs.folder import (
+    CHECKPOINTS,
+    CONFIG_FILE,
+    METRICS_FILE,
+    SUMMARY_FILE,
+    checkpoint_name,
+)
+from advent_dist.training.checkpoint import RUN_FILE
+
+_DEPTH = 4
+"""Folders below the storage that are searched: SWEEP/trials/00000 is the deepest that is known."""
+
+State = Literal["finished", "going", "stale"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStatus:
+    """Where one run stands; what it has not written yet is None."""
+
+    name: str
+    """Path of the run folder below the storage."""
+
+    state: State
+    """`stale` if it is not finished and has written nothing for a while."""
+
+    step: int
+    """Optimiser steps of the latest report."""
+
+    steps: int
+    """Optimiser steps at which it ends."""
+
+    silent_s: float | None
+    """Seconds since the latest report."""
+
+    checkpoint_step: int | None
+    """Optimiser steps of the latest checkpoint, from which it can go on."""
+
+    checkpoint_age_s: float | None
+    """Seconds since that was written."""
+
+    last_miou: float | None
+    """Target mIoU in percent of the latest evaluation."""
+
+    best_miou: float | None
+    """Target mIoU in percent of the best one, which flatters where it was chosen."""
+
+
+def find_runs(storage: str, stale_after_s: float) -> list[RunStatus]:
+    """The runs below a folder, those of sweeps too, in the order of their names.
+
+    Args:
+        storage: Local folder or s3:// URL, as in `run.storage`.
+        stale_after_s: Seconds without a report after which a run counts as stale.
+
+    Raises:
+        DataError: the folder can't be reached, or a run's file is damaged.
+    """
+    top = open_folder(storage)
+    top.list()  # says by our own words what can't be reached
+    return [
+        _status(open_folder(posixpath.join(storage, name)), name, stale_after_s)
+        for name in _run_names(top, "", _DEPTH)
+    ]
+
+
+def _run_names(top: Folder, below: str, depth: int) -> list[str]:
+    names = []
+    for path in (top.inside(below) if below else top).folders():
+        name = posixpath.join(below, path)
+        if open_folder(posixpath.join(top.url, name)).exists(CONFIG_FILE):
+            names.append(name)
+        elif depth > 1:
+            names += _run_names(top, name, depth - 1)
+    return names
+
+
+def _status(run: Folder, name: str, stale_after_s: float) -> RunStatus:
+    files = run.list()
+    summary = _read(run, SUMMARY_FILE) if SUMMARY_FILE in files else {}
+    rows = run.read(METRICS_FILE).splitlines() if METRICS_FILE in files else []
+    written = METRICS_FILE if rows else CONFIG_FILE
+    silent_s = _age_s(run, written)
+    checkpoint_step, checkpoint_age_s = _latest_checkpoint(run)
+    finished = bool(summary.get("finished"))
+    return RunStatus(
+        name=name,
+        state="finished" if finished else "stale" if silent_s > stale_after_s else "going",
+        step=_parse(rows[-1], run, METRICS_FILE)["step"] if rows else 0,
+        steps=_read(run, CONFIG_FILE)["run"]["steps"],
+        silent_s=silent_s if rows else None,
+        checkpoint_step=checkpoint_step,
+        checkpoint_age_s=checkpoint_age_s,
+        last_miou=_miou(summary, "last"),
+        best_miou=_miou(summary, "best"),
+    )
+
+
+def _latest_checkpoint(run: Folder) -> tuple[int | None, float | None]:
+    """Step and age in seconds of the latest checkpoint that is whole."""
+    checkpoints = run.inside(CHECKPOINTS)
+    found = (re.fullmatch(r"step_(\d+)", name) for name in checkpoints.folders())
+    # By number: as a text, a step of seven digits comes before one of six.
+    for step in sorted((int(name[1]) for name in found if name), reverse=True):
+        # Its list of files is written last; and the run may delete it while one looks.
+        with suppress(MissingError):
+            return step, _age_s(checkpoints, f"{checkpoint_name(step)}/{RUN_FILE}")
+    return None, None
+
+
+def _age_s(folder: Folder, name: str) -> float:
+    return max(time.time() - folder.modified(name), 0.0)
+
+
+def _miou(summary: dict[str, Any], which: str) -> float | None:
+    return float(summary[which]["target"]["miou"]) if summary.get(which) else None
+
+
+def _read(run: Folder, name: str) -> dict[str, Any]:
+    return _parse(run.read(name), run, name)
+
+
+def _parse(text: bytes, run: Folder, name: str) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{run.url}/{name} is not JSON ({error}); restore the file") from error
+    return value

@@ -1,0 +1,1 @@
+"""One rank's run: the loop, what it is put together from, and its checkpoints."""

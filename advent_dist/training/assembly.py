@@ -1,0 +1,77 @@
+"""From a config to networks, engines and a method."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from advent_dist.config import Experiment
+from advent_dist.data.classes import class_set
+from advent_dist.methods import METHODS
+from advent_dist.methods.base import Method
+from advent_dist.methods.levels import AUX, MAIN
+from advent_dist.models.discriminator import Discriminator
+from advent_dist.models.segmenter import build_segmenter
+from advent_dist.models.weights import load_weights
+from advent_dist.parallel.engine import Engine
+from advent_dist.parallel.local import LocalEngine
+from advent_dist.parallel.world import World
+from advent_dist.training.optimizers import discriminator_optimizer, segmenter_optimizer
+
+
+def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> Method:
+    """The experiment's method with freshly initialised networks, the same on all ranks. Collective.
+
+    Args:
+        experiment: The whole config.
+        world: This rank.
+        source_prior: The source's class frequencies, float32 [C], summing to 1.
+    """
+    torch.manual_seed(experiment.run.seed)
+    num_classes = class_set(experiment.data.classes).num_classes
+    segmenter = build_segmenter(experiment.model, num_classes)
+    if experiment.model.weights is not None:
+        load_weights(segmenter, experiment.model.weights)
+    segmenter.to(world.device)
+    if experiment.engine.activation_checkpointing:
+        segmenter.enable_activation_checkpointing()
+    segmenter.train()
+    optimizer = segmenter_optimizer(segmenter, experiment.optimizer)
+    stage = experiment.engine.zero_stage
+    engines = {"segmenter": make_engine(segmenter, optimizer, experiment, world, stage)}
+
+    method = METHODS[experiment.method.name]
+    if method.adversarial:
+        stage = experiment.engine.discriminator_zero_stage
+        for level in (MAIN, AUX) if experiment.model.multi_level else (MAIN,):
+            network = Discriminator(num_classes, experiment.model.discriminator_width)
+            network.to(world.device)
+            optimizer = discriminator_optimizer(network.parameters(), experiment.optimizer)
+            engine = make_engine(network, optimizer, experiment, world, stage)
+            engines[f"discriminator{level}"] = engine
+    # From here on ranks may draw differently (dropout, stochastic depth).
+    torch.manual_seed(experiment.run.seed + world.rank)
+    built: Method = method(experiment.method, engines, source_prior.to(world.device))  # type: ignore[arg-type]
+    return built
+
+
+def make_engine(
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    experiment: Experiment,
+    world: World,
+    stage: int,
+) -> Engine:
+    """The engine that `experiment.engine.kind` names. Collective."""
+    if experiment.engine.kind == "local":
+        return LocalEngine(module, optimizer, experiment.engine, world)
+    from advent_dist.parallel.deepspeed import DeepSpeedEngine  # half a second of imports
+
+    return DeepSpeedEngine(
+        module,
+        optimizer,
+        experiment.engine,
+        world,
+        stage=stage,
+        batch_size_per_rank=experiment.data.batch_size_per_rank,
+    )

@@ -1,0 +1,233 @@
+"""Checkpoints: all that a run needs to go on, to the bit, on as many ranks as before or others.
+
+    STEP/run.json               rank 0     config, progress, both streams' positions, list of files
+    STEP/segmenter.safetensors  rank 0     the segmenter's weights, BatchNorm statistics pooled
+    STEP/rank_00000.pt          each rank  its random states and BatchNorm statistics
+    STEP/engines/NAME/          each rank  its part of an engine's weights and optimiser state
+
+Each rank writes its part into a folder of its own; whoever stores them lays them together.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from advent_dist.config import Experiment
+from advent_dist.errors import CheckpointError
+from advent_dist.parallel.buffers import Buffers, pooled, pooled_batch_norm
+from advent_dist.parallel.engine import Engine
+from advent_dist.parallel.world import World
+from advent_dist.training.progress import Progress
+
+RUN_FILE = "run.json"
+WEIGHTS_FILE = "segmenter.safetensors"
+
+
+def save(
+    folder: Path,
+    *,
+    experiment: Experiment,
+    world: World,
+    engines: Mapping[str, Engine],
+    progress: Progress,
+    streams: dict[str, Any],
+) -> None:
+    """Write this rank's part of a checkpoint into `folder`. Collective.
+
+    Args:
+        folder: An existing folder.
+        experiment: The whole config.
+        world: This rank.
+        engines: Name -> engine.
+        progress: How far the run is.
+        streams: The loader's position, the same on all ranks.
+    """
+    for name, engine in engines.items():
+        engine.save(folder / "engines" / name)
+    torch.save(
+        {
+            "random": _random_state(world.device),
+            "buffers": {name: _buffers(engine.module) for name, engine in engines.items()},
+        },
+        folder / _rank_file(world.rank),
+    )
+    segmenter = engines["segmenter"]
+    with pooled_batch_norm(segmenter.module, world):
+        weights = segmenter.weights()
+    if world.is_main:
+        tensors = {name: value.contiguous() for name, value in weights.items()}
+        save_file(tensors, folder / WEIGHTS_FILE)
+    files = world.gather(_sizes(folder))
+    if world.is_main:
+        run = {
+            "experiment": asdict(experiment),
+            "progress": progress.to_json(),
+            "streams": streams,
+            "world_size": world.size,
+            "files": {name: size for sizes in files for name, size in sizes.items()},
+        }
+        (folder / RUN_FILE).write_text(json.dumps(run, indent=1))
+
+
+def restore(
+    folder: Path, *, experiment: Experiment, world: World, engines: Mapping[str, Engine]
+) -> tuple[Progress, dict[str, Any]]:
+    """Put engines and random states back as they were. Collective.
+
+    With as many ranks as wrote the checkpoint, each goes on with its own BatchNorm statistics and
+    random states. With another number, all of them start with the statistics pooled over the ranks
+    that wrote (so that an evaluation finds the same network), and with random states drawn from
+    the seed, the step and the rank.
+
+    Returns:
+        The run's progress and the position of the loader.
+
+    Raises:
+        CheckpointError: the checkpoint is incomplete, or of another model, class set or optimiser.
+    """
+    run = _read_run(folder)
+    require_same(run["experiment"], experiment)
+    _require_complete(folder, run["files"])
+    progress = Progress.from_json(run["progress"])
+    for name, engine in engines.items():
+        engine.load(folder / "engines" / name)
+    if run["world_size"] == world.size:
+        state = _read_rank(folder, world.rank)
+        for name, engine in engines.items():
+            _set_buffers(engine.module, state["buffers"][name])
+        _set_random_state(state["random"], world.device)
+    else:
+        ranks = [_read_rank(folder, rank)["buffers"] for rank in range(run["world_size"])]
+        for name, engine in engines.items():
+            buffers = [rank[name] for rank in ranks]
+            _set_buffers(engine.module, pooled(engine.module, buffers))
+        _draw_random_state(experiment.run.seed, progress.step, world.rank)
+    return progress, run["streams"]
+
+
+def read_progress(folder: Path) -> Progress:
+    """How far the run was at this checkpoint.
+
+    Raises:
+        CheckpointError: the checkpoint is incomplete.
+    """
+    return Progress.from_json(_read_run(folder)["progress"])
+
+
+def _read_run(folder: Path) -> dict[str, Any]:
+    try:
+        run: dict[str, Any] = json.loads((folder / RUN_FILE).read_text())
+    except FileNotFoundError:
+        raise _incomplete(folder, f"{RUN_FILE} is missing") from None
+    except ValueError as error:
+        raise _incomplete(folder, f"{RUN_FILE} is damaged ({error})") from error
+    return run
+
+
+def _incomplete(folder: Path, what: str) -> CheckpointError:
+    return CheckpointError(
+        f"{folder} is no complete checkpoint: {what}; copy the whole checkpoint there again, or "
+        "start the run anew (--run.overwrite)"
+    )
+
+
+def _require_complete(folder: Path, files: Mapping[str, int]) -> None:
+    """Refuse a checkpoint without all its files: DeepSpeed would go on without some of them."""
+    for name, num_bytes in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise _incomplete(folder, f"{name} is missing")
+        if path.stat().st_size != num_bytes:
+            found = path.stat().st_size
+            raise _incomplete(folder, f"{name} has {found} bytes instead of {num_bytes}")
+
+
+def require_same(then: dict[str, Any], experiment: Experiment) -> None:
+    """Refuse what could not go on: other networks, another optimiser.
+
+    Args:
+        then: The config of the run so far, as JSON has it.
+        experiment: The config to go on with.
+
+    Raises:
+        CheckpointError: they differ in something that a checkpoint depends on.
+    """
+    now = json.loads(json.dumps(asdict(experiment)))
+    fields = [
+        ("data", "classes"),
+        ("model", "encoder"),
+        ("model", "multi_level"),
+        ("model", "discriminator_width"),
+        ("method", "name"),
+        ("optimizer", "segmenter"),
+    ]
+    for section, name in fields:
+        if then[section][name] != now[section][name]:
+            raise CheckpointError(
+                f"{section}.{name} = {now[section][name]!r}, but the checkpoint was written with "
+                f"{then[section][name]!r}; resume with that, or start a new run (--run.name)"
+            )
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Relative path -> bytes of every file in a folder."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+
+
+def _rank_file(rank: int) -> str:
+    return f"rank_{rank:05d}.pt"
+
+
+def _read_rank(folder: Path, rank: int) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(
+        folder / _rank_file(rank), map_location="cpu", weights_only=False
+    )
+    return state
+
+
+def _buffers(module: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: buffer.detach().cpu().clone() for name, buffer in module.named_buffers()}
+
+
+@torch.no_grad()
+def _set_buffers(module: nn.Module, buffers: Buffers) -> None:
+    for name, buffer in module.named_buffers():
+        buffer.copy_(buffers[name])
+
+
+def _random_state(device: torch.device) -> dict[str, Any]:
+    state: dict[str, Any] = {
+        "torch": torch.get_rng_state(),
+        "numpy": np.random.get_state(),
+        "python": random.getstate(),
+    }
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def _set_random_state(state: dict[str, Any], device: torch.device) -> None:
+    torch.set_rng_state(state["torch"])
+    np.random.set_state(state["numpy"])
+    random.setstate(state["python"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def _draw_random_state(seed: int, step: int, rank: int) -> None:
+    """Random states for a rank that has none to go on with; no two of a run's share one."""
+    drawn = int(np.random.SeedSequence((seed, step, rank)).generate_state(1)[0])
+    torch.manual_seed(drawn)
+    np.random.seed(drawn)
+    random.seed(drawn)

@@ -1,0 +1,159 @@
+"""One rank's part of a run, from its config to its last report."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from advent_dist.config import Experiment
+from advent_dist.data.loader import TrainingLoader
+from advent_dist.data.store import folder_url, read_manifest
+from advent_dist.methods.base import Method
+from advent_dist.parallel.world import World
+from advent_dist.training import checkpoint
+from advent_dist.training.assembly import build_method
+from advent_dist.training.evaluator import evaluator
+from advent_dist.training.global_batch import for_ranks, global_batch_size
+from advent_dist.training.intake import Intake
+from advent_dist.training.loop import Report, train
+from advent_dist.training.progress import Progress
+from advent_dist.types import DomainBatch
+
+_log = logging.getLogger(__name__)
+
+
+def train_rank(
+    experiment: Experiment,
+    world: World,
+    report: Report,
+    latest: Path | None = None,
+    on_first_step: Callable[[], None] | None = None,
+    notice: Callable[[], bool] = bool,
+) -> Progress:
+    """Train one rank of `experiment`, from scratch or from a checkpoint. Collective.
+
+    Args:
+        experiment: The whole config.
+        world: This rank.
+        report: Takes rows and this rank's parts of checkpoints.
+        latest: Folder of the checkpoint to go on from.
+        on_first_step: Called once, when the first micro-batch has been trained on.
+        notice: See `loop.train`.
+
+    Returns:
+        The run's progress at its end.
+    """
+    data, original = experiment.data, experiment
+    experiment = for_ranks(experiment, world.size)
+    batch = global_batch_size(experiment, world.size)
+    _log.info(
+        "global batch of %d = %d images x %d ranks x %d micro-batches",
+        batch,
+        data.batch_size_per_rank,
+        world.size,
+        experiment.engine.gradient_accumulation_steps,
+    )
+    method = build_method(experiment, world, _source_prior(experiment))
+    progress, streams = Progress(), None
+    if latest is not None:
+        progress, streams = checkpoint.restore(
+            latest, experiment=experiment, world=world, engines=method.engines
+        )
+    loader = TrainingLoader(
+        data, rank=world.rank, world_size=world.size, seed=experiment.run.seed, state=streams
+    )
+
+    intake = Intake(
+        world=world,
+        take_traffic=loader.take_traffic,
+        num_samples={
+            "source": loader.source_manifest.num_samples,
+            "target": loader.target_manifest.num_samples,
+        },
+        max_damaged_fraction=data.max_damaged_fraction,
+    )
+
+    try:
+        train(
+            experiment,
+            world=world,
+            method=method,
+            batches=iter(loader) if on_first_step is None else _noting(loader, on_first_step),
+            progress=progress,
+            evaluate=evaluator(experiment, world, method, progress),
+            save=_saver(original, world, method, loader),
+            report=_storing(report),
+            intake=lambda: intake.read(loader.samples_read),
+            notice=notice,
+        )
+    finally:
+        loader.close()
+    return progress
+
+
+def _saver(
+    experiment: Experiment, world: World, method: Method, loader: TrainingLoader
+) -> Callable[[Progress], Path]:
+    """A function that writes this rank's part of a checkpoint into a new folder. Collective."""
+
+    def save(progress: Progress) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="advent-dist-checkpoint-"))
+        with _removed_on_error(folder):
+            checkpoint.save(
+                folder,
+                experiment=experiment,
+                world=world,
+                engines=method.engines,
+                progress=progress,
+                streams=loader.state(),
+            )
+        return folder
+
+    return save
+
+
+def _storing(report: Report) -> Report:
+    """The same report, which leaves no checkpoint behind that it could not store."""
+
+    def stored(row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
+        if checkpoint is None:
+            return report(row, None, progress)
+        with _removed_on_error(checkpoint):
+            return report(row, checkpoint, progress)
+
+    return stored
+
+
+@contextmanager
+def _removed_on_error(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        # It has gigabytes, and the runs that are tried again would fill the disk with more.
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _noting(
+    batches: Iterator[DomainBatch], on_first_step: Callable[[], None]
+) -> Iterator[DomainBatch]:
+    """The same batches; whoever asks for the second one is done with the first."""
+    yield next(batches)
+    on_first_step()
+    yield from batches
+
+
+def _source_prior(experiment: Experiment) -> Tensor:
+    """The class frequencies of the source, float32 [C], from its manifest."""
+    data = experiment.data
+    manifest = read_manifest(folder_url(data, data.source), data)
+    histogram = torch.tensor(manifest.class_histogram, dtype=torch.float32)
+    return histogram / histogram.sum().clamp(min=1)

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from advent_dist.config import Experiment
+from advent_dist.config.override import override
+from advent_dist.errors import CheckpointError, ConfigError
+from advent_dist.runs.folder import RunFolder, checkpoint_name
+from advent_dist.training.progress import Progress, Scores
+from tests.helpers import tiny_experiment
+
+ROWS = [{"step": step, "loss/seg": 1.0 / step} for step in (10, 20, 30)]
+
+
+def _experiment(storage: Path, **run: Any) -> Experiment:
+    changes = {f"run.{name}": value for name, value in run.items()}
+    return override(tiny_experiment("streets_advent"), {"run.storage": str(storage), **changes})
+
+
+def _run_that_reported(storage: Path) -> RunFolder:
+    experiment = _experiment(storage)
+    run = RunFolder.of(experiment)
+    run.start(experiment)
+    for row in ROWS:
+        run.append(row)
+    return run
+
+
+def test_the_place_of_a_run(tmp_path: Path) -> None:
+    assert RunFolder.of(_experiment(tmp_path)).url == f"{tmp_path}/streets_advent"
+    assert RunFolder.of(_experiment(tmp_path, name="mine")).url == f"{tmp_path}/mine"
+    assert not list(tmp_path.iterdir()), "asking for the place makes nothing"
+
+
+def test_the_config_is_kept(tmp_path: Path) -> None:
+    experiment = _experiment(tmp_path)
+    RunFolder.of(experiment).start(experiment)
+    assert RunFolder.open(f"{tmp_path}/streets_advent").experiment() == experiment
+
+
+def test_a_taken_folder_is_left_alone(tmp_path: Path) -> None:
+    run = _run_that_reported(tmp_path)
+    other = _experiment(tmp_path, steps=7)
+    with pytest.raises(ConfigError, match=r"holds a run already; .*--run.resume.*--run.overwrite"):
+        RunFolder.of(other).start(other)
+    assert run.rows() == ROWS
+    assert run.experiment().run.steps != 7
+
+
+def test_a_run_that_failed_at_once_may_be_started_again(tmp_path: Path) -> None:
+    experiment = _experiment(tmp_path)
+    RunFolder.of(experiment).start(experiment)
+    again = _experiment(tmp_path, steps=7)
+    RunFolder.of(again).start(again)
+    assert RunFolder.of(again).experiment().run.steps == 7
+
+
+def test_overwriting_leaves_nothing_of_the_old_run(tmp_path: Path) -> None:
+    run = _run_that_reported(tmp_path)
+    (tmp_path / "streets_advent" / "checkpoints").mkdir()
+    again = _experiment(tmp_path, overwrite=True)
+    RunFolder.of(again).start(again)
+    assert run.rows() == []
+    assert [path.name for path in (tmp_path / "streets_advent").iterdir()] == ["config.json"]
+
+
+def test_overwriting_needs_no_old_run(tmp_path: Path) -> None:
+    experiment = _experiment(tmp_path, overwrite=True)
+    RunFolder.of(experiment).start(experiment)
+    assert RunFolder.of(experiment).experiment() == experiment
+
+
+def test_resuming_keeps_the_metrics_and_takes_the_new_config(tmp_path: Path) -> None:
+    run = _run_that_reported(tmp_path)
+    more = _experiment(tmp_path, resume=True, steps=900)
+    RunFolder.of(more).start(more)
+    assert run.rows() == ROWS
+    assert run.experiment().run.steps == 900
+
+
+def test_resuming_needs_a_run(tmp_path: Path) -> None:
+    experiment = _experiment(tmp_path, resume=True)
+    with pytest.raises(ConfigError, match=r"no run at .*/streets_advent; drop --run.resume"):
+        RunFolder.of(experiment).start(experiment)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model.encoder": "test_vit"}, "model.encoder = 'test_vit', but .* 'test_resnet'"),
+    ],
+)
+def test_resuming_with_another_model_leaves_the_config_as_it_was(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    """Or the run could not be evaluated any more."""
+    run = _run_that_reported(tmp_path)
+    other = override(_experiment(tmp_path, resume=True), change)
+    with pytest.raises(CheckpointError, match=message):
+        RunFolder.of(other).start(other)
+    assert run.experiment() == _experiment(tmp_path)
+
+
+def test_what_is_no_run_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"is no run folder: it holds no config.json"):
+        RunFolder.open(str(tmp_path))
+
+
+def test_rewinding_forgets_what_came_after_the_checkpoint(tmp_path: Path) -> None:
+    _run_that_reported(tmp_path)
+    run = RunFolder.open(f"{tmp_path}/streets_advent")
+    run.rewind(20)
+    run.append({"step": 25, "loss/seg": 9.0})
+    assert [row["step"] for row in run.rows()] == [10, 20, 25]
+    run.rewind(0)
+    run.append({"step": 1})
+    assert run.rows() == [{"step": 1}]
+
+
+def test_metrics_are_one_json_object_a_line(tmp_path: Path) -> None:
+    run = _run_that_reported(tmp_path)
+    lines = Path(run.url, "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == ROWS
+
+
+def _scores(step: int, miou: float) -> Scores:
+    return Scores(step=step, target={"miou": miou, "mean_entropy": 0.5, "live_classes": 3})
+
+
+def test_the_summary_names_last_and_best_checkpoints(tmp_path: Path) -> None:
+    experiment = _experiment(tmp_path, steps=40)
+    run = RunFolder.of(experiment)
+    with pytest.raises(CheckpointError, match=r"no summary.json yet; wait for its first check"):
+        run.summary()
+    progress = Progress(step=40, last=_scores(40, 20.0), best=_scores(20, 30.0))
+    run.write_summary(experiment, progress)
+    summary = run.summary()
+    assert summary["finished"]
+    assert (summary["experiment"], summary["method"]) == ("streets_advent", "advent")
+    assert summary["best"]["target"]["miou"] == 30.0
+    assert summary["checkpoints"] == {
+        "last": "checkpoints/step_000040",
+        "best": "checkpoints/step_000020",
+    }
+    run.write_summary(experiment, Progress(step=39, last=_scores(39, 20.0), best=_scores(39, 20.0)))
+    assert not run.summary()["finished"]
+
+
+def test_weights_of_last_and_best(tmp_path: Path) -> None:
+    experiment = _experiment(tmp_path)
+    run = RunFolder.of(experiment)
+    run.write_summary(experiment, Progress(step=4, last=_scores(4, 2.0), best=_scores(2, 3.0)))
+    for step in (2, 4):
+        folder = Path(run.url, "checkpoints", checkpoint_name(step))
+        folder.mkdir(parents=True)
+        save_file({"a": torch.full((2,), float(step))}, folder / "segmenter.safetensors")
+    assert run.weights("last")["a"].tolist() == [4.0, 4.0]
+    assert run.weights("best")["a"].tolist() == [2.0, 2.0]
+
+
+def test_the_last_checkpoint_may_be_later_than_the_last_evaluation(tmp_path: Path) -> None:
+    """One that is saved since a machine is about to go."""
+    experiment = _experiment(tmp_path)
+    run = RunFolder.of(experiment)
+    run.write_summary(experiment, Progress(step=2))
+    assert run.summary()["checkpoints"] == {"last": "checkpoints/step_000002"}
+    with pytest.raises(CheckpointError, match="has no best checkpoint yet; wait for its first ev"):
+        run.weights("best")
+    run.write_summary(experiment, Progress(step=7, last=_scores(5, 2.0), best=_scores(5, 2.0)))
+    assert run.summary()["checkpoints"] == {
+        "last": "checkpoints/step_000007",
+        "best": "checkpoints/step_000005",
+    }
+
+
+def test_weights_that_can_not_be_read_are_named(tmp_path: Path) -> None:
+    experiment = _experiment(tmp_path)
+    run = RunFolder.of(experiment)
+    run.write_summary(experiment, Progress(step=4))
+    with pytest.raises(CheckpointError, match=r"step_000004/segmenter.safetensors, the last check"):
+        run.weights("last")
+    folder = Path(run.url, "checkpoints", checkpoint_name(4))
+    folder.mkdir(parents=True)
+    (folder / "segmenter.safetensors").write_bytes(b"half of it")
+    with pytest.raises(CheckpointError, match=r"the last checkpoint's weights, can't be read"):
+        run.weights("last")
+
+
+def test_the_run_folder_is_never_anonymous(tmp_path: Path) -> None:
+    """Public shards need no credentials, and one's own storage does all the same."""
+    experiment = override(_experiment(tmp_path), {"data.anonymous": True})
+    assert not RunFolder.of(experiment).folder._connection.anonymous

@@ -1,0 +1,94 @@
+"""Where runs stand, from their folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from advent_dist import cli
+from advent_dist.commands.status import age
+from advent_dist.errors import DataError
+from advent_dist.runs.folder import RunFolder, checkpoint_name
+from advent_dist.runs.status import find_runs
+from advent_dist.training.progress import Progress, Scores
+from tests.helpers import tiny_run
+
+
+def _write_run(storage: Path, name: str, *, step: int, age_s: float = 0) -> RunFolder:
+    """A run of 4 steps as it is after `step` of them, with a checkpoint every 2."""
+    experiment = tiny_run("data", str(storage), run__name=name)
+    run = RunFolder.of(experiment)
+    run.start(experiment)
+    scores = None
+    for done in range(1, step + 1):
+        run.append({"step": done})
+        if done % 2 == 0:
+            scores = Scores(step=done, target={"miou": 10.0 * done})
+            run.folder.write(f"checkpoints/step_{done:06d}/run.json", b"{}")
+            run.write_summary(experiment, Progress(step=done, last=scores, best=scores))
+    then = time.time() - age_s
+    for file in Path(run.url).rglob("*"):
+        os.utime(file, (then, then))
+    return run
+
+
+def test_runs_of_every_state(tmp_path: Path) -> None:
+    _write_run(tmp_path, "done", step=4, age_s=9000)
+    _write_run(tmp_path, "going", step=3)
+    _write_run(tmp_path, "stuck", step=1, age_s=9000)
+    _write_run(tmp_path / "sweep" / "trials", "00000", step=0)
+    done, going, stuck, trial = find_runs(str(tmp_path), stale_after_s=1800)
+    assert [run.name for run in (done, going, stuck)] == ["done", "going", "stuck"]
+    assert trial.name == "sweep/trials/00000"
+    assert [run.state for run in (done, going, stuck)] == ["finished", "going", "stale"]
+    assert (done.step, done.steps, done.checkpoint_step, done.last_miou) == (4, 4, 4, 40.0)
+    assert (going.step, going.checkpoint_step, going.best_miou) == (3, 2, 20.0)
+    assert done.checkpoint_age_s == pytest.approx(9000, abs=60)
+    assert (stuck.checkpoint_step, stuck.checkpoint_age_s, stuck.last_miou) == (None, None, None)
+    assert (trial.step, trial.silent_s) == (0, None)
+
+
+def test_a_checkpoint_that_is_not_whole_does_not_count(tmp_path: Path) -> None:
+    run = _write_run(tmp_path, "one", step=2)
+    run.folder.write("checkpoints/step_000004/rank_00000.pt", b"")
+    (status,) = find_runs(str(tmp_path), stale_after_s=1800)
+    assert status.checkpoint_step == 2
+
+
+def test_the_latest_checkpoint_has_the_largest_number(tmp_path: Path) -> None:
+    run = _write_run(tmp_path, "one", step=2)
+    for step in (998_000, 1_000_000):
+        run.folder.write(f"checkpoints/{checkpoint_name(step)}/run.json", b"{}")
+    run.folder.write("checkpoints/step_by_step/run.json", b"{}")
+    (status,) = find_runs(str(tmp_path), stale_after_s=1800)
+    assert status.checkpoint_step == 1_000_000
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    _write_run(tmp_path, "one", step=2).folder.write("metrics.jsonl", b'{"step": 1}\n{"st')
+    with pytest.raises(DataError, match=r"one/metrics.jsonl is not JSON"):
+        find_runs(str(tmp_path), stale_after_s=1800)
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _write_run(tmp_path, "a" * 60, step=2)
+    assert cli.run(["status", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["best_miou"] == 20.0
+    assert cli.run(["status", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "2 / 4" in shown
+    assert max(map(len, shown.splitlines())) <= 100
+    assert cli.run(["status", str(tmp_path / "nowhere")]) == 1
+    assert "no run below" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(None, "-"), (59.4, "59s ago"), (720, "12m ago"), (3 * 3600, "3h ago"), (8e5, "9d ago")],
+)
+def test_ages(seconds: float | None, shown: str) -> None:
+    assert age(seconds) == shown

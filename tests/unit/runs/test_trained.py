@@ -1,0 +1,102 @@
+"""Trained segmenters, out of run folders that hold just what `train` leaves of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from advent_dist.config.override import override
+from advent_dist.errors import CheckpointError, ConfigError
+from advent_dist.models.segmenter import Segmenter, build_segmenter
+from advent_dist.runs.folder import RunFolder, checkpoint_name
+from advent_dist.runs.trained import load_run, load_runs
+from advent_dist.training.progress import Progress, Scores
+from tests.helpers import tiny_experiment
+
+CPU = torch.device("cpu")
+
+
+def trained_run(
+    storage: Path, name: str = "run", seed: int = 0, **changes: Any
+) -> tuple[str, list[Segmenter]]:
+    """URL of a run folder, and the segmenters of its `last` and `best` checkpoint."""
+    values = {path.replace("__", "."): value for path, value in changes.items()}
+    experiment = override(
+        tiny_experiment("streets_advent"),
+        {"run.storage": str(storage), "run.name": name, **values},
+    )
+    run = RunFolder.of(experiment)
+    run.start(experiment)
+    segmenters = []
+    num_classes = 11 if experiment.data.classes == "camvid11" else 19
+    for step in (4, 2):
+        torch.manual_seed(10 * seed + step)
+        segmenters.append(build_segmenter(experiment.model, num_classes).eval())
+        folder = Path(run.url, "checkpoints", checkpoint_name(step))
+        folder.mkdir(parents=True)
+        save_file(segmenters[-1].state_dict(), folder / "segmenter.safetensors")
+    last, best = (
+        Scores(step=step, target={"miou": 1.0, "mean_entropy": 0.5, "live_classes": 3})
+        for step in (4, 2)
+    )
+    run.write_summary(experiment, Progress(step=4, last=last, best=best))
+    return run.url, segmenters
+
+
+def test_predicts_as_the_checkpoint_it_was_asked_for(tmp_path: Path) -> None:
+    url, segmenters = trained_run(tmp_path)
+    images = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
+    outputs = []
+    with torch.no_grad():
+        for which, segmenter in zip(("last", "best"), segmenters, strict=True):
+            run = load_run(url, which, CPU)
+            outputs.append(run.predictor(images, (40, 50)))
+            assert torch.equal(outputs[-1], segmenter(images, (40, 50)).main)
+            assert run.classes.name == "cityscapes19"
+    assert not torch.equal(*outputs)
+
+
+def test_initial_weights_are_not_needed_any_more(tmp_path: Path) -> None:
+    url, segmenters = trained_run(tmp_path, model__weights="gone.pth")
+    images = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
+    run = load_run(url, "last", CPU)
+    with torch.no_grad():
+        expected = segmenters[0](images, (40, 50)).main
+        assert torch.equal(run.predictor(images, (40, 50)), expected)
+
+
+def test_a_config_that_was_changed_is_named(tmp_path: Path) -> None:
+    url, _ = trained_run(tmp_path)
+    config = Path(url, "config.json")
+    config.write_text(config.read_text().replace('"test_resnet"', '"resnet10t"'))
+    with pytest.raises(CheckpointError, match=r"does not fit .*config.json: tensor .* shape"):
+        load_run(url, "last", CPU)
+
+
+def test_no_run_and_no_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is no run folder"):
+        load_run(str(tmp_path), "last", CPU)
+    experiment = override(tiny_experiment("streets_advent"), {"run.storage": str(tmp_path)})
+    RunFolder.of(experiment).start(experiment)
+    with pytest.raises(CheckpointError, match=r"no summary.json yet"):
+        load_run(f"{tmp_path}/streets_advent", "last", CPU)
+
+
+def test_a_checkpoint_that_is_gone_is_named(tmp_path: Path) -> None:
+    url, _ = trained_run(tmp_path)
+    Path(url, "checkpoints", checkpoint_name(2), "segmenter.safetensors").unlink()
+    load_run(url, "last", CPU)
+    with pytest.raises(ValueError, match=r"step_000002/segmenter.safetensors"):
+        load_run(url, "best", CPU)
+
+
+def test_runs_of_one_task(tmp_path: Path) -> None:
+    one, _ = trained_run(tmp_path, "one")
+    other, _ = trained_run(tmp_path, "other", data__classes="camvid11")
+    assert len(load_runs([one, one], "last", CPU)) == 2
+    with pytest.raises(CheckpointError, match=r"one predicts cityscapes19, but .*other camvid11"):
+        load_runs([one, other], "last", CPU)
