@@ -12,6 +12,7 @@ import ray
 
 from advent_dist.config import ClusterConfig
 from advent_dist.errors import ConfigError
+from advent_dist.interruption import handlers_kept
 from cluster.address import why_unreachable
 
 
@@ -36,7 +37,8 @@ def ray_cluster(config: ClusterConfig) -> Iterator[None]:
         try:
             if reason := why_unreachable(address):
                 raise ConnectionError(reason)
-            ray.init(address=address, **quiet)
+            with handlers_kept():
+                ray.init(address=address, **quiet)
         # No address, nobody there, or one with another version of Ray or Python.
         except (ValueError, ConnectionError, RuntimeError) as error:
             reason = " ".join(str(error).split())
@@ -47,7 +49,8 @@ def ray_cluster(config: ClusterConfig) -> Iterator[None]:
             ) from error
     else:
         # Not one that somebody else has started on this machine, as Ray would by default.
-        ray.init(address="local", include_dashboard=False, **quiet)
+        with handlers_kept():
+            ray.init(address="local", include_dashboard=False, **quiet)
     try:
         yield
     finally:
