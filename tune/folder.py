@@ -20,6 +20,7 @@ from typing import Any, Literal
 from advent_dist.config import DataConfig
 from advent_dist.data.store import Folder, open_folder, own_storage
 from advent_dist.errors import ConfigError
+from advent_dist.json_text import json_object
 from advent_dist.runs.folder import CONFIG_FILE, SWEEP_FILE, RunFolder
 from tune.space import Values
 
@@ -133,8 +134,7 @@ class SweepFolder:
         folder = self.open(path)
         if not folder.exists(name):
             return None
-        tree: dict[str, Any] = json.loads(folder.read(name))
-        return tree
+        return json_object(folder.read(name), f"{folder.url}/{name}")
 
     def write(self, name: str, tree: dict[str, Any], path: str = "") -> None:
         """Write a JSON file; readers see the old one or the new one."""

@@ -25,8 +25,9 @@ from torch import Tensor
 from advent_dist.config import Call, Experiment
 from advent_dist.config.override import from_json, override, to_json
 from advent_dist.data.store import Folder, open_folder, own_storage
-from advent_dist.errors import CheckpointError, ConfigError, MissingError
+from advent_dist.errors import CheckpointError, ConfigError, DataError, MissingError
 from advent_dist.experiments.environment import experiment_in
+from advent_dist.json_text import json_object
 from advent_dist.training.checkpoint import WEIGHTS_FILE, require_same
 from advent_dist.training.progress import Progress
 
@@ -78,10 +79,9 @@ def experiment_of_run(path: str) -> Experiment:
 def _is_config(text: bytes) -> bool:
     """Whether a config.json is that of a run, of this version or another one."""
     try:
-        tree = json.loads(text)
-    except ValueError:
+        return {"name", "data", "method", "run"} <= json_object(text, CONFIG_FILE).keys()
+    except DataError:
         return False
-    return isinstance(tree, dict) and {"name", "data", "method", "run"} <= tree.keys()
 
 
 def checkpoint_name(step: int) -> str:
@@ -144,7 +144,7 @@ class RunFolder:
                 "run.storage and run.name, or the --config, of the run that you mean"
             )
         if call.resume:
-            require_same(json.loads(self.folder.read(CONFIG_FILE)), experiment)
+            require_same(self._read(CONFIG_FILE), experiment)
         elif METRICS_FILE in files and not call.overwrite:
             raise ConfigError(
                 f"{self.url} holds a run already; go on with --resume, replace it with "
@@ -226,7 +226,10 @@ class RunFolder:
         """The metrics written so far."""
         if not self.folder.exists(METRICS_FILE):
             return []
-        return [json.loads(line) for line in self.folder.read(METRICS_FILE).splitlines()]
+        return [
+            json_object(line, f"{self.url}/{METRICS_FILE}")
+            for line in self.folder.read(METRICS_FILE).splitlines()
+        ]
 
     def write_summary(self, experiment: Experiment, progress: Progress) -> None:
         """Write last and best evaluation, and the names of the latest and the best checkpoint.
@@ -259,8 +262,10 @@ class RunFolder:
             raise CheckpointError(
                 f"{self.url} has no {SUMMARY_FILE} yet; wait for its first checkpoint"
             )
-        summary: dict[str, Any] = json.loads(self.folder.read(SUMMARY_FILE))
-        return summary
+        return self._read(SUMMARY_FILE)
+
+    def _read(self, name: str) -> dict[str, Any]:
+        return json_object(self.folder.read(name), f"{self.url}/{name}")
 
     def weights(self, which: str) -> dict[str, Tensor]:
         """The segmenter's state dict of the `last` or the `best` checkpoint, fp32 on the CPU.
