@@ -61,6 +61,8 @@ def launch(experiment: Experiment, call: Call | None = None) -> Progress:
     glance.check(experiment, call)
     if not call.force:
         check_unclaimed(glance.folder)
+    if glance.sweep is not None:
+        check_unclaimed(glance.sweep)
     with ray_cluster(experiment.cluster):
         wait_for_workers()
         check_resources(experiment)

@@ -57,9 +57,13 @@ class Folder:
 
     def inside(self, name: str) -> Folder:
         """The folder `name` in this one, by the same connection."""
-        inner = copy.copy(self)
-        inner.url = f"{self.url}/{name}"
-        return inner
+        return self.at(f"{self.url}/{name}")
+
+    def at(self, url: str) -> Folder:
+        """Another folder of the same storage, by the same connection."""
+        other = copy.copy(self)
+        other.url = url
+        return other
 
     def read(self, name: str) -> bytes:
         """The whole file `name`."""

@@ -39,6 +39,9 @@ CHECKPOINTS = "checkpoints"
 SWEEP_FILE = "sweep.json"
 """Of a sweep's folder, which is no run's."""
 
+_OF_SWEEPS = ("trials", "final")
+"""Folders in a sweep's that hold run folders."""
+
 _FILES = (CONFIG_FILE, METRICS_FILE, SUMMARY_FILE, REPORT_FILE)
 _FOLDERS = {
     # Of Ray Train: its list of checkpoints, and what it tries a storage with.
@@ -100,6 +103,12 @@ class RunFolder:
     def url(self) -> str:
         """Path or URL."""
         return self.folder.url
+
+    @property
+    def sweep(self) -> Folder | None:
+        """The folder of the sweep that the run is a training of, if its place is that of one."""
+        parent, _, group = posixpath.dirname(self.url).rpartition("/")
+        return self.folder.at(parent) if parent and group in _OF_SWEEPS else None
 
     @classmethod
     def of(cls, experiment: Experiment) -> RunFolder:

@@ -176,6 +176,15 @@ def test_a_config_beside_no_run_keeps_its_storage_and_name(tmp_path: Path, name:
     assert experiment_of_run(str(tmp_path / name)) == experiment
 
 
+@pytest.mark.parametrize(
+    ("name", "sweep"),
+    [("one", None), ("sweep/trials/00003", "sweep"), ("sweep/final/best_seed1", "sweep")],
+)
+def test_the_sweep_around_a_run(tmp_path: Path, name: str, sweep: str | None) -> None:
+    around = RunFolder(open_folder(f"{tmp_path}/{name}")).sweep
+    assert (around and around.url) == (sweep and f"{tmp_path}/{sweep}")
+
+
 def test_what_is_no_run_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"is no run folder: it holds no config.json"):
         RunFolder.open(str(tmp_path))
