@@ -31,6 +31,7 @@ Encoded = bytes | memoryview
 ImageFormat = Literal["jpg", "jpeg", "png", "webp"]
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_FORMATS = ("JPEG", "PNG", "WEBP")
 _PILLOW_NAMES: dict[ImageFormat, str] = {
     "jpg": "JPEG",
     "jpeg": "JPEG",
@@ -109,6 +110,8 @@ def as_rgb(image: Image.Image, what: str) -> Image.Image:
     """
     if image.mode.startswith(("I", "F")):
         raise DataError(f"{what} has the mode {image.mode}; write 8 bits a channel")
+    if "transparency" in image.info:  # of which Pillow drops some kinds with a warning
+        image = image.convert("RGBA")
     return image.convert("RGB")
 
 
@@ -144,7 +147,7 @@ def _decode_jpeg(data: Encoded, what: str, out: Tensor | None) -> Tensor | None:
 
 def _open(data: Encoded, what: str) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
         image.load()
     # Pillow raises SyntaxError for a broken PNG.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
