@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -49,7 +50,8 @@ def launch(experiment: Experiment) -> Progress:
         TrainingFailedError: a worker failed otherwise, more than `cluster.max_failures` times.
     """
     experiment = absolute(experiment)
-    check(experiment)
+    for said in check(experiment):
+        sys.stderr.write(f"warning: {said}\n")
     run = RunFolder.of(experiment)
     RunFolder.of(replace(experiment, data=impatient(experiment.data))).check(experiment)
     with ray_cluster(experiment.cluster):

@@ -47,8 +47,8 @@ def build(
         The manifest that was written.
 
     Raises:
-        DataError: files are missing, damaged or named alike, labels do not fit, or there are
-            shards already.
+        DataError: files are missing, damaged or named alike, labels do not fit or
+            are all void, or there are shards already.
     """
     options = options or BuildOptions()
     encode = encode or partial(encode_all, processes=options.processes)
@@ -70,6 +70,12 @@ def build(
         class_histogram=tuple(map(sum, histograms)),
         shards=tuple(shard.shard for shard in finished),
     )
+    if manifest.is_void:
+        _tidy(folder, set())  # else the next build would go on from these shards
+        raise DataError(
+            f"{folder.url}: none of the {manifest.num_samples} labels has a labelled pixel, all "
+            f"are void; give labels with classes of {manifest.classes}, or build --unlabelled"
+        )
     folder.write(FILE_NAME, manifest.to_json().encode())
     _tidy(folder, {shard.name for shard in manifest.shards})
     return manifest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -52,7 +53,8 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
         UserError: one clear message, before any trial starts, or if all trials failed.
         KeyboardInterrupt: on Ctrl-C or SIGTERM, when the folder says so.
     """
-    check(plan.experiment)
+    for said in check(plan.experiment):
+        sys.stderr.write(f"warning: {said}\n")
     SweepRecord.check(plan)
     with _ray_tune(plan):
         wait_for_workers()

@@ -282,6 +282,11 @@ def _open(
         )
     if labelled and not manifest.labelled:
         raise DataError(f"{url}: its shards have no labels; build them again with labels")
+    if labelled and manifest.is_void:
+        raise DataError(
+            f"{url}: none of its labels has a labelled pixel, so that there is nothing to learn or "
+            "score; build the shards again from labels that have"
+        )
     tally = Tally()
     shards = open_folder(url, data, tally)
     cache = None if shards.is_local else _cache(data)

@@ -228,6 +228,31 @@ def test_resize_and_sizes_that_differ(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(label), np.asarray(nearest))
 
 
+@pytest.mark.parametrize("resize", [None, (6, 4)])
+def test_pairs_of_another_shape_are_refused(tmp_path: Path, resize: tuple[int, int] | None) -> None:
+    root = layouts.gta5(tmp_path / "gta5", label_size=(8, 12))
+    said = r"images/0000\d\.png: its label is 8x12, but the image is 12x8 .* another shape"
+    with pytest.raises(DataError, match=said):
+        build(GTA5(root), str(tmp_path / "out"), BuildOptions(resize=resize))
+
+
+@pytest.mark.parametrize("size", [(6, 4), (24, 16), (36, 25)])
+def test_pairs_of_one_shape_are_brought_to_one_size(tmp_path: Path, size: tuple[int, int]) -> None:
+    root = layouts.gta5(tmp_path / "gta5", label_size=size)
+    with pytest.raises(DataError, match="build with --resize"):
+        build(GTA5(root), str(tmp_path / "out"))
+    assert build(GTA5(root), str(tmp_path / "out"), BuildOptions(resize=(6, 4))).num_samples == 2
+
+
+def test_labels_without_a_labelled_pixel_are_refused(tmp_path: Path) -> None:
+    root, out = layouts.camvid(tmp_path / "camvid", values=[11]), tmp_path / "out"
+    with pytest.raises(DataError, match="none of the 3 labels has a labelled pixel, all are void"):
+        build(CamVid(root), str(out))
+    assert contents(out) == {}
+    layouts.camvid(root, values=[3])
+    assert build(CamVid(root), str(out)).class_histogram[3] == 3 * 12 * 8
+
+
 def test_names_with_a_dot_are_refused(tmp_path: Path) -> None:
     root = layouts.camvid(tmp_path / "camvid")
     for number in (1, 2):
