@@ -128,6 +128,19 @@ class Manifest:
             ) from error
 
 
+def require_labelled_pixels(manifest: Manifest, url: str) -> None:
+    """Refuse labels that say nothing.
+
+    Raises:
+        DataError: `manifest.is_void`.
+    """
+    if manifest.is_void:
+        raise DataError(
+            f"{url}: none of its labels has a labelled pixel, so that there is nothing to learn or "
+            "score; build the shards again from labels that have"
+        )
+
+
 def lacking(manifest: Manifest, url: str) -> str | None:
     """The sentence on classes of which a folder's labels have no pixel, if there are any."""
     empty = manifest.empty_classes

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from advent_dist.config import Experiment
 from advent_dist.data.loader import EvaluationLoader, TrainingLoader
-from advent_dist.data.manifest import lacking
+from advent_dist.data.manifest import lacking, require_labelled_pixels
 from advent_dist.data.store import folder_url, impatient
 from advent_dist.models.encoder import check_encoder
 from advent_dist.training.global_batch import allowed_ranks
@@ -29,6 +29,7 @@ def check(experiment: Experiment) -> list[str]:
     data = replace(impatient(experiment.data), workers_per_rank=0)
     training = TrainingLoader(data, rank=0, world_size=experiment.cluster.workers, seed=0)
     training.close()
+    require_labelled_pixels(training.source_manifest, folder_url(data, data.source))
     labelled = {data.source: training.source_manifest}
     for folder in (data.evaluation, data.source_evaluation, data.held_out):
         if folder is not None:
