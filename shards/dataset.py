@@ -36,6 +36,10 @@ class Item(Protocol):
     def where(self) -> str:
         """What messages call it: its file."""
 
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """Numbers that change when what it loads does."""
+
     def load(self, labelled: bool) -> tuple[Pixels, Pixels | None]:
         """Image uint8 [h, w, 3], RGB; if `labelled`, label uint8 [i, j], train ids or 255."""
 
@@ -96,6 +100,12 @@ class FileItem:
     def where(self) -> str:
         """The image's path."""
         return str(self.image)
+
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """Size in bytes and time of change in ns of both files, of those that are there."""
+        stats = [path.stat() for path in (self.image, self.label) if path.is_file()]
+        return tuple(number for stat in stats for number in (stat.st_size, stat.st_mtime_ns))
 
     def load(self, labelled: bool) -> tuple[Pixels, Pixels | None]:
         """Read the files; see `Item.load`."""

@@ -11,11 +11,9 @@ from PIL import Image
 
 from advent_dist.data.classes import CITYSCAPES_19
 from advent_dist.data.image import read_as_stored
+from advent_dist.data.sample import PNG_DEPTH
 from advent_dist.errors import DataError
 from shards.label_map import CITYSCAPES_IDS, LabelArray
-
-_DEPTH = 24
-"""Place of the byte of a PNG that says how many bits a sample has."""
 
 _GREY_STEP = {2: 85, 4: 17}
 """Bits -> what Pillow multiplies grey samples by, so that the highest becomes 255."""
@@ -51,7 +49,7 @@ def read_cityscapes_ids(path: Path) -> LabelArray:
     ids = _ids(path, image)
     if image.mode == "P":
         colours = np.array(image.getpalette("RGB")).reshape(-1, 3)
-        used = {i: tuple(colours[i].tolist()) for i in np.unique(ids).tolist() if i < len(colours)}
+        used = {i: tuple(colours[i].tolist()) for i in _values(ids) if i < len(colours)}
         of_a_class = {i: colour for i, colour in used.items() if colour in CITYSCAPES_19.palette}
         wrong = [i for i, colour in of_a_class.items() if _COLOURS.get(i) != colour]
         # One or few may be by chance, or colours that classes share with others (pole, pole group).
@@ -70,7 +68,7 @@ def require_label_ids(labels: Sequence[Path]) -> None:
     """Refuse train ids where the label ids of Cityscapes should be; look at some of the labels.
 
     Both are small numbers. But no data set of streets lacks all of the label ids from 19 on, which
-    are those of signs, vegetation, sky, people and cars, and has one that few label ids are near.
+    are those of signs, vegetation, sky, people and cars, and yet has one that is rare.
 
     Raises:
         DataError: they hold train ids.
@@ -78,7 +76,7 @@ def require_label_ids(labels: Sequence[Path]) -> None:
     seen: set[int] = set()
     for path in labels[:: max(1, len(labels) // _LOOKED_AT)]:
         with suppress(DataError):  # which is told when this label's turn comes
-            seen.update(np.unique(read_cityscapes_ids(path)).tolist())
+            seen.update(_values(read_cityscapes_ids(path)))
     if seen and not seen.intersection(_NOT_TRAIN_IDS) and seen.intersection(_RARE_LABEL_IDS):
         raise DataError(
             f"{labels[0].parent}: its labels hold train ids (0..18, 255), not the label ids "
@@ -98,5 +96,10 @@ def _ids(path: Path, image: Image.Image) -> LabelArray:
     if image.mode == "P":
         return ids
     with path.open("rb") as file:
-        depth = file.read(_DEPTH + 1)[_DEPTH]
+        depth = file.read(PNG_DEPTH + 1)[PNG_DEPTH]
     return np.floor_divide(ids, _GREY_STEP.get(depth, 1), dtype=np.uint8)
+
+
+def _values(ids: LabelArray) -> list[int]:
+    values: list[int] = np.flatnonzero(np.bincount(ids.ravel())).tolist()
+    return values

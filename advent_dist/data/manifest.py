@@ -95,7 +95,7 @@ class Manifest:
 
     @property
     def empty_classes(self) -> tuple[str, ...]:
-        """Classes that no pixel is labelled as; none without labels, of which nothing is known."""
+        """Classes that no labelled pixel in; none without labels, of which nothing is known."""
         counted = zip(self.class_names, self.class_histogram, strict=False)
         return tuple(name for name, pixels in counted if not pixels)
 
@@ -147,4 +147,4 @@ def lacking(manifest: Manifest, url: str) -> str | None:
     if not empty:
         return None
     share = f"{len(empty)} of the {len(manifest.class_names)} classes"
-    return f"{url}: no pixel is labelled as {share}: {', '.join(empty)}"
+    return f"{url}: no labelled pixel in {share}: {', '.join(empty)}"

@@ -29,7 +29,7 @@ def test_classes_without_a_pixel_are_named(manifest: Manifest) -> None:
     assert partly.empty_classes == ("sky", "pedestrian")
     assert not partly.is_void
     assert lacking(partly, "here") == (
-        "here: no pixel is labelled as 2 of the 11 classes: sky, pedestrian"
+        "here: no labelled pixel in 2 of the 11 classes: sky, pedestrian"
     )
 
 

@@ -26,7 +26,7 @@ def test_classes_that_labels_lack_are_named(tmp_path: Path) -> None:
     assert check(tiny_run(str(tmp_path), "runs")) == []
     write_shards(f"{tmp_path}/source", with_labels(3))
     (said,) = check(tiny_run(str(tmp_path), "runs"))
-    assert said.startswith(f"{tmp_path}/source: no pixel is labelled as 10 of the 11 classes: sky,")
+    assert said.startswith(f"{tmp_path}/source: no labelled pixel in 10 of the 11 classes: sky,")
 
 
 @pytest.mark.parametrize("folder", ["source", "evaluation"])

@@ -33,7 +33,7 @@ def test_a_build_names_classes_without_a_pixel_and_what_it_left_alone(
     source = layouts.camvid(tmp_path / "camvid", values=[3, 11])
     (source / "train" / "list.txt").touch()
     assert main(["build", "camvid", str(source), str(tmp_path / "out")]) == 0
-    said = "no pixel is labelled as 10 of the 11 classes: sky, building, pole, pavement"
+    said = "no labelled pixel in 10 of the 11 classes: sky, building, pole, pavement"
     assert f"warning: {tmp_path}/out: {said}" in capsys.readouterr().err
     assert f"{source}/train: left alone: 1 file (list.txt)" in caplog.text
 

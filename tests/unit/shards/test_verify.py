@@ -111,7 +111,7 @@ def test_classes_without_a_pixel_are_a_warning_and_no_pixel_at_all_is_a_problem(
         for value in (3, 255)
     )
     write_shards(str(tmp_path / "some"), some)
-    said = f"{tmp_path}/some: no pixel is labelled as 10 of the 11 classes: sky, building, pole"
+    said = f"{tmp_path}/some: no labelled pixel in 10 of the 11 classes: sky, building, pole"
     assert main(["verify", str(tmp_path / "some")]) == 0
     assert f"warning: {said}" in capsys.readouterr().out
     assert main(["verify", str(tmp_path / "some"), "--json"]) == 0

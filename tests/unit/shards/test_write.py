@@ -130,6 +130,27 @@ def test_the_rest_of_another_build_is_not_taken_over(tmp_path: Path) -> None:
     assert contents(half) == contents(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("folder", ["train", "trainannot"])
+def test_a_build_begins_anew_when_files_have_changed(tmp_path: Path, folder: str) -> None:
+    root = layouts.camvid(tmp_path / "camvid")
+    options = BuildOptions(shard_mb=0.0001, processes=1, format="png")
+    half = tmp_path / "half"
+
+    def stops(encoder: Encoder, items: Sequence[Item]) -> Iterator[Encoded]:
+        yield from encode_all(encoder, items[:2], processes=1)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(CamVid(root), str(half), options, stops)
+    assert (half / "000001.tar").exists()
+    for file in (root / folder).iterdir():
+        new = layouts.photograph(9) if folder == "train" else layouts.ids([5])
+        layouts.save(file, new)
+    build(CamVid(root), str(half), options)
+    build(CamVid(root), str(tmp_path / "whole"), options)
+    assert contents(half) == contents(tmp_path / "whole")
+
+
 def test_unfinished_files_of_a_killed_build_are_removed(tmp_path: Path) -> None:
     build(STREETS, str(tmp_path / "whole"), SMALL)
     half = tmp_path / "half"

@@ -244,7 +244,7 @@ def test_labels_that_lack_classes(tmp_path: Path) -> None:
     *judged, lacking = look_at_shards(tiny_run(str(tmp_path), "runs"))
     assert levels(judged) == ["ok", "ok"]
     assert lacking.level == "warning"
-    assert "no pixel is labelled as 10 of the 11 classes: sky, building, pole" in lacking.said
+    assert "no labelled pixel in 10 of the 11 classes: sky, building, pole" in lacking.said
     write_shards(str(tmp_path / "source"), void)
     (found,) = look_at_shards(tiny_run(str(tmp_path), "runs"))
     assert found.level == "failure"
