@@ -12,7 +12,7 @@ _COMMANDS = {
     "demo": "source-only against AdvEnt on procedural streets, from a local S3 server to a report",
     "train": "train an experiment on Ray Train",
     "evaluate": "score trained runs, or the ensemble of several, on labelled shards",
-    "predict": "segment a folder of images",
+    "predict": "segment an image or folders of them",
     "shards": "build, check, describe and show shards",
     "status": "how far the runs in a storage folder are, and how well they do",
     "doctor": "find what would stop or slow a run, here or on every node of a cluster",

@@ -37,6 +37,40 @@ def test_folders_inside_are_listed_and_opened(tmp_path):
     assert folder.inside("b/c").url == f"{folder.url}/b/c"
 
 
+def test_files_of_all_folders_are_found(tmp_path):
+    for url in (str(tmp_path / "outer"), "memory://walked/outer"):
+        folder = open_folder(url)
+        assert folder.walk() == []
+        for name in ("z.bin", "a/y.bin", "a/b/x.bin"):
+            folder.write(name, b"1")
+        assert folder.walk() == ["a/b/x.bin", "a/y.bin", "z.bin"]
+        assert open_folder(f"{url}/z.bin").walk() == [""]
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "inner").mkdir()
+    monkeypatch.setattr(os, "scandir", refuse)  # root may look into all folders
+    with pytest.raises(DataError, match=r"permission denied; check the owner"):
+        open_folder(str(tmp_path)).walk()
+
+
+def test_a_local_folder_has_several_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for url in (f"file://{tmp_path}/a", "~/a", "file://~/a"):
+        assert open_folder(url).url == open_folder(url).path == f"{tmp_path}/a"
+        assert open_folder(url).is_local
+    assert folder_url(data_config(tmp_path), "~/b") == "~/b"
+
+
+def test_an_empty_path_is_refused(tmp_path):
+    # As in `--out "$OUT"` without such a variable, which would write to the root of the disk.
+    with pytest.raises(DataError, match=r"path of a folder is empty; give a local folder"):
+        open_folder("")
+
+
 def test_a_folder_is_deleted_with_all_in_it_or_is_not_there_anyway(tmp_path):
     folder = open_folder(f"{tmp_path}/folder")
     folder.inside("a/b").write("x.bin", b"1")
