@@ -62,11 +62,11 @@ golden: setup
 	$(BIN)/python -m tests.golden.curves
 
 demo: setup
-	$(BIN)/advent-dist demo
+	$(BIN)/advent-dist demo --overwrite
 
 # Eight trials over procedural streets from a local S3 server; `--resume` goes on after a kill.
 sweep-demo: setup
-	$(BIN)/python -m tune.demo
+	$(BIN)/python -m tune.demo --overwrite
 
 # For the tests that open a report. Where it can't be installed, they are skipped and say so.
 browser:

@@ -35,7 +35,10 @@ class Demo:
     """Optimiser steps of a whole trial, the first ninth of them before anything is stopped."""
 
     resume: bool = False
-    """Go on with the demo in that folder, which otherwise is replaced."""
+    """Go on with the demo in that folder."""
+
+    overwrite: bool = False
+    """Replace the demo in that folder."""
 
 
 def main(arguments: list[str]) -> int:
@@ -67,9 +70,10 @@ def main(arguments: list[str]) -> int:
             "--seeds-for-best": 1,
         }
         words = [str(word) for flag in flags.items() for word in flag]
-        again = ["python", "-m", "tune.demo", *(word for word in arguments if word != "--resume")]
+        call = {"--resume": options.resume, "--overwrite": options.overwrite}
+        again = ["python", "-m", "tune.demo", *(word for word in arguments if word not in call)]
         return search(
-            ["tune/search.py", *words, "--resume" if options.resume else "--overwrite"],
+            ["tune/search.py", *words, *(flag for flag, given in call.items() if given)],
             resume_words=[*again, "--resume"],
         )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ray.tune import Callback
 
-from advent_dist.runs.folder import CHECKPOINTS
+from advent_dist.runs.folder import RunFolder
 from tune.folder import SweepFolder, Trial
 from tune.metric import Metric
 from tune.plan import Plan
@@ -26,7 +26,7 @@ class CheckpointPruner(Callback):
         for one in to_prune(known, self._plan.metric, self._plan.options.keep_checkpoints):
             if one.number not in self._pruned:
                 self._pruned.add(one.number)
-                self._folder.open(f"{one.path}/{CHECKPOINTS}").delete()
+                RunFolder(self._folder.open(one.path)).clear_checkpoints()
 
 
 def to_prune(trials: list[Trial], metric: Metric, keep: int) -> list[Trial]:

@@ -14,15 +14,17 @@ from typing import Any
 import tyro
 
 from advent_dist.commands.report import write_report
-from advent_dist.config import Experiment
+from advent_dist.config import Call, Experiment
 from advent_dist.config.override import override
+from advent_dist.errors import ConfigError
 from advent_dist.experiments import experiment
 from advent_dist.report import comparison_report, read_run
 from advent_dist.runs.folder import REPORT_FILE, SUMMARY_FILE, RunFolder
 from advent_dist.runs.panels import draw_panels
 from advent_dist.runs.scoring import score
 from advent_dist.runs.trained import available_device, load_run
-from cluster.launch import launch, ray_cluster
+from cluster.connection import ray_cluster
+from cluster.launch import launch
 from shards.local_s3 import local_s3
 from shards.streets_data import build_streets_data
 
@@ -36,7 +38,10 @@ class Demo:
     """Train source-only and AdvEnt on procedural streets; compare them on held-out targets."""
 
     out: Path = Path("runs/demo")
-    """Folder for the runs, report.html and summary.json; replaced if it is there."""
+    """Folder for the runs, report.html and summary.json."""
+
+    overwrite: bool = False
+    """Replace an earlier demo in that folder."""
 
     steps: int = 300
     """Optimiser steps of each training."""
@@ -45,6 +50,7 @@ class Demo:
 def main(arguments: list[str]) -> int:
     """Run the command; see the module's docstring."""
     options = tyro.cli(Demo, args=arguments, prog="advent-dist demo")
+    _check_out(options)
     start = time.monotonic()
     # The demo's S3 server is for this machine alone, and so is its Ray.
     os.environ.pop("RAY_ADDRESS", None)
@@ -57,7 +63,7 @@ def main(arguments: list[str]) -> int:
         with ray_cluster(chosen[BASELINE].cluster):
             for name, one in chosen.items():
                 _say(f"training {name} on {one.cluster.workers} workers for {options.steps} steps")
-                launch(one)
+                launch(one, Call(overwrite=options.overwrite))
         _say(f"evaluating on {HELD_OUT}")
         summary = _compare(options.out, chosen)
     summary["minutes"] = round((time.monotonic() - start) / 60, 1)
@@ -69,6 +75,16 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _check_out(options: Demo) -> None:
+    """Refuse a folder that holds a demo already, or anything else that one would replace."""
+    taken = [name for name in (REPORT_FILE, SUMMARY_FILE) if (options.out / name).exists()]
+    if taken and not options.overwrite:
+        raise ConfigError(
+            f"--out {options.out} holds {' and '.join(taken)} already; replace an earlier demo "
+            "with --overwrite, or give another --out"
+        )
+
+
 def _experiment(name: str, options: Demo) -> Experiment:
     return override(
         experiment(f"streets_{name}"),
@@ -77,7 +93,6 @@ def _experiment(name: str, options: Demo) -> Experiment:
             "run.storage": str(options.out),
             "run.name": name,
             "run.steps": options.steps,
-            "run.overwrite": True,
         },
     )
 

@@ -55,7 +55,7 @@ def _examine(arguments: list[str]) -> list[Finding]:
     rest = [one for one in arguments if one != "--cluster"]
     experiment = named_experiment()
     if rest:
-        experiment = parse(rest, default=experiment)
+        experiment, _ = parse(rest, default=experiment)
     if "--cluster" in arguments:
         return _examine_cluster(experiment)
     from cluster.doctor.examination import examine_here
@@ -64,9 +64,9 @@ def _examine(arguments: list[str]) -> list[Finding]:
 
 
 def _examine_cluster(experiment: Experiment | None) -> list[Finding]:
+    from cluster.connection import ray_cluster
     from cluster.doctor.examination import examine_cluster
     from cluster.joining import wait_for_workers
-    from cluster.launch import ray_cluster
 
     asked = experiment.cluster.address if experiment else None
     address = asked or os.environ.get("RAY_ADDRESS") or "auto"

@@ -17,6 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 from advent_dist.config import Experiment
 from advent_dist.errors import ConfigError
 
+_ONCE_STORED = ("resume", "overwrite")
+"""What a call had asked for, in the configs of runs that were made before that was a `Call`."""
+
 
 def to_json(experiment: Experiment) -> str:
     """The complete config as indented JSON text."""
@@ -35,6 +38,10 @@ def from_json(text: str | bytes, where: str = "config") -> Experiment:
         raise ConfigError(f"{where} is not JSON ({error}); give a run's config.json") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{where} holds no config; give a run's config.json")
+    run = tree.get("run")
+    if isinstance(run, dict):
+        for intention in _ONCE_STORED:
+            run.pop(intention, None)
     return _build(tree)
 
 

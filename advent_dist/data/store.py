@@ -157,9 +157,18 @@ class Folder:
         self._attempt(name, lambda files, path: files.rm_file(path))
 
     def delete(self) -> None:
-        """Delete the folder and all that is in it, if it is there."""
+        """Delete the folder and all that is in it, if it is there.
+
+        To be called for folders that were written by whoever calls it alone.
+        """
         with contextlib.suppress(MissingError):
             self._attempt("", lambda files, path: files.rm(path, recursive=True))
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder itself if nothing is left in it; object storage has no empty ones."""
+        if self.is_local:
+            with contextlib.suppress(OSError):
+                os.rmdir(self.path)
 
     @property
     def is_local(self) -> bool:

@@ -137,7 +137,7 @@ def _read_run(folder: Path) -> dict[str, Any]:
 def _incomplete(folder: Path, what: str) -> CheckpointError:
     return CheckpointError(
         f"{folder} is no complete checkpoint: {what}; copy the whole checkpoint there again, or "
-        "start the run anew (--run.overwrite)"
+        "start the run anew (--overwrite)"
     )
 
 

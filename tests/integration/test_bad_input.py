@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from advent_dist import cli
+from advent_dist.config import Call
 from advent_dist.config.override import to_json
 from advent_dist.data.store import open_folder
 from cluster.launch import launch
@@ -22,12 +24,18 @@ def root(tmp_path: Path) -> str:
     return str(tmp_path / "data")
 
 
-def _message(tmp_path: Path, capfd: pytest.CaptureFixture[str], root: str, **changes: Any) -> str:
+def _message(
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    root: str,
+    call: Sequence[str] = (),
+    **changes: Any,
+) -> str:
     """What `advent-dist train` says of a run that can't be."""
     config = tmp_path / "config.json"
     config.write_text(to_json(tiny_run(root, str(tmp_path / "runs"), **changes)))
     capfd.readouterr()
-    assert cli.run(["train", "--config", str(config)]) == 1
+    assert cli.run(["train", "--config", str(config), *call]) == 1
     said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("advent-dist")]
     assert len(said) == 1
     return said[0]
@@ -87,14 +95,13 @@ def test_runs_that_are_in_the_way(
 
     assert "cluster.workers = 9" in say(cluster__workers=9)
     launch(tiny_run(root, str(tmp_path / "runs"), run__name="one", run__steps=2))
-    assert "--run.resume" in say()
-    other = say(run__resume=True, model__encoder="resnet10t")
+    assert "go on with --resume" in say()
+    other = say(call=["--resume"], model__encoder="resnet10t")
     assert "model.encoder = 'resnet10t'" in other
     assert "'test_resnet'" in other
     # Nothing was lost: the run goes on.
-    assert (
-        launch(tiny_run(root, str(tmp_path / "runs"), run__name="one", run__resume=True)).step == 4
-    )
+    again = tiny_run(root, str(tmp_path / "runs"), run__name="one")
+    assert launch(again, Call(resume=True)).step == 4
 
 
 @pytest.mark.usefixtures("ray_session")

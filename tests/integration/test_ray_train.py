@@ -10,6 +10,7 @@ import ray
 import torch
 
 from advent_dist import cli
+from advent_dist.config import Call
 from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError, UserError
 from advent_dist.runs.folder import RunFolder
@@ -36,7 +37,7 @@ def test_run_and_resume(shards: str, bucket: str, tmp_path: Path) -> None:
 
     # The rest by the command line, from the config that the run left behind.
     config = f"{storage}/halves/config.json"
-    assert cli.run(["train", "--config", config, "--run.resume", "--run.steps", "4"]) == 0
+    assert cli.run(["train", "--config", config, "--resume", "--run.steps", "4"]) == 0
 
     runs = [RunFolder.open(f"{storage}/{name}") for name in ("through", "halves")]
     for run in runs:
@@ -59,7 +60,7 @@ def test_run_and_resume(shards: str, bucket: str, tmp_path: Path) -> None:
     # Ended after its last checkpoint and before the summary, it is completed.
     summary = runs[1].summary()
     runs[1].folder.write("summary.json", json.dumps({**summary, "finished": False}).encode())
-    assert cli.run(["train", "--config", config, "--run.resume"]) == 0
+    assert cli.run(["train", "--config", config, "--resume"]) == 0
     assert runs[1].summary() == summary
 
     urls = [run.url for run in runs]
@@ -84,7 +85,7 @@ def test_what_is_refused_overwrites_nothing(shards: str, tmp_path: Path) -> None
     run = tiny_run(shards, str(tmp_path), run__name="kept", run__steps=2)
     launch(run)
     rows = RunFolder.of(run).rows()
-    again = {"run__name": "kept", "run__overwrite": True, "cluster__cpus_per_worker": 99}
+    again = {"run__name": "kept", "cluster__cpus_per_worker": 99}
     with pytest.raises(ConfigError, match=r"cluster.workers = 2: the cluster never has room"):
-        launch(tiny_run(shards, str(tmp_path), **again))
+        launch(tiny_run(shards, str(tmp_path), **again), Call(overwrite=True))
     assert RunFolder.of(run).rows() == rows

@@ -17,12 +17,12 @@ from ray.util.placement_group import placement_group_table
 from advent_dist.config.override import to_json
 from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError, UserError
-from advent_dist.runs.folder import RunFolder
+from advent_dist.runs.folder import SWEEP_FILE, RunFolder
 from tests.helpers import tiny_run, write_tiny_shards
 from tests.shard_helpers import examples, write_shards
 from tests.waiting import wait_until
 from tune.finals import winner
-from tune.folder import FINAL_FILE, SWEEP_FILE, SweepFolder
+from tune.folder import FINAL_FILE, SweepFolder
 from tune.options import Options
 from tune.plan import make_plan
 from tune.record import SweepRecord
