@@ -14,6 +14,7 @@ _COMMANDS = {
     "train": "train an experiment on Ray Train",
     "evaluate": "score trained runs, or the ensemble of several, on labelled shards",
     "predict": "segment an image or folders of them",
+    "report": "write the page of a run again, or one that compares several",
     "shards": "build, check, describe and show shards",
     "status": "how far the runs in a storage folder are, and how well they do",
     "doctor": "find what would stop or slow a run, here or on every node of a cluster",

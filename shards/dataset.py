@@ -15,6 +15,7 @@ from tyro.conf import Positional, arg
 
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.sample import as_rgb
+from advent_dist.data.store import local_path
 from advent_dist.errors import DataError
 from shards.label_map import LabelArray, LabelMap
 
@@ -69,11 +70,16 @@ def describe(reader: Reader) -> str:
 
 
 def located(reader: R) -> R:
-    """The reader with its folder as an absolute path, since its items load in other processes."""
+    """The reader with its folder as an absolute path, since its items load in other processes.
+
+    Raises:
+        DataError: the folder is a URL.
+    """
     options: Any = reader
     if not hasattr(options, "source"):
         return reader
-    here: R = replace(options, source=Path(os.path.abspath(options.source)))
+    source = local_path("SRC", options.source)
+    here: R = replace(options, source=Path(os.path.abspath(source)))
     return here
 
 

@@ -264,6 +264,35 @@ def open_folder(url: str, data: DataConfig | None = None, tally: Tally | None = 
     )
 
 
+def open_file(url: str) -> tuple[Folder, str]:
+    """The folder of a file by path or URL, and the file's name in it; nothing is read yet.
+
+    Raises:
+        DataError: the URL has an unknown scheme, or is that of a folder or of a bucket.
+    """
+    parent, slash, name = url.rpartition("/")
+    if name in ("", ".", "..") or parent.endswith(":/"):
+        raise DataError(f"{url}: give the path or URL of a file, not of a folder")
+    return open_folder(parent or slash or "."), name
+
+
+def local_path(flag: str, path: str | Path) -> Path:
+    """A path that has to be one of this machine; file:// and ~ are understood.
+
+    Raises:
+        DataError: it is a URL of something else; `flag` names it.
+    """
+    # `Path` makes s3:/bucket of s3://bucket.
+    scheme, colon, rest = str(path).partition(":/")
+    if not colon or "/" in scheme:
+        return Path(path).expanduser()
+    if scheme != "file":
+        raise DataError(
+            f"{flag} {scheme}://{rest.lstrip('/')}: it can't be a URL; give a path of this machine"
+        )
+    return Path("/" + rest.lstrip("/"))
+
+
 def own_storage(data: DataConfig) -> DataConfig:
     """`data` for folders that are written: public shards need no credentials, those do."""
     return replace(data, anonymous=False)
