@@ -18,12 +18,12 @@ from advent_dist.data.sample import as_rgb
 from advent_dist.errors import DataError
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-"""File endings of images, in lower case; `.JPG` is one, too."""
+"""File endings of images, in lower case; `.JPG` is one, too. Others are left alone in folders."""
 
 MAX_PIXELS = 178_956_970
 """Width times height of the largest image that is decoded: 0.5 GB of RGB. Pillow refuses more."""
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "JPEG2000")
 """What is opened, whatever the ending: no format that Pillow hands to another program."""
 
 _TO_UPRIGHT = {
@@ -75,16 +75,24 @@ def read_as_stored(
         DataError: it is missing, damaged, of none of `formats`, or of more than `MAX_PIXELS`.
     """
     with _told(where, formats), _unlimited(), Image.open(source, formats=list(formats)) as image:
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise DataError(
-                f"{where}: it has {width}x{height} pixels, but at most {MAX_PIXELS:,} are decoded; "
-                "make it smaller"
-            )
+        check_size(image.width, image.height, where)
         image.load()
         turn = _TO_UPRIGHT.get(_orientation(image))
         upright: Image.Image = image if turn is None else image.transpose(turn)
         return upright
+
+
+def check_size(width: int, height: int, where: str) -> None:
+    """Refuse an image before it is decoded.
+
+    Raises:
+        DataError: it has more than `MAX_PIXELS`; `where` names it.
+    """
+    if width * height > MAX_PIXELS:
+        raise DataError(
+            f"{where}: it has {width}x{height} pixels, but at most {MAX_PIXELS:,} are decoded; "
+            "make it smaller"
+        )
 
 
 @contextmanager
@@ -119,8 +127,8 @@ def _told(where: str, formats: Sequence[str]) -> Iterator[None]:
         raise
     except UnidentifiedImageError as error:
         raise DataError(
-            f"{where}: it can't be read as {' or '.join(formats)}; convert it, or copy it again if "
-            "it is damaged"
+            f"{where}: it can't be read as {', '.join(formats)}; convert it, or copy it again "
+            "if it is damaged"
         ) from error
     except MemoryError as error:
         raise DataError(f"{where}: there is too little memory for it; make it smaller") from error

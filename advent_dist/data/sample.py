@@ -27,6 +27,9 @@ from advent_dist.types import IGNORE_INDEX
 IMAGE_PREFIX = "image."
 LABEL = "label.png"
 
+PNG_DEPTH = 24
+"""Place of the byte of a PNG that says how many bits a sample has."""
+
 Encoded = bytes | memoryview
 ImageFormat = Literal["jpg", "jpeg", "png", "webp"]
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
@@ -126,6 +129,11 @@ def decode_label(data: Encoded, where: str) -> UInt8[Tensor, "h w"]:
     if label.mode not in ("L", "P"):
         raise DataError(
             f"{where}: its label has the mode {label.mode}; write train ids as an 8-bit grey PNG"
+        )
+    if label.mode == "L" and label.format == "PNG" and data[PNG_DEPTH] != 8:
+        raise DataError(
+            f"{where}: its label has {data[PNG_DEPTH]} bits a pixel; write train ids as an 8-bit "
+            "grey PNG"
         )
     return torch.from_numpy(np.array(label))
 

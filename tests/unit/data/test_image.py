@@ -93,17 +93,17 @@ def test_cmyk_and_16_bits_a_channel() -> None:
         read_image(grey, "here")
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF"])
+@pytest.mark.parametrize("file_format", module.FORMATS)
 def test_formats_that_are_opened(tmp_path: Path, file_format: str) -> None:
     path = tmp_path / "named.jpg"
     path.write_bytes(stored(Image.fromarray(NOISE), file_format).getvalue())
     assert read_image(path, str(path)).size == (4, 6)
 
 
-@pytest.mark.parametrize("file_format", ["EPS", "GIF", "ICO", "PPM"])
+@pytest.mark.parametrize("file_format", ["EPS", "ICO", "PPM"])
 def test_other_formats_are_refused(file_format: str) -> None:
     file = stored(Image.fromarray(np.zeros((32, 32, 3), np.uint8)), file_format)
-    with pytest.raises(DataError, match=r"^here: it can't be read as JPEG or .* convert it"):
+    with pytest.raises(DataError, match=r"^here: it can't be read as JPEG, .*; convert it"):
         read_image(file, "here")
 
 
