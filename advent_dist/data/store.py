@@ -207,7 +207,8 @@ def _walk(files: Any, path: str) -> list[str]:
         if faults.is_missing_bucket(error):
             raise
         return []
-    return sorted(one.removeprefix(path).lstrip("/") for one in found)
+    # An object whose name ends in / is how S3's console shows an empty folder.
+    return sorted(one.removeprefix(path).lstrip("/") for one in found if not one.endswith("/"))
 
 
 def _walk_local(top: str) -> Iterator[str]:
