@@ -23,7 +23,8 @@ from advent_dist.config.override import override
 from advent_dist.experiments import experiment
 from advent_dist.runs.folder import RunFolder
 from advent_dist.runs.scoring import score
-from cluster.launch import launch, ray_cluster
+from cluster.connection import ray_cluster
+from cluster.launch import launch
 from shards.camvid import CamVid
 from shards.options import BuildOptions
 from shards.write import build

@@ -11,7 +11,7 @@ import ray
 
 from advent_dist.config import ClusterConfig
 from advent_dist.errors import ConfigError, DataError
-from cluster.launch import ray_cluster
+from cluster.connection import ray_cluster
 from shards.dataset import Item
 from shards.encode import EncodeAll, Encoded, Encoder, in_order
 

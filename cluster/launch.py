@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,11 +20,11 @@ from advent_dist.runs.folder import CHECKPOINTS, RunFolder
 from advent_dist.runs.preflight import check
 from advent_dist.training.global_batch import allowed_ranks
 from advent_dist.training.progress import Progress
-from cluster.address import why_unreachable
 from cluster.autoscaled import may_grow
 from cluster.board import BoardObserver, ProgressBoard, progress_bar
 from cluster.capacity import capacity, idle_head, per_worker, training_nodes
 from cluster.capacity import fit as fit_workers
+from cluster.connection import ray_cluster
 from cluster.failures import loss, mistake
 from cluster.here import beside_the_driver
 from cluster.joining import wait_for_workers
@@ -149,45 +146,6 @@ def worker_environment(cluster: ClusterConfig) -> dict[str, Any]:
     """Ray's runtime environment of a worker: the variables of `cluster.environment`."""
     variables = dict(variable.split("=", 1) for variable in cluster.environment)
     return {"env_vars": variables} if variables else {}
-
-
-@contextmanager
-def ray_cluster(config: ClusterConfig) -> Iterator[None]:
-    """A connection to the configured Ray cluster; one started for the occasion is stopped again.
-
-    Raises:
-        ConfigError: no cluster answers at the address, or it refuses.
-    """
-    if ray.is_initialized():
-        yield
-        return
-    # The defaults take one report in two seconds and run workers at niceness 15.
-    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
-    os.environ.setdefault("RAY_worker_niceness", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    address = config.address or os.environ.get("RAY_ADDRESS")
-    # Workers' output stays in Ray's log files: what a user must know is raised, or on the board.
-    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    if address:
-        try:
-            if reason := why_unreachable(address):
-                raise ConnectionError(reason)
-            ray.init(address=address, **quiet)
-        # No address, nobody there, or one with another version of Ray or Python.
-        except (ValueError, ConnectionError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise ConfigError(
-                f"no connection to a Ray cluster at {address!r}: start one there (ray start), or "
-                f"correct the address (--cluster.address, --address or RAY_ADDRESS); where it asks "
-                f"for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH ({reason})"
-            ) from error
-    else:
-        # Not one that somebody else has started on this machine, as Ray would by default.
-        ray.init(address="local", include_dashboard=False, **quiet)
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 def check_resources(experiment: Experiment) -> None:

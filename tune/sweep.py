@@ -19,9 +19,10 @@ from ray.tune.search import Searcher
 from advent_dist.data.store import open_folder, own_storage
 from advent_dist.errors import UserError
 from advent_dist.runs.preflight import check
+from cluster.connection import ray_cluster
 from cluster.here import beside_the_driver
 from cluster.joining import wait_for_workers
-from cluster.launch import ray_cluster, ray_storage
+from cluster.launch import ray_storage
 from cluster.shared import check_shared
 from tune.board import Board
 from tune.candidates import Candidates

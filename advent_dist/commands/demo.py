@@ -22,7 +22,8 @@ from advent_dist.runs.folder import REPORT_FILE, SUMMARY_FILE, RunFolder
 from advent_dist.runs.panels import draw_panels
 from advent_dist.runs.scoring import score
 from advent_dist.runs.trained import available_device, load_run
-from cluster.launch import launch, ray_cluster
+from cluster.connection import ray_cluster
+from cluster.launch import launch
 from shards.local_s3 import local_s3
 from shards.streets_data import build_streets_data
 

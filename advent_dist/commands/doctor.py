@@ -64,9 +64,9 @@ def _examine(arguments: list[str]) -> list[Finding]:
 
 
 def _examine_cluster(experiment: Experiment | None) -> list[Finding]:
+    from cluster.connection import ray_cluster
     from cluster.doctor.examination import examine_cluster
     from cluster.joining import wait_for_workers
-    from cluster.launch import ray_cluster
 
     asked = experiment.cluster.address if experiment else None
     address = asked or os.environ.get("RAY_ADDRESS") or "auto"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from advent_dist.config import ClusterConfig
-from cluster.launch import ray_cluster
+from cluster.connection import ray_cluster
 from shards.local_s3 import local_s3
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 import ray.train
 
-from advent_dist.config import ClusterConfig, Experiment
+from advent_dist.config import Experiment
 from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError
 from advent_dist.runs.folder import RunFolder
@@ -35,31 +34,6 @@ def test_local_paths_become_absolute_and_urls_stay(
     assert launching.absolute(away) == away
     bare = tiny_run("/data", "/runs")
     assert launching.absolute(bare) == bare
-
-
-@functools.lru_cache
-def _nothing() -> set[str]:
-    """As the function that it stands for, which Ray tells to forget what it found."""
-    return set()
-
-
-def test_a_missing_cluster_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))  # where Ray notes this machine's cluster
-    # Nor does one that another program, or another test, has started on this machine count.
-    monkeypatch.setattr("ray._private.services._cached_find_gcs_addresses", _nothing)
-    with (
-        pytest.raises(ConfigError, match="no connection to a Ray cluster at 'auto': start one"),
-        launching.ray_cluster(ClusterConfig(address="auto")),
-    ):
-        pass
-
-
-def test_an_address_that_is_none_is_named() -> None:
-    with (
-        pytest.raises(ConfigError, match="no connection to a Ray cluster at 'somewhere': start"),
-        launching.ray_cluster(ClusterConfig(address="somewhere")),
-    ):
-        pass
 
 
 @pytest.fixture
