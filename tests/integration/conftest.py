@@ -12,11 +12,10 @@ from shards.local_s3 import local_s3
 from tests.helpers import tiny_run, write_tiny_shards
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All that starts Ray runs in one process of `make test`: there is one Ray for it."""
-    for item in items:
-        if {"ray_session", "nodes"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group("ray"))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """All that starts Ray runs in one process of `make test`, where there is one Ray for it."""
+    if {"ray_session", "nodes"} & set(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 @pytest.fixture(scope="session")
