@@ -25,9 +25,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Two at a time; all that starts Ray is in one of the two processes.
+# Two at a time; all that starts Ray is in one of the two processes (tests/two_at_a_time.py).
 test: setup
-	$(PYTEST) -n 2 --dist loadgroup tests/unit tests/golden tests/distributed tests/integration $(SLOW:%=--ignore=%)
+	$(PYTEST) -n 2 tests/unit tests/golden tests/distributed tests/integration $(SLOW:%=--ignore=%)
 
 # What is killed, or loses its nodes, and goes on: minutes of waiting.
 test-slow: setup

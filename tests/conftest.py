@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import Any
+
+import pytest
+
+from tests.two_at_a_time import OneRay
 
 # The same instructions on every CPU, wherever in memory its operands lie, so that stored losses are
 # the same on every machine.
@@ -13,3 +18,7 @@ os.environ.setdefault("MKL_CBWR", "AVX2,STRICT")
 # wait for the others do so asleep.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneRay:
+    return OneRay(config, log)

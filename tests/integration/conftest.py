@@ -12,12 +12,6 @@ from shards.local_s3 import local_s3
 from tests.helpers import tiny_run, write_tiny_shards
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """All that starts Ray runs in one process of `make test`, where there is one Ray for it."""
-    if {"ray_session", "nodes"} & set(getattr(item, "fixturenames", ())):
-        item.add_marker(pytest.mark.xdist_group("ray"))
-
-
 @pytest.fixture(scope="session")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of an empty bucket on a real S3 server; the environment has its credentials."""
