@@ -8,20 +8,42 @@ from advent_dist.config import Experiment
 from advent_dist.data.loader import EvaluationLoader, TrainingLoader
 from advent_dist.data.store import impatient
 from advent_dist.models.encoder import check_encoder
+from advent_dist.runs.rehearsal import rehearse
 from advent_dist.training.global_batch import allowed_ranks
 
 
 def check(experiment: Experiment) -> None:
-    """Look at the manifests of all shards and at the encoder's name; read no sample, build nothing.
+    """Look at the manifests of all shards and go through the networks' shapes; read no sample.
 
     Raises:
-        ConfigError: the encoder is unknown, or the global batch is no multiple of the workers.
+        UserError: see `check_networks` and `check_shards`.
+    """
+    check_networks(experiment)
+    check_shards(experiment)
+
+
+def check_networks(experiment: Experiment) -> None:
+    """Whether the networks can be built and take the images that they are to be given.
+
+    Raises:
+        ConfigError: the encoder is unknown or does not take such images or batches, or there are
+            no initial weights where they should be.
+        CheckpointError: the initial weights are none, or those of another network.
+    """
+    if experiment.model.encoder != "deeplab_v2":
+        check_encoder(experiment.model.encoder)
+    rehearse(experiment)
+
+
+def check_shards(experiment: Experiment) -> None:
+    """Look at the manifests of all shards.
+
+    Raises:
+        ConfigError: the global batch is no multiple of the workers.
         DataError: shards can't be reached, are too few for the workers, unlabelled where labels
             are read, or of other classes.
     """
     allowed_ranks(experiment)
-    if experiment.model.encoder != "deeplab_v2":
-        check_encoder(experiment.model.encoder)
     data = replace(impatient(experiment.data), workers_per_rank=0)
     TrainingLoader(data, rank=0, world_size=experiment.cluster.workers, seed=0).close()
     for folder in (data.evaluation, data.source_evaluation, data.held_out):
