@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 from advent_dist.config import Experiment
 from advent_dist.data.loader import EvaluationLoader, TrainingLoader
 from advent_dist.data.store import impatient
-from advent_dist.models.encoder import check_encoder
-from advent_dist.runs.rehearsal import rehearse
+from advent_dist.models.encoder import check_encoder, check_pretrained
+from advent_dist.models.weights import is_there
+from advent_dist.runs.rehearsal import rehearse, rehearse_weights
 from advent_dist.training.global_batch import allowed_ranks
 
 
@@ -30,9 +32,16 @@ def check_networks(experiment: Experiment) -> None:
             no initial weights where they should be.
         CheckpointError: the initial weights are none, or those of another network.
     """
-    if experiment.model.encoder != "deeplab_v2":
-        check_encoder(experiment.model.encoder)
+    model = experiment.model
+    if model.encoder != "deeplab_v2":
+        check_encoder(model.encoder)
     rehearse(experiment)
+    # Another machine of a cluster may have a file, or a way out, that this one lacks.
+    elsewhere = bool(experiment.cluster.address or os.environ.get("RAY_ADDRESS"))
+    if model.pretrained and model.encoder != "deeplab_v2" and not elsewhere:
+        check_pretrained(model.encoder)
+    if model.weights is not None and not (elsewhere and not is_there(model.weights)):
+        rehearse_weights(experiment)
 
 
 def check_shards(experiment: Experiment) -> None:

@@ -18,6 +18,7 @@ from advent_dist.errors import ConfigError
 from advent_dist.methods import METHODS
 from advent_dist.models.discriminator import Discriminator
 from advent_dist.models.segmenter import Segmenter, build_segmenter
+from advent_dist.models.weights import load_weights
 
 _MULTIPLES = (8, 16, 32, 64, 128, 256)
 """Of pixels: sizes that are tried where another one fails, the nearest first."""
@@ -45,6 +46,21 @@ def rehearse(experiment: Experiment) -> None:
                 discriminator(torch.empty(1, num_classes, height, width))
     if experiment.engine.activation_checkpointing:
         _without_numbers(model, num_classes).enable_activation_checkpointing()
+
+
+def rehearse_weights(experiment: Experiment) -> None:
+    """Read the initial weights and see whether they fit.
+
+    Raises:
+        ConfigError: there is no such file or package.
+        CheckpointError: the file holds no weights, or not those of this network.
+    """
+    num_classes = class_set(experiment.data.classes).num_classes
+    segmenter = _without_numbers(experiment.model, num_classes)
+    with warnings.catch_warnings():
+        # PyTorch warns that nothing is copied.
+        warnings.simplefilter("ignore")
+        load_weights(segmenter, str(experiment.model.weights))
 
 
 def _rehearse_segmenter(segmenter: Segmenter, encoder: str, data: DataConfig) -> None:
@@ -117,14 +133,15 @@ def _fails(segmenter: Segmenter, size: Size, batch: int | None) -> str:
     images = torch.empty(batch or 1, 3, height, width, dtype=torch.uint8, device="meta")
     try:
         # Some networks make tensors of their own as they go.
-        with torch.device("meta"), warnings.catch_warnings(action="ignore"):
+        with torch.device("meta"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             if batch is None:
                 with torch.no_grad():
                     segmenter(images)
             else:
                 output = segmenter(images)
                 heads = [logits for logits in (output.aux, output.main) if logits is not None]
-                sum(logits.sum() for logits in heads).backward()  # type: ignore[union-attr]
+                torch.stack([logits.sum() for logits in heads]).sum().backward()  # type: ignore[no-untyped-call]
     except Exception as error:
         # Each network fails in its own way. What asks for numbers is not known to fail.
         return "" if _asks_for_numbers(error) else _said(error)
