@@ -31,14 +31,14 @@ def test_run_and_resume(shards: str, bucket: str, tmp_path: Path) -> None:
     storage, cache = f"{bucket}/runs", str(tmp_path / "cache")
     through = launch(tiny_run(shards, storage, run__name="through", data__cache_dir=cache))
     assert through.step == 4
-    half = tiny_run(shards, storage, run__name="halves", run__steps=2)
+    half = tiny_run(shards, storage, run__name="Hälften", run__steps=2)
     assert launch(half).step == 2
 
     # The rest by the command line, from the config that the run left behind.
-    config = f"{storage}/halves/config.json"
+    config = f"{storage}/Hälften/config.json"
     assert cli.run(["train", "--config", config, "--run.resume", "--run.steps", "4"]) == 0
 
-    runs = [RunFolder.open(f"{storage}/{name}") for name in ("through", "halves")]
+    runs = [RunFolder.open(f"{storage}/{name}") for name in ("through", "Hälften")]
     for run in runs:
         assert [row["step"] for row in run.rows()] == [1, 2, 3, 4]
         assert {"target_miou", "loss/seg", "lr/segmenter"} <= set(run.rows()[-1])

@@ -233,10 +233,12 @@ def test_a_time_budget_ends_what_runs_and_begins_nothing_more(shards: str, tmp_p
 
 def test_trials_are_runs_of_mlflow(shards: str, tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    options = _options(shards, tmp_path, num_trials=2, mlflow=uri, max_steps=4, scheduler="none")
+    options = _options(
+        shards, tmp_path, num_trials=2, mlflow=uri, max_steps=4, scheduler="none", name="läufe"
+    )
     trials = _run(options).folder.trials()
     client = mlflow.MlflowClient(uri)
-    experiment = client.get_experiment_by_name("sweep")
+    experiment = client.get_experiment_by_name("läufe")
     runs = client.search_runs([experiment.experiment_id])
     found = {run.info.run_name: run for run in runs}
     assert set(found) == {trial.name for trial in trials}
