@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib import import_module
@@ -27,6 +28,9 @@ def main() -> None:
 
     0 done, 1 the user has something to mend, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As on stderr: a terminal that lacks a name's letters is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 

@@ -49,6 +49,9 @@ def test_found_before_any_worker_starts(
     assert "class" in say(data__classes="cityscapes19")
     assert "have no labels" in say(data__source="target")
     assert "did you mean" in say(model__encoder="resnet5O")
+    said = say(model__encoder="skresnet18", data__batch_size_per_rank=1)
+    assert "give batches of 2 or more" in said
+    assert "no such file" in say(model__weights=str(tmp_path / "none.pth"))
     assert "too few" in say(cluster__workers=11)
     assert not (tmp_path / "runs").exists()
 

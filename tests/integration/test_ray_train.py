@@ -10,7 +10,7 @@ import ray
 import torch
 
 from advent_dist import cli
-from advent_dist.config import Experiment
+from advent_dist.config import Call, Experiment
 from advent_dist.config.override import override
 from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError
