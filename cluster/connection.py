@@ -12,6 +12,7 @@ import ray
 
 from advent_dist.config import ClusterConfig
 from advent_dist.errors import ConfigError
+from advent_dist.interruption import handlers_kept
 from cluster.address import why_unreachable
 from cluster.temporary import why_unfit
 
