@@ -8,12 +8,14 @@ import sys
 from importlib import import_module
 
 from advent_dist.errors import UserError
+from advent_dist.interruption import interruptible, status_of
 
 _COMMANDS = {
     "demo": "source-only against AdvEnt on procedural streets, from a local S3 server to a report",
     "train": "train an experiment on Ray Train",
     "evaluate": "score trained runs, or the ensemble of several, on labelled shards",
-    "predict": "segment a folder of images",
+    "predict": "segment an image or folders of them",
+    "report": "write the page of a run again, or one that compares several",
     "shards": "build, check, describe and show shards",
     "status": "how far the runs in a storage folder are, and how well they do",
     "doctor": "find what would stop or slow a run, here or on every node of a cluster",
@@ -22,7 +24,10 @@ _COMMANDS = {
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 the user has something to mend, 2 wrong usage."""
+    """Run the command line and exit.
+
+    0 done, 1 the user has something to mend, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # As on stderr: a terminal that lacks a name's letters is no reason to fail.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -42,6 +47,15 @@ def run(arguments: list[str]) -> int:
     if name not in _COMMANDS:
         sys.stderr.write(f"advent-dist: there is no command {name!r}\n\n{_usage()}")
         return 2
+    try:
+        with interruptible():
+            return _run(name, rest)
+    except KeyboardInterrupt as interrupt:
+        sys.stderr.write(f"\nadvent-dist {name}: stopped\n")
+        return status_of(interrupt)
+
+
+def _run(name: str, rest: list[str]) -> int:
     try:
         # Imported when asked for: PyTorch and Ray take seconds, and a message should not.
         status: int = import_module(f"advent_dist.commands.{name}").main(rest)

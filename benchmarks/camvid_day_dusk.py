@@ -19,6 +19,7 @@ from typing import Any
 import tyro
 from record import keep
 
+from advent_dist.config import Call
 from advent_dist.config.override import override
 from advent_dist.experiments import experiment
 from advent_dist.runs.folder import RunFolder
@@ -53,6 +54,9 @@ class Options:
 
     seeds: tuple[int, ...] = (1,)
     """One training a seed and method."""
+
+    overwrite: bool = False
+    """Replace the runs in that folder."""
 
     quick: bool = False
     """Twenty steps: does it run?"""
@@ -100,11 +104,10 @@ def train(method: str, seed: int, options: Options) -> dict[str, Any]:
             "run.storage": str(options.work),
             "run.name": f"{method}_{seed}",
             "run.seed": seed,
-            "run.overwrite": True,
             **({"run.steps": 20} if options.quick else {}),
         },
     )
-    launch(chosen)
+    launch(chosen, Call(overwrite=options.overwrite))
     url, shards = RunFolder.of(chosen).url, f"{chosen.data.root}/{HELD_OUT}"
     scores = {which: score([url], which, shards).to_json() for which in ("last", "best")}
     return {"method": method, "seed": seed, "steps": chosen.run.steps, **scores}

@@ -33,6 +33,8 @@ class ProgressBoard:
 
     def __init__(self) -> None:
         self._row: dict[str, Any] = {}
+        self._is_training = False
+        self._is_to_end = False
 
     def show(self, row: dict[str, Any]) -> None:
         """Take the newest row; values that it lacks stay as they were."""
@@ -42,13 +44,31 @@ class ProgressBoard:
         """The newest value of each metric."""
         return self._row
 
+    def begin(self) -> None:
+        """The first micro-batch has been trained on."""
+        self._is_training = True
+
+    def end(self) -> bool:
+        """Ask the run to save a checkpoint and to end.
+
+        Returns:
+            Whether it is training yet.
+        """
+        self._is_to_end = True
+        return self._is_training
+
+    def is_to_end(self) -> bool:
+        """Whether it was asked to."""
+        return self._is_to_end
+
 
 class BoardObserver:
-    """Shows a run's rows on a `ProgressBoard`; never ends it."""
+    """Shows a run's rows on a `ProgressBoard`, and ends it when the driver asks for it there."""
 
     def __init__(self, board: Any) -> None:
         self._board = board
         self._aside = Aside()
+        self._is_to_end = False
 
     @property
     def values(self) -> Mapping[str, Any]:
@@ -59,16 +79,26 @@ class BoardObserver:
         """Nothing to do."""
 
     def steps(self) -> None:
-        """Nothing to do."""
+        """Tell the driver that there is something to save."""
+        with self._aside("the progress bar"):
+            self._board.begin.remote()
 
     def sees(self, row: dict[str, Any]) -> None:
         """Pass the row on to the driver."""
         with self._aside("the progress bar"):
             self._board.show.remote(row)
 
+    def is_to_end(self) -> bool:
+        """Whether the driver wants a checkpoint now, and the end."""
+        if not self._is_to_end:
+            with self._aside("the driver's wish to end it"):
+                answer = self._board.is_to_end.remote()
+                self._is_to_end = ray.get(answer, timeout=_PATIENCE_S)
+        return self._is_to_end
+
     def stops(self, row: dict[str, Any]) -> bool:
-        """Never."""
-        return False
+        """Whether `is_to_end` has said so before this row, which then comes with a checkpoint."""
+        return self._is_to_end
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import ray
 
 from advent_dist.config import ClusterConfig
 from advent_dist.errors import ConfigError
+from advent_dist.interruption import handlers_kept
 from cluster.address import why_unreachable
 from cluster.temporary import why_unfit
 
@@ -48,7 +49,8 @@ def _join(address: str, quiet: dict[str, Any]) -> None:
     try:
         if reason := why_unreachable(address):
             raise ConnectionError(reason)
-        ray.init(address=address, **quiet)
+        with handlers_kept():
+            ray.init(address=address, **quiet)
     # No address, nobody there, or one with another version of Ray or Python: each way of connecting
     # raises errors of its own.
     except Exception as error:
@@ -64,7 +66,8 @@ def _start(quiet: dict[str, Any]) -> None:
     if reason := why_unfit():
         raise ConfigError(f"{reason}; set TMPDIR to a folder with a shorter path, such as /tmp")
     try:
-        ray.init(address="local", include_dashboard=False, **quiet)
+        with handlers_kept():
+            ray.init(address="local", include_dashboard=False, **quiet)
     # Its processes need room, ports and rights, and say in many ways which of these they lack.
     except Exception as error:
         # What has started of it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import ray.train
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 from ray.train.torch import TorchConfig
 
-from advent_dist.config import ClusterConfig, Experiment
+from advent_dist.config import Call, ClusterConfig, Experiment
 from advent_dist.config.override import override, to_json
 from advent_dist.data.store import Folder, impatient
 from advent_dist.errors import ConfigError, DivergedError
+from advent_dist.runs.claim import check_unclaimed, claimed
 from advent_dist.runs.folder import CHECKPOINTS, RunFolder
 from advent_dist.runs.preflight import check
 from advent_dist.training.global_batch import allowed_ranks
@@ -25,6 +27,7 @@ from cluster.board import BoardObserver, ProgressBoard, progress_bar
 from cluster.capacity import capacity, idle_head, per_worker, training_nodes
 from cluster.capacity import fit as fit_workers
 from cluster.connection import ray_cluster
+from cluster.ending import Ending, orderly_ending
 from cluster.failures import loss, mistake
 from cluster.here import beside_the_driver
 from cluster.joining import wait_for_workers
@@ -34,36 +37,73 @@ from cluster.shared import check_shared
 from cluster.worker import train_worker
 
 
-def launch(experiment: Experiment) -> Progress:
+def launch(experiment: Experiment, call: Call | None = None) -> Progress:
     """Run an experiment on a Ray cluster, the running one or one of this machine's own.
+
+    Args:
+        experiment: The whole config.
+        call: What is to become of a run that is in the folder; none starts a new one only.
 
     Returns:
         The run's progress at its end.
 
     Raises:
-        ConfigError: the run folder is taken, the encoder unknown, or the cluster too small.
+        ConfigError: the run folder is taken or in use, the encoder unknown, or the cluster too
+            small.
+        Interrupted: by a signal; with a checkpoint, if there was time.
         UserError: whatever else is wrong with the user's data or config.
         TrainingFailedError: a worker failed otherwise, more than `cluster.max_failures` times.
     """
-    experiment = absolute(experiment)
-    check(experiment)
+    experiment, call = absolute(experiment), call or Call()
+    for said in check(experiment):
+        sys.stderr.write(f"warning: {said}\n")
     run = RunFolder.of(experiment)
-    RunFolder.of(replace(experiment, data=impatient(experiment.data))).check(experiment)
+    glance = RunFolder.of(replace(experiment, data=impatient(experiment.data)))
+    glance.check(experiment, call)
+    if not call.force:
+        check_unclaimed(glance.folder)
+    if glance.sweep is not None:
+        check_unclaimed(glance.sweep)
     with ray_cluster(experiment.cluster):
         wait_for_workers()
         check_resources(experiment)
         check_shared(experiment)
         # Not before: what is to be overwritten is lost here.
-        run.start(experiment)
-        board = ProgressBoard.options(  # type: ignore[attr-defined]
-            scheduling_strategy=beside_the_driver()
-        ).remote()
-        with progress_bar(board, experiment.run.steps, experiment.run.name or experiment.name):
-            return fit(experiment, run, BoardObserver(board))
+        with claimed(run.folder, force=call.force):
+            _start(run, experiment, call)
+            board = ProgressBoard.options(  # type: ignore[attr-defined]
+                scheduling_strategy=beside_the_driver()
+            ).remote()
+            name = experiment.run.name or experiment.name
+            with (
+                progress_bar(board, experiment.run.steps, name),
+                orderly_ending(board) as ending,
+            ):
+                progress = fit(experiment, run, BoardObserver(board), ending)
+                if progress.step < experiment.run.steps:
+                    ending.close()
+                return progress
 
 
-def fit(experiment: Experiment, run: RunFolder, observer: Observer) -> Progress:
+def _start(run: RunFolder, experiment: Experiment, call: Call) -> None:
+    """Make the folder that of a new run, or of one that goes on; says what is deleted for it."""
+    run.check(experiment, call)
+    if call.overwrite and (belongings := run.belongings()):
+        sys.stderr.write(f"-- --overwrite deletes in {run.url}: {', '.join(belongings)}\n")
+        run.clear()
+    run.start(experiment, call)
+
+
+def fit(
+    experiment: Experiment, run: RunFolder, observer: Observer, ending: Ending | None = None
+) -> Progress:
     """Train on the connected Ray cluster, in workers of this run's own.
+
+    Args:
+        experiment: The whole config.
+        run: Its run folder.
+        observer: Watches the run on its rank 0.
+        ending: What signals do to it, where they do something.
 
     Returns:
         The run's progress at its end.
@@ -74,7 +114,7 @@ def fit(experiment: Experiment, run: RunFolder, observer: Observer) -> Progress:
     """
     try:
         head = idle_head(experiment.cluster)
-        result = build_trainer(experiment, run, observer, head).fit()
+        result = build_trainer(experiment, run, observer, head, ending).fit()
     except ray.train.WorkerGroupError as error:
         raise mistake(error) or loss(error, experiment.cluster) or error from None
     returned: dict[str, Any] = result.return_value  # type: ignore[attr-defined]
@@ -106,6 +146,7 @@ def build_trainer(
     run: RunFolder,
     observer: Observer,
     left_out: str | None = None,
+    ending: Ending | None = None,
 ) -> ElasticTrainer:
     """The trainer that runs `experiment` and keeps its checkpoints in `run`.
 
@@ -114,6 +155,7 @@ def build_trainer(
         run: Its run folder.
         observer: Watches the run on its rank 0.
         left_out: Id of a node that trains nothing; None leaves out none.
+        ending: What signals do to the run.
     """
     cluster = experiment.cluster
     path, filesystem = ray_storage(run.folder)
@@ -122,6 +164,7 @@ def build_trainer(
         train_worker,
         experiment=experiment,
         left_out=left_out,
+        ending=ending,
         train_loop_config={"experiment": to_json(experiment), "observer": observer},
         torch_config=TorchConfig(timeout_s=int(experiment.engine.collective_timeout_s)),
         run_config=ray.train.RunConfig(  # type: ignore[call-arg]

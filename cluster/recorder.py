@@ -37,6 +37,9 @@ class Observer(Protocol):
     def sees(self, row: dict[str, Any]) -> None:
         """A row is there; may add to it before it is written."""
 
+    def is_to_end(self) -> bool:
+        """Whether a checkpoint is due now, after which the run is to end by `stops`."""
+
     def stops(self, row: dict[str, Any]) -> bool:
         """Whether the run is to end after `row`, which is written, as is its checkpoint."""
 

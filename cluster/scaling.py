@@ -24,6 +24,7 @@ from ray.train.v2._internal.execution.worker_group import (
 from advent_dist.config import Experiment
 from advent_dist.training.global_batch import allowed_ranks
 from cluster.capacity import fit, label_selector, leaving_nodes, per_worker, staying_nodes
+from cluster.ending import Ending
 from cluster.failures import MistakesAreFinal
 
 
@@ -86,10 +87,16 @@ class ElasticTrainer(TorchTrainer):
     """
 
     def __init__(
-        self, *arguments: Any, experiment: Experiment, left_out: str | None, **options: Any
+        self,
+        *arguments: Any,
+        experiment: Experiment,
+        left_out: str | None,
+        ending: Ending | None,
+        **options: Any,
     ) -> None:
         super().__init__(*arguments, scaling_config=scaling_config(experiment, left_out), **options)
         self._experiment = experiment
+        self._ending = ending
 
     def _initialize_and_run_controller(self, **options: Any) -> Any:
         # Ray has no public way to give policies; tests/unit/cluster/test_scaling.py holds these.
@@ -97,3 +104,8 @@ class ElasticTrainer(TorchTrainer):
         if self._experiment.cluster.min_workers:
             options["scaling_policy"] = WholeBatches(self.scaling_config, self._experiment)
         return super()._initialize_and_run_controller(**options)  # type: ignore[misc]
+
+    def _register_sigint_handler(self, controller: Any) -> None:
+        # In place of Ray's own, which ends the workers without a checkpoint.
+        if self._ending is not None:
+            self._ending.controller = controller

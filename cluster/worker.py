@@ -48,14 +48,18 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
         os.environ["LOCAL_RANK"] = str(world.device.index)
     log_as(experiment, world)
     observer = config["observer"]
+    preemption = PreemptionNotice()
+
+    def notice() -> bool:
+        ends = any(world.gather(world.is_main and observer.is_to_end()))
+        return preemption() or ends
+
     recorder = Recorder(experiment, world, observer, _report_to_ray)
     with _latest_checkpoint() as latest:
         recorder.begin(latest)
         first_step = observer.steps if world.is_main else None
         try:
-            progress = train_rank(
-                experiment, world, recorder, latest, first_step, PreemptionNotice()
-            )
+            progress = train_rank(experiment, world, recorder, latest, first_step, notice)
         except DivergedError as error:
             return {"diverged": str(error)}
         finally:

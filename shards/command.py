@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated, Generic, TypeVar
 
 import tyro
 from rich.console import Console
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
+from advent_dist.data.manifest import lacking
 from advent_dist.data.store import read_manifest
 from advent_dist.errors import DataError
 from shards.dataset import Reader
@@ -57,8 +57,8 @@ class ContactSheet:
     destination: Destination
     """Local folder or s3:// URL that holds a manifest."""
 
-    out: Path
-    """The page's file; replaced if it is there."""
+    out: str
+    """Path or URL of the page's file; replaced if it is there."""
 
     samples: int = 24
     """Samples to show at most, evenly spaced over the data set."""
@@ -121,6 +121,9 @@ def _build(arguments: list[str], on_ray: OnRay) -> int:
         manifest = build(asked.data_set, destination, asked.writing)
     size = f"{manifest.num_bytes / 1e6:.1f} MB in {len(manifest.shards)} shards"
     sys.stdout.write(f"{destination}: {manifest.num_samples} samples, {size}\n")
+    said = lacking(manifest, destination)
+    if said is not None:
+        sys.stderr.write(f"warning: {said}\n")
     return 0
 
 
@@ -141,6 +144,7 @@ def _verify(arguments: list[str]) -> int:
         sys.stdout.write(json.dumps(asdict(verdict), indent=1) + "\n")
     else:
         sys.stdout.write("".join(f"{problem}\n" for problem in verdict.problems))
+        sys.stdout.write("".join(f"warning: {said}\n" for said in verdict.warnings))
         state = f"{len(verdict.problems)} problems" if verdict.problems else "all well"
         size = f"{verdict.num_samples} samples in {verdict.num_shards} shards"
         sys.stdout.write(f"{verdict.url}: {size}, {verdict.num_bytes / 1e6:.1f} MB: {state}\n")

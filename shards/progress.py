@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 
 from advent_dist.data.manifest import Block, Shard
 from advent_dist.data.store import Folder
+from advent_dist.errors import DataError
+from advent_dist.json_text import json_object
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,20 @@ def finished_shards(folder: Folder, build: str) -> Iterator[Finished]:
     present = set(folder.list())
     number = 0
     while {shard_name(number), record_name(number)} <= present:
-        raw = json.loads(folder.read(record_name(number)))
-        if raw["build"] != build:
+        finished = _read(folder, number, build)
+        if finished is None:
             return
-        blocks = tuple(Block(**block) for block in raw["shard"].pop("blocks"))
-        yield Finished(Shard(**raw["shard"], blocks=blocks), tuple(raw["histogram"]))
+        yield finished
         number += 1
+
+
+def _read(folder: Folder, number: int, build: str) -> Finished | None:
+    """A shard's record; None if it is damaged or of another build, so that it is built again."""
+    try:
+        raw = json_object(folder.read(record_name(number)), record_name(number))
+        if raw["build"] != build:
+            return None
+        blocks = tuple(Block(**block) for block in raw["shard"].pop("blocks"))
+        return Finished(Shard(**raw["shard"], blocks=blocks), tuple(raw["histogram"]))
+    except (DataError, KeyError, TypeError, AttributeError):
+        return None

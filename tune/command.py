@@ -12,10 +12,13 @@ import tyro
 
 from advent_dist.errors import UserError
 from advent_dist.experiments.environment import DATA, EXPERIMENT, SET
+from advent_dist.interruption import interruptible, status_of
 from tune.options import Options
 
 if TYPE_CHECKING:
     from tune.plan import Plan
+
+_OF_ONE_CALL = ("--resume", "--overwrite", "--force")
 
 _HINT = """\
 `ray submit FILE tune/search.py -- ...` joins its arguments: give one with spaces two layers of
@@ -31,21 +34,22 @@ def main(arguments: list[str], resume_words: list[str] | None = None) -> int:
         resume_words: What to type to go on; none: the same with --resume.
 
     Returns:
-        The exit status: 0 done, 1 the user has something to mend, 130 interrupted.
+        The exit status: 0 done, 1 the user has something to mend, 130 Ctrl-C, 143 SIGTERM.
     """
     script, *flags = arguments
     options = _options(script, flags)
     again = shlex.join(resume_words or _resume_words(flags, options))
     try:
-        return _sweep(options, again)
+        with interruptible():
+            return _sweep(options, again)
     except UserError as error:
         if os.environ.get("ADVENT_DIST_TRACEBACK"):
             raise
         sys.stderr.write(f"search: {error}\n")
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         sys.stderr.write(f"\nstopped; go on where it was with:\n  {again}\n")
-        return 130
+        return status_of(interrupt)
 
 
 def _options(script: str, flags: list[str]) -> Options:
@@ -97,7 +101,7 @@ def _resume_words(flags: list[str], options: Options) -> list[str]:
     words = [
         *added,
         *("python", "-m", "tune.search"),
-        *(flag for flag in flags if flag not in ("--resume", "--overwrite")),
+        *(flag for flag in flags if flag not in _OF_ONE_CALL),
     ]
     for flag, value, variable in (
         ("--experiment", options.experiment, EXPERIMENT),

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import tyro
 
+from advent_dist.data.store import local_path
+from advent_dist.errors import UserError
 from shards.local_s3 import local_s3
 from shards.streets_data import build_streets_data
 from tune.command import main as search
@@ -26,7 +28,7 @@ class Demo:
     """Search AdvEnt's loss weights and learning rates on procedural streets."""
 
     out: Path = Path("runs")
-    """Folder for the sweep folder and for what the S3 server serves."""
+    """Local folder for the sweep folder and for what the S3 server serves."""
 
     trials: int = 8
     """Trials, the published point among them."""
@@ -35,7 +37,10 @@ class Demo:
     """Optimiser steps of a whole trial, the first ninth of them before anything is stopped."""
 
     resume: bool = False
-    """Go on with the demo in that folder, which otherwise is replaced."""
+    """Go on with the demo in that folder."""
+
+    overwrite: bool = False
+    """Replace the demo in that folder."""
 
 
 def main(arguments: list[str]) -> int:
@@ -45,9 +50,14 @@ def main(arguments: list[str]) -> int:
         The exit status of the search.
     """
     options = tyro.cli(Demo, args=arguments, prog="python -m tune.demo")
+    try:
+        out = local_path("--out", options.out)
+    except UserError as error:
+        sys.stderr.write(f"tune.demo: {error}\n")
+        return 1
     # The demo's S3 server is for this machine alone, and so is its Ray.
     os.environ.pop("RAY_ADDRESS", None)
-    served = options.out / f"{_NAME}-s3"
+    served = out / f"{_NAME}-s3"
     (served / "demo").mkdir(parents=True, exist_ok=True)
     with local_s3(served) as environment:
         os.environ |= environment
@@ -57,7 +67,7 @@ def main(arguments: list[str]) -> int:
         flags = {
             "--experiment": "streets_advent",
             "--data": _ROOT,
-            "--storage": str(options.out),
+            "--storage": str(out),
             "--name": _NAME,
             "--num-trials": options.trials,
             "--max-steps": options.steps,
@@ -67,9 +77,10 @@ def main(arguments: list[str]) -> int:
             "--seeds-for-best": 1,
         }
         words = [str(word) for flag in flags.items() for word in flag]
-        again = ["python", "-m", "tune.demo", *(word for word in arguments if word != "--resume")]
+        call = {"--resume": options.resume, "--overwrite": options.overwrite}
+        again = ["python", "-m", "tune.demo", *(word for word in arguments if word not in call)]
         return search(
-            ["tune/search.py", *words, "--resume" if options.resume else "--overwrite"],
+            ["tune/search.py", *words, *(flag for flag, given in call.items() if given)],
             resume_words=[*again, "--resume"],
         )
 

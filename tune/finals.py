@@ -113,7 +113,7 @@ def _is_done(final: Final, folder: SweepFolder) -> bool:
         return False
     if done["values"] == json.loads(json.dumps(final.values)):
         return bool(done["state"] == "finished")
-    folder.open(final.path).delete()
+    folder.clear_training(final.path)
     return False
 
 

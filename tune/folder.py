@@ -13,19 +13,33 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from advent_dist.config import DataConfig
 from advent_dist.data.store import Folder, open_folder, own_storage
+from advent_dist.errors import ConfigError
+from advent_dist.json_text import json_object
+from advent_dist.runs.folder import CONFIG_FILE, SWEEP_FILE, RunFolder
 from tune.space import Values
 
-SWEEP_FILE = "sweep.json"
 SCHEDULER_FILE = "scheduler.json"
 TRIAL_FILE = "trial.json"
 FINAL_FILE = "final.json"
 TRIALS = "trials"
 FINALS = "final"
+
+_FILES = (
+    SWEEP_FILE,
+    SCHEDULER_FILE,
+    *("report.html", "report.md", "trials.csv", "trials.json"),
+)
+_TRAININGS = {
+    TRIALS: re.compile(r"\d{5,}"),
+    FINALS: re.compile(r"(source_only|published|best)_seed\d+"),
+}
+"""What a sweep writes: nothing else in its folder is ever deleted."""
 
 State = Literal["pending", "running", "finished", "stopped", "collapsed", "failed"]
 
@@ -120,12 +134,59 @@ class SweepFolder:
         folder = self.open(path)
         if not folder.exists(name):
             return None
-        tree: dict[str, Any] = json.loads(folder.read(name))
-        return tree
+        return json_object(folder.read(name), f"{folder.url}/{name}")
 
     def write(self, name: str, tree: dict[str, Any], path: str = "") -> None:
         """Write a JSON file; readers see the old one or the new one."""
         self.open(path).write(name, json.dumps(tree, indent=1).encode())
+
+    def require_room(self) -> None:
+        """Refuse a folder in which something else has the name of what a sweep writes.
+
+        Raises:
+            ConfigError: something has.
+        """
+        foreign = [name for name in self.open().list() if name in (*_FILES, CONFIG_FILE)]
+        if foreign:
+            raise ConfigError(
+                f"{self.url}: {', '.join(foreign)} there is not of a sweep, and a sweep would "
+                "replace it; choose another --name"
+            )
+
+    def belongings(self) -> list[str]:
+        """What the sweep here wrote, relative to this folder; folders have a / at the end."""
+        trainings = [f"{path}/" for path in self._trainings()]
+        return [*(name for name in self.open().list() if name in _FILES), *trainings]
+
+    def clear(self) -> None:
+        """Delete what the sweep here wrote, and nothing else."""
+        for path in self._trainings():
+            self.clear_training(path)
+        for parent in _TRAININGS:
+            self.open(parent).remove_if_empty()
+        folder = self.open()
+        # The record goes last: what a killed deletion leaves is still known as a sweep.
+        names = (name for name in folder.list() if name in _FILES)
+        for name in sorted(names, key=lambda name: name == SWEEP_FILE):
+            folder.remove(name)
+
+    def clear_training(self, path: str) -> None:
+        """Delete what the training in the folder `path` wrote."""
+        folder = self.open(path)
+        RunFolder(folder).clear()
+        for name in folder.list():
+            if name in (TRIAL_FILE, FINAL_FILE):
+                folder.remove(name)
+        folder.remove_if_empty()
+
+    def _trainings(self) -> list[str]:
+        """Folders of trials and retrainings."""
+        return [
+            f"{parent}/{name}"
+            for parent, names in _TRAININGS.items()
+            for name in self.open(parent).folders()
+            if names.fullmatch(name)
+        ]
 
     def trial(self, number: int) -> Trial | None:
         """The record of a trial, if there is one of that number."""

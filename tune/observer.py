@@ -38,6 +38,10 @@ class TrialObserver:
         """Add the score."""
         self._judge.sees(row)
 
+    def is_to_end(self) -> bool:
+        """Never in the middle of two evaluations: a trial that is interrupted goes on later."""
+        return False
+
     def stops(self, row: dict[str, Any]) -> bool:
         """Whether the trial has collapsed or the scheduler says so."""
         if "score" not in row or not self._decides:

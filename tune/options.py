@@ -105,7 +105,10 @@ class Options:
     """Go on with the sweep in that folder."""
 
     overwrite: bool = False
-    """Replace the sweep in that folder."""
+    """Delete what the sweep in that folder wrote, and nothing else; it is said what goes."""
+
+    force: bool = False
+    """Take the folder over from a command that is using it, which then ends."""
 
     seed: int = 0
     """Seed of the search. The trials' own seed is the experiment's `run.seed`."""

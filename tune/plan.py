@@ -12,6 +12,7 @@ from typing import Any
 
 from advent_dist.config import Experiment, SourceOnlyConfig
 from advent_dist.config.override import override
+from advent_dist.config.require import require_inside
 from advent_dist.errors import ConfigError
 from advent_dist.experiments.environment import EXPERIMENT, assignment, experiment_of, surroundings
 from cluster.launch import absolute
@@ -22,8 +23,10 @@ from tune.space import Space, Values, parse, ready_made
 _WHEREABOUTS = {
     "data": ("cache_dir", "cache_gb", "timeout_s", "attempts"),
     "cluster": ("address", "max_failures", "environment"),
+    # The last two were fields of runs once.
+    "run": ("storage", "name", "resume", "overwrite"),
 }
-"""Fields that do not change what a trial computes."""
+"""Fields that do not change what a trial computes: a sweep may be moved, for one."""
 
 _DEFAULT_TRIALS, _DEFAULT_FAILURES = 16, 3
 
@@ -113,18 +116,10 @@ class Plan:
             self, experiment=replace(self.experiment, method=SourceOnlyConfig(**weights))
         )
 
-    def _what_counts(self) -> dict[str, Any]:
-        """The experiment without what another host or session may have otherwise."""
-        tree = asdict(self.experiment)
-        for section, names in _WHEREABOUTS.items():
-            for name in names:
-                del tree[section][name]
-        return tree
-
     def identity(self) -> dict[str, Any]:
         """What two sessions of one sweep have in common, as a JSON-able dict."""
         tree = {
-            "experiment": self._what_counts(),
+            "experiment": what_counts(asdict(self.experiment)),
             "space": self.space.to_json(),
             "search": self.options.search,
             "scheduler": self.options.scheduler,
@@ -137,6 +132,16 @@ class Plan:
         }
         same: dict[str, Any] = json.loads(json.dumps(tree))
         return same
+
+
+def what_counts(experiment: dict[str, Any]) -> dict[str, Any]:
+    """An experiment, as JSON has it, without what another host or session may have otherwise."""
+    return {
+        section: {name: value for name, value in fields.items() if name not in left_out}
+        if (left_out := _WHEREABOUTS.get(section))
+        else fields
+        for section, fields in experiment.items()
+    }
 
 
 def make_plan(options: Options) -> Plan:
@@ -210,12 +215,7 @@ def _changes(options: Options, base: Experiment) -> dict[str, Any]:
         raise ConfigError(
             f"cluster.max_failures = {failures}: a trial's are limited; give 0 or more"
         )
-    return {
-        **changes,
-        "run.resume": False,
-        "run.overwrite": False,
-        "cluster.max_failures": failures,
-    }
+    return {**changes, "cluster.max_failures": failures}
 
 
 def _grace_steps(options: Options, base: Experiment) -> int:
@@ -284,6 +284,7 @@ def _check_counts(options: Options) -> None:
             "--mlflow: credentials belong into MLFLOW_TRACKING_USERNAME and "
             "MLFLOW_TRACKING_PASSWORD, not into the URI"
         )
+    require_inside("--name", options.name)
     if options.resume and options.overwrite:
         raise ConfigError("--resume and --overwrite: give one of the two")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ray.tune import Callback
 
-from advent_dist.runs.folder import CHECKPOINTS
+from advent_dist.runs.folder import RunFolder
 from cluster.aside import Aside
 from tune.folder import SweepFolder, Trial
 from tune.metric import Metric
@@ -29,7 +29,7 @@ class CheckpointPruner(Callback):
             if one.number not in self._pruned:
                 # What is left lying there takes room, but costs no trial.
                 with self._aside("deleting checkpoints"):
-                    self._folder.open(f"{one.path}/{CHECKPOINTS}").delete()
+                    RunFolder(self._folder.open(one.path)).clear_checkpoints()
                     self._pruned.add(one.number)
 
 

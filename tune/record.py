@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,9 @@ from ray.tune import Callback
 
 from advent_dist.data.store import impatient
 from advent_dist.errors import ConfigError
-from tune.folder import SWEEP_FILE, SweepFolder, Trial
-from tune.plan import Plan
+from advent_dist.runs.folder import SWEEP_FILE
+from tune.folder import SweepFolder, Trial
+from tune.plan import Plan, what_counts
 
 _FORMAT = 1
 
@@ -31,16 +33,20 @@ class SweepRecord(Callback):
 
     @staticmethod
     def check(plan: Plan) -> dict[str, Any] | None:
-        """Whether a sweep may claim the folder; nothing is changed.
+        """Whether a sweep may have the folder; nothing is changed.
 
         Returns:
             The record that is there.
 
         Raises:
-            ConfigError: another sweep is there, or none to resume.
+            ConfigError: another sweep is there, or none to resume; or files are there
+                that no sweep wrote and this one would replace.
             DataError: the storage can't be read.
         """
-        known = SweepFolder(plan.url, impatient(plan.experiment.data)).read(SWEEP_FILE)
+        folder = SweepFolder(plan.url, impatient(plan.experiment.data))
+        known = folder.read(SWEEP_FILE)
+        if known is None:
+            folder.require_room()
         if plan.options.resume:
             _require_same(known, plan)
         elif known is not None and not plan.options.overwrite:
@@ -52,7 +58,7 @@ class SweepRecord(Callback):
 
     @classmethod
     def open(cls, plan: Plan, resume_command: str) -> SweepRecord:
-        """Claim the folder for a new sweep, or take up the one in it.
+        """Make the folder that of a new sweep, or take up the one in it; says what is deleted.
 
         Raises:
             ConfigError: see `check`.
@@ -61,7 +67,9 @@ class SweepRecord(Callback):
         known = cls.check(plan)
         folder = SweepFolder(plan.url, plan.experiment.data)
         if known is not None and plan.options.overwrite:
-            folder.open().delete()
+            belongings = folder.belongings()
+            sys.stderr.write(f"-- --overwrite deletes in {plan.url}: {', '.join(belongings)}\n")
+            folder.clear()
             known = None
         record = cls(plan, folder, _tree(plan, resume_command, known))
         record.write()
@@ -135,11 +143,14 @@ def _require_same(known: dict[str, Any] | None, plan: Plan) -> None:
     if known is None:
         raise ConfigError(f"--resume: there is no sweep at {plan.url}; drop it to start one")
     for name, now in plan.identity().items():
-        different = _difference(known.get(name), now, name)
+        then = known.get(name)
+        different = _difference(
+            what_counts(then or {}) if name == "experiment" else then, now, name
+        )
         if different is not None:
-            path, then, value = different
+            path, before, value = different
             raise ConfigError(
-                f"--resume: the sweep at {plan.url} has {path} = {json.dumps(then)}, not "
+                f"--resume: the sweep at {plan.url} has {path} = {json.dumps(before)}, not "
                 f"{json.dumps(value)}; resume it with the options it was started with, or choose "
                 "another --name"
             )

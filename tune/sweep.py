@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +15,10 @@ import ray.tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from advent_dist.data.store import open_folder, own_storage
+from advent_dist.data.store import impatient, open_folder, own_storage
 from advent_dist.errors import UserError
+from advent_dist.interruption import interruptible
+from advent_dist.runs.claim import check_unclaimed, claimed
 from advent_dist.runs.preflight import check
 from cluster.connection import ray_cluster
 from cluster.here import beside_the_driver
@@ -26,6 +28,7 @@ from cluster.shared import check_shared
 from tune.board import Board
 from tune.candidates import Candidates
 from tune.finals import FinalCandidates, finals_of, run_final, winner
+from tune.folder import SweepFolder
 from tune.live import LiveTable
 from tune.plan import Plan
 from tune.prune import CheckpointPruner
@@ -51,19 +54,24 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
 
     Raises:
         UserError: one clear message, before any trial starts, or if all trials failed.
-        KeyboardInterrupt: on Ctrl-C or SIGTERM, when the folder says so.
+        KeyboardInterrupt: on Ctrl-C or SIGTERM, when the folder says so; nobody else uses it then.
     """
-    check(plan.experiment)
+    for said in check(plan.experiment):
+        sys.stderr.write(f"warning: {said}\n")
     SweepRecord.check(plan)
+    if not plan.options.force:
+        check_unclaimed(SweepFolder(plan.url, impatient(plan.experiment.data)).open())
     loggers = tracking(plan)
     with _ray_tune(plan):
         wait_for_workers()
         concurrent = max_concurrent(plan)
         check_shared(plan.experiment)
         # Not before: what is to be overwritten is lost here.
-        record = SweepRecord.open(plan, resume_command)
-        with record.session():
-            _run(plan, record, concurrent, loggers)
+        folder = SweepFolder(plan.url, plan.experiment.data).open()
+        with claimed(folder, force=plan.options.force):
+            record = SweepRecord.open(plan, resume_command)
+            with record.session():
+                _run(plan, record, concurrent, loggers)
     return record
 
 
@@ -156,7 +164,8 @@ def _fit(
     try:
         tuner.fit()
     finally:
-        folder.delete()
+        folder.inside(function.__name__).delete()
+        folder.remove_if_empty()
 
 
 def _limited(candidates: Searcher, concurrent: int) -> Searcher:
@@ -165,7 +174,7 @@ def _limited(candidates: Searcher, concurrent: int) -> Searcher:
 
 @contextmanager
 def _ray_tune(plan: Plan) -> Iterator[None]:
-    """Ray, with Ctrl-C and SIGTERM as KeyboardInterrupt and without Ray Tune's own logs."""
+    """Ray, without Ray Tune's own logs and handlers of signals."""
     os.environ |= {
         "TUNE_DISABLE_SIGINT_HANDLER": "1",
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -175,14 +184,5 @@ def _ray_tune(plan: Plan) -> Iterator[None]:
     }
     # Its errors too: a trial's process that died has its reason in the trial's record.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.getsignal(signal.SIGTERM)
-    with ray_cluster(plan.experiment.cluster):
-        signal.signal(signal.SIGTERM, interrupt)  # after Ray, which sets its own
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
+    with ray_cluster(plan.experiment.cluster), interruptible():
+        yield

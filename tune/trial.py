@@ -17,7 +17,7 @@ import ray.tune
 from ray.exceptions import RayError
 from ray.tune.result import TIMESTEPS_TOTAL
 
-from advent_dist.config import Experiment
+from advent_dist.config import Call, Experiment
 from advent_dist.errors import UserError
 from advent_dist.runs.folder import CONFIG_FILE, RunFolder
 from advent_dist.training.progress import Progress
@@ -163,7 +163,7 @@ def train(experiment: Experiment, observer: TrialObserver, name: str, warm: bool
     """
     run = RunFolder.of(experiment)
     exists = run.folder.exists(CONFIG_FILE)
-    run.start(replace(experiment, run=replace(experiment.run, resume=exists)))
+    run.start(experiment, Call(resume=exists))
     if not warm:
         return fit(experiment, run, observer)
     for failures_left in reversed(range(experiment.cluster.max_failures + 1)):

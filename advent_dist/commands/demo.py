@@ -14,8 +14,10 @@ from typing import Any
 import tyro
 
 from advent_dist.commands.report import write_report
-from advent_dist.config import Experiment
+from advent_dist.config import Call, Experiment
 from advent_dist.config.override import override
+from advent_dist.data.store import local_path
+from advent_dist.errors import ConfigError
 from advent_dist.experiments import experiment
 from advent_dist.report import comparison_report, read_run
 from advent_dist.runs.folder import REPORT_FILE, SUMMARY_FILE, RunFolder
@@ -37,7 +39,10 @@ class Demo:
     """Train source-only and AdvEnt on procedural streets; compare them on held-out targets."""
 
     out: Path = Path("runs/demo")
-    """Folder for the runs, report.html and summary.json; replaced if it is there."""
+    """Local folder for the runs, report.html and summary.json."""
+
+    overwrite: bool = False
+    """Replace an earlier demo in that folder."""
 
     steps: int = 300
     """Optimiser steps of each training."""
@@ -46,6 +51,8 @@ class Demo:
 def main(arguments: list[str]) -> int:
     """Run the command; see the module's docstring."""
     options = tyro.cli(Demo, args=arguments, prog="advent-dist demo")
+    options = replace(options, out=local_path("--out", options.out))
+    _check_out(options)
     start = time.monotonic()
     # The demo's S3 server is for this machine alone, and so is its Ray.
     os.environ.pop("RAY_ADDRESS", None)
@@ -58,7 +65,7 @@ def main(arguments: list[str]) -> int:
         with ray_cluster(chosen[BASELINE].cluster):
             for name, one in chosen.items():
                 _say(f"training {name} on {one.cluster.workers} workers for {options.steps} steps")
-                launch(one)
+                launch(one, Call(overwrite=options.overwrite))
         _say(f"evaluating on {HELD_OUT}")
         summary = _compare(options.out, chosen)
     summary["minutes"] = round((time.monotonic() - start) / 60, 1)
@@ -70,6 +77,16 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _check_out(options: Demo) -> None:
+    """Refuse a folder that holds a demo already, or anything else that one would replace."""
+    taken = [name for name in (REPORT_FILE, SUMMARY_FILE) if (options.out / name).exists()]
+    if taken and not options.overwrite:
+        raise ConfigError(
+            f"--out {options.out} holds {' and '.join(taken)} already; replace an earlier demo "
+            "with --overwrite, or give another --out"
+        )
+
+
 def _experiment(name: str, options: Demo) -> Experiment:
     return override(
         experiment(f"streets_{name}"),
@@ -78,7 +95,6 @@ def _experiment(name: str, options: Demo) -> Experiment:
             "run.storage": str(options.out),
             "run.name": name,
             "run.steps": options.steps,
-            "run.overwrite": True,
         },
     )
 

@@ -55,7 +55,7 @@ def _examine(arguments: list[str]) -> list[Finding]:
     rest = [one for one in arguments if one != "--cluster"]
     experiment = named_experiment()
     if rest:
-        experiment = parse(rest, default=experiment)
+        experiment, _ = parse(rest, default=experiment)
     if "--cluster" in arguments:
         return _examine_cluster(experiment)
     from cluster.doctor.examination import examine_here

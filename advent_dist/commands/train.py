@@ -6,20 +6,24 @@ It ends in a run folder with a report.
 from __future__ import annotations
 
 import io
+import shlex
 import sys
 from contextlib import redirect_stderr
+from dataclasses import dataclass
+from typing import Annotated
 
 import tyro
 
-from advent_dist.config import Experiment
+from advent_dist.config import Call, Experiment
 from advent_dist.config.override import override
 from advent_dist.errors import ConfigError
 from advent_dist.experiments import EXPERIMENTS, experiment
-from advent_dist.experiments.environment import experiment_in, surroundings
+from advent_dist.experiments.environment import surroundings
+from advent_dist.interruption import status_of
 
 _USAGE = """\
-usage: advent-dist train NAME [--a.b value ...]
-       advent-dist train --config RUN/config.json [--a.b value ...]
+usage: advent-dist train NAME [--resume | --overwrite] [--force] [--a.b value ...]
+       advent-dist train --config RUN/config.json [--resume | --overwrite] [--a.b value ...]
        advent-dist train --list
        advent-dist train NAME --help      every field with its meaning and value
 """
@@ -33,13 +37,22 @@ def main(arguments: list[str]) -> int:
     if arguments[0] == "--list":
         sys.stdout.write(_listing())
         return 0
-    return train(parse(arguments))
+    return train(*parse(arguments))
 
 
-def parse(arguments: list[str], default: Experiment | None = None) -> Experiment:
-    """The experiment that a command line means.
+@dataclass(frozen=True, kw_only=True)
+class _Flags:
+    """What flags say."""
 
-    A named one as the environment's variables change it; flags go before them.
+    experiment: Annotated[Experiment, tyro.conf.arg(name="")]
+    call: Annotated[tyro.conf.FlagCreatePairsOff[Call], tyro.conf.arg(name="")]
+
+
+def parse(arguments: list[str], default: Experiment | None = None) -> tuple[Experiment, Call]:
+    """The experiment that a command line means, and what it asks of a run that is there already.
+
+    A named one as the environment's variables change it; flags go before them. The config of a run
+    is that of the run in whose folder it lies, wherever that was copied or moved to.
 
     Args:
         arguments: A name, or --config and a file; and flags.
@@ -52,8 +65,10 @@ def parse(arguments: list[str], default: Experiment | None = None) -> Experiment
     if first == "--config":
         if not rest:
             raise ConfigError("--config: give the path of a run's config.json")
+        from advent_dist.runs.folder import experiment_of_run  # which loads PyTorch
+
         path, *rest = rest
-        base = experiment_in(path, "--config")
+        base = experiment_of_run(path)
     elif default is not None and first.startswith("-"):
         base, rest = default, arguments
     elif first.startswith("-"):
@@ -62,16 +77,21 @@ def parse(arguments: list[str], default: Experiment | None = None) -> Experiment
         )
     else:
         base = override(experiment(first), surroundings())
-    return _with_flags(base, rest, f"advent-dist train {first}")
+    flags = _read_flags(base, rest, f"advent-dist train {first}")
+    return flags.experiment, flags.call
 
 
-def _with_flags(base: Experiment, flags: list[str], program: str) -> Experiment:
+def _read_flags(base: Experiment, flags: list[str], program: str) -> _Flags:
     """`base` with the fields that `flags` name changed; wrong usage and `--help` exit."""
     said = io.StringIO()
     try:
         with redirect_stderr(said):
             return tyro.cli(
-                Experiment, default=base, args=flags, prog=program, description=base.name
+                _Flags,
+                default=_Flags(experiment=base, call=Call()),
+                args=flags,
+                prog=program,
+                description=base.name,
             )
     except SystemExit as exit_:
         # tyro boxes the message of a config's own check and exits: it is to end as all others do.
@@ -84,7 +104,7 @@ def _with_flags(base: Experiment, flags: list[str], program: str) -> Experiment:
         raise
 
 
-def train(chosen: Experiment) -> int:
+def train(chosen: Experiment, call: Call) -> int:
     """Train and report; say at the start and on Ctrl-C how to go on after an interruption.
 
     Returns:
@@ -92,19 +112,20 @@ def train(chosen: Experiment) -> int:
     """
     from advent_dist.commands.report import write_report
     from advent_dist.runs.folder import CONFIG_FILE, REPORT_FILE, RunFolder
-    from cluster.launch import launch
+    from cluster.launch import absolute, launch
     from shards.streets_data import ensure_streets
 
-    run = RunFolder.of(chosen)
+    run = RunFolder.of(absolute(chosen))
     ensure_streets(chosen.data)
-    again = f"advent-dist train --config {run.url}/{CONFIG_FILE} --run.resume"
+    config = f"{run.url}/{CONFIG_FILE}"
+    again = shlex.join(["advent-dist", "train", "--config", config, "--resume"])
     # Said before, since nobody is left to say it when the machine is lost.
     sys.stderr.write(f"-- after an interruption go on with: {again}\n")
     try:
-        progress = launch(chosen)
-    except KeyboardInterrupt:
+        progress = launch(chosen, call)
+    except KeyboardInterrupt as interrupt:
         sys.stderr.write(f"\nstopped; go on from the last checkpoint with:\n  {again}\n")
-        return 130
+        return status_of(interrupt)
     write_report(run)
     for name, scores in (("last", progress.last), ("best", progress.best)):
         if scores is not None:

@@ -3,6 +3,7 @@
 `tyro` makes the command line out of these classes, so a field's docstring is also its help text.
 """
 
+from advent_dist.config.call import Call
 from advent_dist.config.cluster import ClusterConfig
 from advent_dist.config.data import AugmentConfig, DataConfig
 from advent_dist.config.engine import EngineConfig
@@ -23,6 +24,7 @@ __all__ = [
     "AdventConfig",
     "AdventMinEntConfig",
     "AugmentConfig",
+    "Call",
     "ClusterConfig",
     "DataConfig",
     "EngineConfig",

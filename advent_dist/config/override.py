@@ -15,7 +15,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from advent_dist.config import Experiment
-from advent_dist.errors import ConfigError
+from advent_dist.errors import ConfigError, DataError
+from advent_dist.json_text import json_object
+
+_ONCE_STORED = ("resume", "overwrite")
+"""What a call had asked for, in the configs of runs that were made before that was a `Call`."""
 
 
 def to_json(experiment: Experiment) -> str:
@@ -30,11 +34,13 @@ def from_json(text: str | bytes, where: str = "config") -> Experiment:
         ConfigError: not JSON, an unknown name, or a value of the wrong type or range.
     """
     try:
-        tree = json.loads(text)
-    except ValueError as error:
-        raise ConfigError(f"{where} is not JSON ({error}); give a run's config.json") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{where} holds no config; give a run's config.json")
+        tree = json_object(text, where, fix="give a run's config.json")
+    except DataError as error:
+        raise ConfigError(str(error)) from error
+    run = tree.get("run")
+    if isinstance(run, dict):
+        for intention in _ONCE_STORED:
+            run.pop(intention, None)
     return _build(tree)
 
 

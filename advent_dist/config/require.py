@@ -9,6 +9,14 @@ from advent_dist.errors import ConfigError
 _SECRET = re.compile(r"(?i)sig(nature)?=|token|secret|password|credential")
 """In the query of a presigned URL."""
 
+_LONGEST_NAME = 200
+"""Bytes of a folder's name: file systems take 255, and what is written beside it needs some."""
+
+_NAMES = (
+    f"give a name of at most {_LONGEST_NAME} bytes, or several with / between them, none of them "
+    "empty, . or ..; where it lies is run.storage (--storage of a sweep)"
+)
+
 Size = tuple[int, int]
 """Width and height in pixels, in this order."""
 
@@ -35,6 +43,21 @@ def require_no_secret(name: str, url: str) -> None:
     require("@" not in host, name, hidden, "credentials belong into AWS_* variables, not a URL")
     fix = "a signature or token is a secret, and is not for folders; give the bucket and its prefix"
     require(_SECRET.search(query) is None, name, f"{address}?***", fix)
+
+
+def require_inside(name: str, value: str | None) -> None:
+    """Refuse a name of a folder that would lie elsewhere than inside the storage.
+
+    Raises:
+        ConfigError: it is empty, absolute or a URL, or a part of it is `.`, `..`, too long or has
+            characters that can't be printed.
+    """
+    if value is None:
+        return
+    parts = value.split("/")
+    plain = not {"", ".", ".."} & set(parts) and value.isprintable() and "\\" not in value
+    short = all(len(part.encode()) <= _LONGEST_NAME for part in parts)
+    require(plain and short, name, value, _NAMES)
 
 
 def require_size(name: str, size: Size | None) -> None:

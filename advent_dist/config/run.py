@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from advent_dist.config.require import require, require_no_secret
+from advent_dist.config.require import require, require_inside, require_no_secret
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +37,6 @@ class RunConfig:
     checkpoint_every: int = 2000
     """Optimiser steps between two checkpoints; the last step and each new best are always kept."""
 
-    resume: bool = False
-    """Go on from the run folder's latest checkpoint."""
-
-    overwrite: bool = False
-    """Delete an existing run folder of that name first."""
-
     def __post_init__(self) -> None:
         for name in ("steps", "report_every", "evaluate_every", "checkpoint_every"):
             value = getattr(self, name)
@@ -51,9 +45,4 @@ class RunConfig:
         require(batch is None or batch >= 1, "run.global_batch_size", batch, "at least 1 image")
         require_no_secret("run.storage", self.storage)
         require(self.seed >= 0, "run.seed", self.seed, "must be 0 or more")
-        require(
-            not (self.resume and self.overwrite),
-            "run.overwrite",
-            True,
-            "resume or overwrite, not both",
-        )
+        require_inside("run.name", self.name)

@@ -4,6 +4,8 @@ DIR/ab/ab12..-4194304   a block: the sha256 of its shard, and its first byte. Th
                         the content, so equally named shards of two buckets do not collide.
 DIR/incoming/           blocks being written; each is locked as long as its writer lives
 DIR/size                bytes of all blocks; whoever changes the cache locks this file
+
+Files of other names are left alone: the folder may be somebody's own.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -18,6 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advent_dist.data.manifest import Block, Shard
+
+_SHELF = re.compile(r"[0-9a-f]{2}")
+_BLOCK = re.compile(r"[0-9a-f]{64}-\d+")
+_UNFINISHED = re.compile(r"[0-9a-f]{32}")
 
 _FILL_AGAIN_TO = 0.9
 """Share of the limit that is left in the cache when room is made, lest each block makes some."""
@@ -32,7 +39,7 @@ class BlockCache:
     """
 
     def __init__(self, folder: str, limit_bytes: int) -> None:
-        self._folder = Path(folder)
+        self._folder = Path(folder).expanduser()
         self._incoming = self._folder / "incoming"
         self._limit = limit_bytes
         self._incoming.mkdir(parents=True, exist_ok=True)
@@ -91,8 +98,8 @@ class BlockCache:
 
     def _blocks(self) -> Iterator[os.DirEntry[str]]:
         for folder in os.scandir(self._folder):
-            if folder.is_dir() and folder.name != self._incoming.name:
-                yield from os.scandir(folder)
+            if folder.is_dir() and _SHELF.fullmatch(folder.name):
+                yield from (entry for entry in os.scandir(folder) if _BLOCK.fullmatch(entry.name))
 
     @contextlib.contextmanager
     def _written(self, data: bytes | bytearray) -> Iterator[Path]:
@@ -112,6 +119,8 @@ class BlockCache:
     def _remove_unfinished(self) -> None:
         """Delete what killed processes left: nobody holds a lock on it."""
         for path in self._incoming.iterdir():
+            if not _UNFINISHED.fullmatch(path.name):
+                continue
             with contextlib.suppress(OSError), open(path, "rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()

@@ -9,27 +9,42 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from advent_dist.errors import DataError
+from advent_dist.json_text import json_object
 
 FILE_NAME = "manifest.json"
 FORMAT = 1
+
+# A manifest comes with the shards, from whoever made them: no field may lead elsewhere.
+Count = Annotated[int, Field(ge=0)]
+Level = Annotated[int, Field(ge=0, le=255)]
+FileName = Annotated[
+    str,
+    # At least one character that is no dot: neither . nor .. is a file.
+    Field(pattern=r"^[^/\\\x00-\x1f]*[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", max_length=255),
+]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
     """Consecutive samples of one shard, the unit in which they are read."""
 
-    offset: int
+    offset: Count
     """First byte in the shard: the tar header of the block's first member."""
 
-    num_bytes: int
+    num_bytes: Count
     """Bytes up to the end of the last member's padding; a multiple of 512."""
 
-    num_samples: int
+    num_samples: Count
     """Samples in the block."""
 
-    crc32: int
+    crc32: Annotated[int, Field(ge=0, lt=2**32)]
     """zlib.crc32 of the block's bytes."""
 
 
@@ -37,16 +52,16 @@ class Block:
 class Shard:
     """One tar file."""
 
-    name: str
+    name: FileName
     """File name, relative to the manifest."""
 
-    num_bytes: int
+    num_bytes: Count
     """Size of the file."""
 
-    num_samples: int
+    num_samples: Count
     """Samples in the file."""
 
-    sha256: str
+    sha256: Sha256
     """Hex digest of the whole file."""
 
     blocks: tuple[Block, ...]
@@ -66,13 +81,13 @@ class Manifest:
     class_names: tuple[str, ...]
     """Names, in the order of the train ids."""
 
-    palette: tuple[tuple[int, int, int], ...]
+    palette: tuple[tuple[Level, Level, Level], ...]
     """RGB colour of each class."""
 
     labelled: bool
     """Whether samples carry a label."""
 
-    class_histogram: tuple[int, ...]
+    class_histogram: tuple[Count, ...]
     """Labelled pixels of each class over all samples; empty without labels."""
 
     shards: tuple[Shard, ...]
@@ -88,6 +103,17 @@ class Manifest:
         """Bytes in all shards."""
         return sum(shard.num_bytes for shard in self.shards)
 
+    @property
+    def is_void(self) -> bool:
+        """Whether there are labels, but none with a labelled pixel: nothing can be learnt of it."""
+        return self.labelled and len(self.empty_classes) == len(self.class_names)
+
+    @property
+    def empty_classes(self) -> tuple[str, ...]:
+        """Classes that no labelled pixel in; none without labels, of which nothing is known."""
+        counted = zip(self.class_names, self.class_histogram, strict=False)
+        return tuple(name for name, pixels in counted if not pixels)
+
     def to_json(self) -> str:
         """The file's text."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1)
@@ -99,19 +125,51 @@ class Manifest:
         Raises:
             DataError: not JSON, another format, or a field is missing.
         """
+        fix = "build the shards again"
+        raw = json_object(text, where, fix)
+        if raw.pop("format", None) != FORMAT:
+            raise DataError(f"{where} is not a manifest of shards of format {FORMAT}; {fix}")
         try:
-            raw = json.loads(text)
-            if raw.pop("format") != FORMAT:
-                raise ValueError(f"its format is not {FORMAT}")
-            shards = tuple(
-                Shard(**{**shard, "blocks": tuple(Block(**block) for block in shard["blocks"])})
-                for shard in raw.pop("shards")
-            )
-            for key in ("class_names", "class_histogram"):
-                raw[key] = tuple(raw[key])
-            palette = tuple((r, g, b) for r, g, b in raw.pop("palette"))
-            return cls(**raw, palette=palette, shards=shards)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            manifest = _adapter().validate_python(raw)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"]))
             raise DataError(
-                f"{where} is not a manifest of shards ({error}); build the shards again"
+                f"{where} is not a manifest of shards: {field}: {first['msg']}; {fix}"
             ) from error
+        classes = {len(manifest.class_names), len(manifest.palette)}
+        if manifest.class_histogram:
+            classes.add(len(manifest.class_histogram))
+        if len(classes) > 1:
+            raise DataError(
+                f"{where}: class_names, palette and class_histogram are of {sorted(classes)} "
+                f"classes; {fix}"
+            )
+        return manifest
+
+
+@cache
+def _adapter() -> TypeAdapter[Manifest]:
+    return TypeAdapter(Manifest)
+
+
+def require_labelled_pixels(manifest: Manifest, url: str) -> None:
+    """Refuse labels that say nothing.
+
+    Raises:
+        DataError: `manifest.is_void`.
+    """
+    if manifest.is_void:
+        raise DataError(
+            f"{url}: none of its labels has a labelled pixel, so that there is nothing to learn or "
+            "score; build the shards again from labels that have"
+        )
+
+
+def lacking(manifest: Manifest, url: str) -> str | None:
+    """The sentence on classes of which a folder's labels have no pixel, if there are any."""
+    empty = manifest.empty_classes
+    if not empty:
+        return None
+    share = f"{len(empty)} of the {len(manifest.class_names)} classes"
+    return f"{url}: no labelled pixel in {share}: {', '.join(empty)}"

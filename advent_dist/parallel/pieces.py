@@ -165,7 +165,7 @@ class _Saved:
             raise CheckpointError(
                 f"{self._folder} holds {found} of the {piece.size} elements of {key} of "
                 f"{piece.name} from {piece.start} on; take another checkpoint, or start the run "
-                "anew (--run.overwrite)"
+                "anew (--overwrite)"
             )
         return values
 

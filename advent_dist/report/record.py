@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from advent_dist.data.classes import CLASS_SETS, ClassSet
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError
+from advent_dist.json_text import json_object
 
 SNAPSHOTS = ("last", "best")
 """The states of a run that are always shown together: its end, and its highest target mIoU."""
@@ -104,7 +104,7 @@ def read_json(folder: Folder, name: str) -> dict[str, Any]:
     Raises:
         DataError: it is missing, no JSON, or no object.
     """
-    return _parse(folder.read(name).decode(), f"{folder.url}/{name}")
+    return json_object(folder.read(name), f"{folder.url}/{name}")
 
 
 def read_rows(folder: Folder) -> list[dict[str, Any]]:
@@ -113,18 +113,8 @@ def read_rows(folder: Folder) -> list[dict[str, Any]]:
     Raises:
         DataError: it is missing, or a line is no JSON object; the message names the line.
     """
-    lines = folder.read("metrics.jsonl").decode().splitlines()
+    lines = folder.read("metrics.jsonl").splitlines()
     return [
-        _parse(line, f"{folder.url}/metrics.jsonl, line {number}")
+        json_object(line, f"{folder.url}/metrics.jsonl, line {number}")
         for number, line in enumerate(lines, start=1)
     ]
-
-
-def _parse(text: str, where: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise DataError(f"{where} is not JSON ({error}); restore the file or run again") from error
-    if not isinstance(value, dict):
-        raise DataError(f"{where} holds {type(value).__name__}, not an object of names and values")
-    return value

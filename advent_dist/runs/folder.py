@@ -7,22 +7,27 @@ tensorboard/     the same metrics as event files
 checkpoints/     step_000100/ ..., written by Ray Train
 panels/          evaluation images with what the run makes of them, for the report
 report.html      curves, per-class table, pictures
+claim-*.json     who is using the folder, as long as somebody is; see `claim.py`
 """
 
 from __future__ import annotations
 
 import json
+import os
 import posixpath
+import re
 from typing import Any
 
 import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from advent_dist.config import Experiment
-from advent_dist.config.override import from_json, to_json
+from advent_dist.config import Call, Experiment
+from advent_dist.config.override import from_json, override, to_json
 from advent_dist.data.store import Folder, open_folder, own_storage
-from advent_dist.errors import CheckpointError, ConfigError, MissingError
+from advent_dist.errors import CheckpointError, ConfigError, DataError, MissingError
+from advent_dist.experiments.environment import experiment_in
+from advent_dist.json_text import json_object
 from advent_dist.training.checkpoint import WEIGHTS_FILE, require_same
 from advent_dist.training.progress import Progress
 
@@ -31,6 +36,55 @@ METRICS_FILE = "metrics.jsonl"
 SUMMARY_FILE = "summary.json"
 REPORT_FILE = "report.html"
 CHECKPOINTS = "checkpoints"
+SWEEP_FILE = "sweep.json"
+"""Of a sweep's folder, which is no run's."""
+
+_OF_SWEEPS = ("trials", "final")
+"""Folders in a sweep's that hold run folders."""
+
+_FILES = (CONFIG_FILE, METRICS_FILE, SUMMARY_FILE, REPORT_FILE)
+_FOLDERS = {
+    # Of Ray Train: its list of checkpoints, and what it tries a storage with.
+    CHECKPOINTS: re.compile(
+        r"step_\d{6,}/|kept\.json|checkpoint_manager_snapshot\.json|\.validate.*"
+    ),
+    "tensorboard": re.compile(r"events\.out\.tfevents\..*"),
+    "panels": re.compile(r"\d{2}_.*\.png"),
+}
+"""What a run writes: nothing else in its folder is ever deleted."""
+
+
+def experiment_of_run(path: str) -> Experiment:
+    """The experiment of a config.json; its run is that in the folder where the file lies.
+
+    So a run that was copied or moved goes on where it is. A config that lies beside no run keeps
+    the storage and the name that it has.
+
+    Args:
+        path: Local path or URL.
+
+    Raises:
+        ConfigError: there is no such file, or it is no config.
+        DataError: storage can't be reached.
+    """
+    known = experiment_in(path, "--config")
+    if "://" not in path:
+        path = os.path.abspath(os.path.expanduser(path))
+    url, _, name = path.rpartition("/")
+    storage, _, run = url.rpartition("/")
+    folder = open_folder(url, own_storage(known.data))
+    ran = METRICS_FILE in folder.list() or CHECKPOINTS in folder.folders()
+    if name != CONFIG_FILE or not ran or storage.endswith(":/") or not run:
+        return known
+    return override(known, {"run.storage": storage or "/", "run.name": run})
+
+
+def _is_config(text: bytes) -> bool:
+    """Whether a config.json is that of a run, of this version or another one."""
+    try:
+        return {"name", "data", "method", "run"} <= json_object(text, CONFIG_FILE).keys()
+    except DataError:
+        return False
 
 
 def checkpoint_name(step: int) -> str:
@@ -49,6 +103,12 @@ class RunFolder:
     def url(self) -> str:
         """Path or URL."""
         return self.folder.url
+
+    @property
+    def sweep(self) -> Folder | None:
+        """The folder of the sweep that the run is a training of, if its place is that of one."""
+        parent, _, group = posixpath.dirname(self.url).rpartition("/")
+        return self.folder.at(parent) if parent and group in _OF_SWEEPS else None
 
     @classmethod
     def of(cls, experiment: Experiment) -> RunFolder:
@@ -72,44 +132,85 @@ class RunFolder:
             )
         return run
 
-    def check(self, experiment: Experiment) -> bool:
-        """Whether a run may claim the folder; nothing is changed.
+    def check(self, experiment: Experiment, call: Call) -> None:
+        """Whether a run may have the folder; nothing is changed.
 
-        Returns:
-            Whether there is one.
+        Args:
+            experiment: The run's config.
+            call: What is to become of the run that is there.
 
         Raises:
             ConfigError: a run is there and is neither to be resumed nor overwritten, or none is
-                there to resume.
+                there to resume; or files are there that no run wrote and this one would replace.
             CheckpointError: the run to be resumed is one of other networks or another optimiser.
         """
-        exists = self.folder.exists(CONFIG_FILE)
-        run = experiment.run
-        if run.resume and not exists:
+        files = self.folder.list()
+        exists = CONFIG_FILE in files
+        self._require_own(files)
+        if call.resume and not exists:
             raise ConfigError(
-                f"run.resume: there is no run at {self.url}; drop --run.resume to start it"
+                f"--resume: there is no run at {self.url}; drop it to start one, or give the "
+                "run.storage and run.name, or the --config, of the run that you mean"
             )
-        if run.resume:
-            require_same(json.loads(self.folder.read(CONFIG_FILE)), experiment)
-        # A run that failed before its first report left nothing to lose.
-        elif not (run.overwrite and exists) and self.folder.exists(METRICS_FILE):
+        if call.resume:
+            require_same(self._read(CONFIG_FILE), experiment)
+        elif METRICS_FILE in files and not call.overwrite:
             raise ConfigError(
-                f"{self.url} holds a run already; go on with --run.resume, replace it with "
-                "--run.overwrite, or choose another --run.name"
+                f"{self.url} holds a run already; go on with --resume, replace it with "
+                "--overwrite, or choose another --run.name"
             )
-        return exists
 
-    def start(self, experiment: Experiment) -> None:
-        """Claim the folder for a run and write its config.
+    def _require_own(self, files: list[str]) -> None:
+        """Refuse a folder in which somebody else's file has the name of one of a run's."""
+        if CONFIG_FILE in files:
+            is_own = _is_config(self.folder.read(CONFIG_FILE))
+            foreign = [] if is_own else [CONFIG_FILE]
+        else:
+            # A run's config is written first.
+            foreign = [name for name in _FILES if name in files]
+        foreign += [name for name in files if name == SWEEP_FILE]
+        if foreign:
+            raise ConfigError(
+                f"{self.url}: {', '.join(foreign)} there is not of a run of advent-dist, and a run "
+                "would replace it; choose another --run.name"
+            )
 
-        Raises:
-            ConfigError, CheckpointError: see `check`.
+    def start(self, experiment: Experiment, call: Call) -> None:
+        """Write the config of a run that starts or goes on; see `check` for what is refused.
+
+        What is to be overwritten is to be deleted before, by `belongings` and `clear`.
         """
         # Before the config is replaced: what the checkpoints were made with must stay known.
-        exists = self.check(experiment)
-        if experiment.run.overwrite and exists:
-            self.folder.delete()
+        self.check(experiment, call)
         self.folder.write(CONFIG_FILE, to_json(experiment).encode())
+
+    def belongings(self) -> list[str]:
+        """What the run here wrote: files, and folders with a / at the end, relative to this one."""
+        found = [name for name in self.folder.list() if name in _FILES]
+        for folder, names in _FOLDERS.items():
+            inner = self.folder.inside(folder)
+            there = [*inner.list(), *(f"{name}/" for name in inner.folders())]
+            found += [f"{folder}/{name}" for name in there if names.fullmatch(name)]
+        return found
+
+    def clear(self) -> None:
+        """Delete what the run here wrote, and nothing else."""
+        names = self.belongings()
+        # The config goes last: what a killed deletion leaves is still known as a run.
+        self._delete(sorted(names, key=lambda name: name == CONFIG_FILE))
+
+    def clear_checkpoints(self) -> None:
+        """Delete the checkpoints of the run here."""
+        self._delete([name for name in self.belongings() if name.startswith(f"{CHECKPOINTS}/")])
+
+    def _delete(self, names: list[str]) -> None:
+        for name in names:
+            if name.endswith("/"):
+                self.folder.inside(name[:-1]).delete()
+            else:
+                self.folder.remove(name)
+        for folder in _FOLDERS:
+            self.folder.inside(folder).remove_if_empty()
 
     def experiment(self) -> Experiment:
         """The config of the run."""
@@ -134,7 +235,10 @@ class RunFolder:
         """The metrics written so far."""
         if not self.folder.exists(METRICS_FILE):
             return []
-        return [json.loads(line) for line in self.folder.read(METRICS_FILE).splitlines()]
+        return [
+            json_object(line, f"{self.url}/{METRICS_FILE}")
+            for line in self.folder.read(METRICS_FILE).splitlines()
+        ]
 
     def write_summary(self, experiment: Experiment, progress: Progress) -> None:
         """Write last and best evaluation, and the names of the latest and the best checkpoint.
@@ -167,8 +271,10 @@ class RunFolder:
             raise CheckpointError(
                 f"{self.url} has no {SUMMARY_FILE} yet; wait for its first checkpoint"
             )
-        summary: dict[str, Any] = json.loads(self.folder.read(SUMMARY_FILE))
-        return summary
+        return self._read(SUMMARY_FILE)
+
+    def _read(self, name: str) -> dict[str, Any]:
+        return json_object(self.folder.read(name), f"{self.url}/{name}")
 
     def weights(self, which: str) -> dict[str, Tensor]:
         """The segmenter's state dict of the `last` or the `best` checkpoint, fp32 on the CPU.

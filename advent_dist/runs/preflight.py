@@ -7,21 +7,25 @@ from dataclasses import replace
 
 from advent_dist.config import Experiment
 from advent_dist.data.loader import EvaluationLoader, TrainingLoader
-from advent_dist.data.store import impatient
+from advent_dist.data.manifest import lacking, require_labelled_pixels
+from advent_dist.data.store import folder_url, impatient
 from advent_dist.models.encoder import check_encoder, check_pretrained
 from advent_dist.models.weights import is_there
 from advent_dist.runs.rehearsal import rehearse, rehearse_weights
 from advent_dist.training.global_batch import allowed_ranks
 
 
-def check(experiment: Experiment) -> None:
+def check(experiment: Experiment) -> list[str]:
     """Look at the manifests of all shards and go through the networks' shapes; read no sample.
+
+    Returns:
+        What may surprise, a sentence each: classes that labels have no pixel of.
 
     Raises:
         UserError: see `check_networks` and `check_shards`.
     """
     check_networks(experiment)
-    check_shards(experiment)
+    return check_shards(experiment)
 
 
 def check_networks(experiment: Experiment) -> None:
@@ -44,17 +48,25 @@ def check_networks(experiment: Experiment) -> None:
         rehearse_weights(experiment)
 
 
-def check_shards(experiment: Experiment) -> None:
+def check_shards(experiment: Experiment) -> list[str]:
     """Look at the manifests of all shards.
+
+    Returns:
+        What may surprise, a sentence each: classes that labels have no pixel of.
 
     Raises:
         ConfigError: the global batch is no multiple of the workers.
-        DataError: shards can't be reached, are too few for the workers, unlabelled where labels
-            are read, or of other classes.
+        DataError: shards can't be reached, are too few for the workers, unlabelled or all void
+            where labels are read, or of other classes.
     """
     allowed_ranks(experiment)
     data = replace(impatient(experiment.data), workers_per_rank=0)
-    TrainingLoader(data, rank=0, world_size=experiment.cluster.workers, seed=0).close()
+    training = TrainingLoader(data, rank=0, world_size=experiment.cluster.workers, seed=0)
+    training.close()
+    require_labelled_pixels(training.source_manifest, folder_url(data, data.source))
+    labelled = {data.source: training.source_manifest}
     for folder in (data.evaluation, data.source_evaluation, data.held_out):
         if folder is not None:
-            EvaluationLoader(data, folder, rank=0, world_size=1)
+            labelled[folder] = EvaluationLoader(data, folder, rank=0, world_size=1).manifest
+    said = (lacking(manifest, folder_url(data, name)) for name, manifest in labelled.items())
+    return [sentence for sentence in said if sentence is not None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 import time
@@ -11,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from advent_dist.data.store import Folder, open_folder
-from advent_dist.errors import DataError, MissingError
+from advent_dist.errors import MissingError
+from advent_dist.json_text import json_object
 from advent_dist.runs.folder import (
     CHECKPOINTS,
     CONFIG_FILE,
@@ -99,7 +99,7 @@ def _status(run: Folder, name: str, stale_after_s: float) -> RunStatus:
     return RunStatus(
         name=name,
         state="finished" if finished else "stale" if silent_s > stale_after_s else "going",
-        step=_parse(rows[-1], run, METRICS_FILE)["step"] if rows else 0,
+        step=json_object(rows[-1], f"{run.url}/{METRICS_FILE}")["step"] if rows else 0,
         steps=_read(run, CONFIG_FILE)["run"]["steps"],
         silent_s=silent_s if rows else None,
         checkpoint_step=checkpoint_step,
@@ -130,12 +130,4 @@ def _miou(summary: dict[str, Any], which: str) -> float | None:
 
 
 def _read(run: Folder, name: str) -> dict[str, Any]:
-    return _parse(run.read(name), run, name)
-
-
-def _parse(text: bytes, run: Folder, name: str) -> dict[str, Any]:
-    try:
-        value: dict[str, Any] = json.loads(text)
-    except ValueError as error:
-        raise DataError(f"{run.url}/{name} is not JSON ({error}); restore the file") from error
-    return value
+    return json_object(run.read(name), f"{run.url}/{name}")

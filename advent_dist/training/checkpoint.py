@@ -23,7 +23,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from advent_dist.config import Experiment
-from advent_dist.errors import CheckpointError
+from advent_dist.errors import CheckpointError, DataError
+from advent_dist.json_text import json_object
 from advent_dist.parallel.buffers import Buffers, pooled, pooled_batch_norm
 from advent_dist.parallel.engine import Engine
 from advent_dist.parallel.world import World
@@ -126,18 +127,17 @@ def read_progress(folder: Path) -> Progress:
 
 def _read_run(folder: Path) -> dict[str, Any]:
     try:
-        run: dict[str, Any] = json.loads((folder / RUN_FILE).read_text())
+        return json_object((folder / RUN_FILE).read_bytes(), RUN_FILE)
     except FileNotFoundError:
         raise _incomplete(folder, f"{RUN_FILE} is missing") from None
-    except ValueError as error:
+    except DataError as error:
         raise _incomplete(folder, f"{RUN_FILE} is damaged ({error})") from error
-    return run
 
 
 def _incomplete(folder: Path, what: str) -> CheckpointError:
     return CheckpointError(
         f"{folder} is no complete checkpoint: {what}; copy the whole checkpoint there again, or "
-        "start the run anew (--run.overwrite)"
+        "start the run anew (--overwrite)"
     )
 
 
@@ -172,10 +172,13 @@ def require_same(then: dict[str, Any], experiment: Experiment) -> None:
         ("optimizer", "segmenter"),
     ]
     for section, name in fields:
-        if then[section][name] != now[section][name]:
+        # A config that is damaged there is not the same either.
+        fields_then = then.get(section)
+        before = fields_then.get(name) if isinstance(fields_then, dict) else None
+        if before != now[section][name]:
             raise CheckpointError(
                 f"{section}.{name} = {now[section][name]!r}, but the checkpoint was written with "
-                f"{then[section][name]!r}; resume with that, or start a new run (--run.name)"
+                f"{before!r}; resume with that, or start a new run (--run.name)"
             )
 
 

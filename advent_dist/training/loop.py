@@ -55,8 +55,8 @@ def train(
         save: Writes this rank's part of a checkpoint to a new folder. Collective.
         report: Takes rows and checkpoints. Collective.
         intake: Metrics of reading since the last call. Collective.
-        notice: Whether a checkpoint is due now, since a machine is about to go; asked every few
-            seconds and before each report. Collective.
+        notice: Whether a checkpoint is due now, since a machine or the run is about to go; asked
+            every few seconds and before each report. Collective.
 
     Raises:
         DivergedError: a loss is not finite.

@@ -67,7 +67,7 @@ def find_space(cache_dir: str | None) -> Space:
 
 
 def _disk(folder: str) -> Disk:
-    there = os.path.abspath(folder)
+    there = os.path.abspath(os.path.expanduser(folder))
     while not os.path.exists(there):
         there = os.path.dirname(there)
     usage = shutil.disk_usage(there)

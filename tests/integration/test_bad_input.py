@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from advent_dist import cli
+from advent_dist.config import Experiment
 from advent_dist.config.override import to_json
 from advent_dist.data.store import open_folder
-from cluster.launch import launch
+from advent_dist.runs.folder import RunFolder
 from tests.helpers import tiny_run, write_tiny_shards
-from tests.shard_helpers import examples, write_shards
 
 
 @pytest.fixture
@@ -22,12 +22,18 @@ def root(tmp_path: Path) -> str:
     return str(tmp_path / "data")
 
 
-def _message(tmp_path: Path, capfd: pytest.CaptureFixture[str], root: str, **changes: Any) -> str:
+def _message(
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    root: str,
+    call: Sequence[str] = (),
+    **changes: Any,
+) -> str:
     """What `advent-dist train` says of a run that can't be."""
     config = tmp_path / "config.json"
     config.write_text(to_json(tiny_run(root, str(tmp_path / "runs"), **changes)))
     capfd.readouterr()
-    assert cli.run(["train", "--config", str(config)]) == 1
+    assert cli.run(["train", "--config", str(config), *call]) == 1
     said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("advent-dist")]
     assert len(said) == 1
     return said[0]
@@ -61,43 +67,29 @@ def test_storage(bucket: str, tmp_path: Path, capfd: pytest.CaptureFixture[str])
 
 @pytest.mark.usefixtures("ray_session")
 def test_found_by_the_workers(root: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    def say(**changes: Any) -> str:
-        return _message(tmp_path, capfd, root, **changes)
-
+    """Once, however often the run may start again: it would meet the same."""
     folder = open_folder(f"{root}/source")
     first = next(name for name in folder.list() if name.endswith(".tar"))
     whole = folder.read(first)
     folder.write(first, whole[: len(whole) // 2])
-    assert "cut short" in say()
-    folder.write(first, b"")
-    assert "cut short" in say()
-
-    wrong = examples(10, size=(64, 64))
-    beyond = np.full((64, 64), 11, dtype=np.uint8)
-    write_shards(f"{root}/source", [one._replace(label=beyond) for one in wrong])
-    assert "value 11" in say()
-    small = np.zeros((32, 32), dtype=np.uint8)
-    write_shards(f"{root}/source", [one._replace(label=small) for one in wrong])
-    assert "32x32" in say()
+    assert "cut short" in _message(tmp_path, capfd, root, cluster__max_failures=-1)
 
 
-@pytest.mark.usefixtures("ray_session")
 def test_runs_that_are_in_the_way(
-    root: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    begun: Experiment, shards: str, bucket: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def say(**changes: Any) -> str:
-        return _message(tmp_path, capfd, root, run__name="one", **changes)
+        same = {"run__storage": f"{bucket}/runs", "run__name": "begonnen_für_später", **changes}
+        return _message(tmp_path, capfd, shards, **same)
 
-    assert "cluster.workers = 9" in say(cluster__workers=9)
-    launch(tiny_run(root, str(tmp_path / "runs"), run__name="one", run__steps=2))
-    assert "--run.resume" in say()
-    other = say(run__resume=True, model__encoder="resnet10t")
+    run = RunFolder.of(begun)
+    rows, summary = run.rows(), run.summary()
+    assert "cluster.workers = 9" in say(run__name="another", cluster__workers=9)
+    assert "go on with --resume" in say()
+    other = say(call=["--resume"], model__encoder="resnet10t")
     assert "model.encoder = 'resnet10t'" in other
     assert "'test_resnet'" in other
-    # Nothing was lost: the run goes on.
-    assert (
-        launch(tiny_run(root, str(tmp_path / "runs"), run__name="one", run__resume=True)).step == 4
-    )
+    assert (run.rows(), run.summary()) == (rows, summary)
 
 
 @pytest.mark.usefixtures("ray_session")

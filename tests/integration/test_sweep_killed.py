@@ -15,10 +15,11 @@ import psutil
 import pytest
 
 from advent_dist.config.override import to_json
+from advent_dist.runs.folder import SWEEP_FILE
 from tests.helpers import tiny_run, write_tiny_shards
 from tests.waiting import wait_until
 from tune import search
-from tune.folder import SCHEDULER_FILE, SWEEP_FILE, SweepFolder, Trial
+from tune.folder import SCHEDULER_FILE, SweepFolder, Trial
 
 _PATIENCE_S = 120
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from advent_dist import cli
+from advent_dist.config import Call
 from advent_dist.config.override import override, to_json
 from advent_dist.experiments import EXPERIMENTS, experiment
 
@@ -25,7 +28,7 @@ def _nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_help_lists_the_commands(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(arguments) == 0
     shown = capsys.readouterr().out
-    for command in ("demo", "train", "evaluate", "predict", "shards", "doctor"):
+    for command in ("demo", "train", "evaluate", "predict", "report", "shards", "doctor"):
         assert f"\n  {command} " in shown
 
 
@@ -78,7 +81,7 @@ def test_help_of_an_experiment_explains_every_section(capsys: pytest.CaptureFixt
         ("train --config", "--config: give the path"),
         ("train --run.steps 3", "the experiment's name comes first, not --run.steps"),
         ("evaluate nowhere", "nowhere is no run folder"),
-        ("predict nowhere --images . --out out", "nowhere is no run folder"),
+        ("predict nowhere --images . --out out", "--images .: there is no such file"),
         ("shards info nowhere", "nowhere/manifest.json: there is no such file"),
     ],
 )
@@ -138,33 +141,84 @@ def test_a_named_experiment_is_as_the_environment_changes_it(
 
     monkeypatch.setenv("ADVENT_DIST_DATA", "s3://bucket/shards")
     monkeypatch.setenv("ADVENT_DIST_SET", "cluster.workers=4 run.seed=7")
-    chosen = parse(["streets_advent", "--run.seed", "8"])
+    chosen, _ = parse(["streets_advent", "--run.seed", "8"])
     assert (chosen.data.root, chosen.cluster.workers) == ("s3://bucket/shards", 4)
     assert chosen.run.seed == 8, "flags go before"
     path = tmp_path / "config.json"
     path.write_text(to_json(experiment("streets_advent")))
-    assert parse(["--config", str(path)]) == experiment("streets_advent")
+    assert parse(["--config", str(path)]) == (experiment("streets_advent"), Call())
 
 
 def test_parsing_gives_the_experiment_with_the_flags_fields_changed(tmp_path: Path) -> None:
     from advent_dist.commands.train import parse
 
     base = experiment("streets_advent")
-    assert parse(["streets_advent"]) == base
-    flags = "--run.steps 7 --method.lambda-adv 0.5 --data.source-size 64 32 --run.overwrite"
+    assert parse(["streets_advent"]) == (base, Call())
+    flags = "--run.steps 7 --method.lambda-adv 0.5 --data.source-size 64 32"
     expected = override(
         base,
         {
             "run.steps": 7,
             "method.lambda_adv": 0.5,
             "data.source_size": (64, 32),
-            "run.overwrite": True,
         },
     )
-    assert parse(["streets_advent", *flags.split()]) == expected
+    assert parse(["streets_advent", *flags.split()]) == (expected, Call())
     path = tmp_path / "config.json"
     path.write_text(to_json(expected))
-    assert parse(["--config", str(path)]) == expected
-    assert parse(["--config", str(path), "--run.steps", "9"]) == override(
-        expected, {"run.steps": 9}
+    assert parse(["--config", str(path)]) == (expected, Call())
+    longer = override(expected, {"run.steps": 9})
+    assert parse(["--config", str(path), "--run.steps", "9"]) == (longer, Call())
+
+
+@pytest.mark.parametrize(
+    ("flags", "call"),
+    [
+        ("--resume", Call(resume=True)),
+        ("--run.resume", Call(resume=True)),
+        ("--overwrite --run.steps 3", Call(overwrite=True)),
+        ("--run.steps 3 --run.overwrite", Call(overwrite=True)),
+        ("--resume --force", Call(resume=True, force=True)),
+    ],
+)
+def test_what_a_call_asks_of_a_run_is_no_part_of_its_config(flags: str, call: Call) -> None:
+    from advent_dist.commands.train import parse
+
+    chosen, asked = parse(["streets_advent", *flags.split()])
+    assert asked == call
+    assert {"resume", "overwrite", "force"}.isdisjoint(asdict(chosen.run))
+
+
+def test_resume_and_overwrite_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["train", "streets_advent", "--resume", "--overwrite"]) == 1
+    assert capsys.readouterr().err == (
+        "advent-dist train: --resume and --overwrite: give one of the two\n"
     )
+
+
+def test_what_an_old_config_had_asked_for_is_not_asked_again(tmp_path: Path) -> None:
+    from advent_dist.commands.train import parse
+
+    tree = asdict(experiment("streets_advent"))
+    tree["run"] |= {"resume": False, "overwrite": True}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(tree))
+    assert parse(["--config", str(path)]) == (experiment("streets_advent"), Call())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flag"),
+    [
+        (["demo", "--out", "s3://bucket/x"], "--out"),
+        (["doctor", "--cluster-file", "s3://bucket/x"], "--cluster-file"),
+        (["shards", "build", "camvid", "s3://bucket/x", "shards"], "SRC"),
+    ],
+)
+def test_a_url_where_a_local_path_is_needed_is_refused(
+    arguments: list[str], flag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(arguments) == 1
+    said = capsys.readouterr().err
+    assert f" {flag} s3://bucket/x: it can't be a URL; give a path of this machine\n" in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())

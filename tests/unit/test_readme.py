@@ -43,4 +43,4 @@ def test_a_training_is_understood(
 
 @pytest.mark.parametrize("flags", _FLAGS)
 def test_flags_are_understood(flags: str) -> None:
-    assert parse(["streets_advent", *flags.split()]) != experiment("streets_advent")
+    assert parse(["streets_advent", *flags.split()])[0] != experiment("streets_advent")

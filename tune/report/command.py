@@ -10,7 +10,7 @@ from typing import Any
 
 from advent_dist.experiments import EXPERIMENTS
 
-_ELSEWHERE = {"run.name", "run.storage", "run.resume", "run.overwrite", "cluster.address"}
+_ELSEWHERE = {"run.name", "run.storage", "cluster.address"}
 """Where a run is kept and made is for whoever copies the command to say."""
 
 

@@ -67,7 +67,6 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (RunConfig, {"steps": 0}, "run.steps = 0: must be at least 1 step"),
     (RunConfig, {"steps": 1, "report_every": 0}, "run.report_every"),
     (RunConfig, {"steps": 1, "seed": -1}, "run.seed = -1"),
-    (RunConfig, {"steps": 1, "resume": True, "overwrite": True}, "resume or overwrite, not both"),
     (ClusterConfig, {"workers": 0}, "cluster.workers = 0"),
     (ClusterConfig, {"cpus_per_worker": 0}, "cluster.cpus_per_worker"),
     (ClusterConfig, {"gpus_per_worker": -1}, "cluster.gpus_per_worker"),
@@ -105,3 +104,22 @@ def test_configs_are_frozen_and_by_keyword(one: Any) -> None:
 def test_a_user_can_catch_every_mistake_as_a_value_error() -> None:
     assert issubclass(ConfigError, UserError)
     assert issubclass(UserError, ValueError)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "../other", "a/../../b", "/tmp", "a//b", "a/", "s3://b/c", "a\\b", "a\n"],
+)
+def test_a_name_that_is_no_place_inside_the_storage(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"run.name = .*: give a name"):
+        RunConfig(steps=1, name=name)
+
+
+@pytest.mark.parametrize("name", ["a", "köln", "two words", "thesis/a", "v1.2", "..hidden", "-x"])
+def test_a_name_of_a_run(name: str) -> None:
+    assert RunConfig(steps=1, name=name).name == name
+
+
+def test_a_name_that_is_too_long_for_a_file_system() -> None:
+    with pytest.raises(ConfigError, match=r"at most 200 bytes"):
+        RunConfig(steps=1, name="ö" * 101)

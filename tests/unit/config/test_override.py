@@ -116,7 +116,7 @@ def test_another_method_takes_its_own_fields() -> None:
     ("text", "message"),
     [
         ("{", "run/config.json is not JSON"),
-        ("[]", "run/config.json holds no config"),
+        ("[]", "run/config.json holds list, not an object"),
         ("{}", "name = {}: Field required"),
     ],
 )

@@ -37,6 +37,15 @@ def block(number: int) -> tuple[Shard, Block, bytes]:
     )
 
 
+def test_a_cache_may_lie_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    BlockCache("~/cache", 10 * BYTES)
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
 def put(cache: BlockCache, *numbers: int) -> None:
     for number in numbers:
         cache.put(*block(number))
@@ -212,3 +221,19 @@ def test_a_shard_that_changed_is_another_block(tmp_path):
         manifest = write_shards(str(shards), examples(2, prefix=prefix))
         read.append(bytes(BlockSource(folder, manifest, cache, Tally()).read(0)))
     assert read[0] != read[1]
+
+
+def test_files_of_somebody_else_in_the_folder_stay(tmp_path: Path) -> None:
+    """A folder that is full of them is no cache, whatever a config says."""
+    mine = [
+        tmp_path / "photographs" / "1.jpg",
+        tmp_path / "ab" / "thesis.pdf",
+        tmp_path / "incoming" / "letter.txt",
+    ]
+    for path in mine:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(bytes(1000))
+    cache = BlockCache(str(tmp_path), BYTES)
+    put(cache, 0, 1, 2)
+    assert kept(cache, range(3)) == [2]
+    assert all(path.exists() for path in mine)

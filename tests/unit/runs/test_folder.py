@@ -8,10 +8,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from advent_dist.config import Experiment
-from advent_dist.config.override import override
+from advent_dist.config import Call, Experiment
+from advent_dist.config.override import override, to_json
+from advent_dist.data.store import open_folder
 from advent_dist.errors import CheckpointError, ConfigError
-from advent_dist.runs.folder import RunFolder, checkpoint_name
+from advent_dist.runs.folder import RunFolder, checkpoint_name, experiment_of_run
 from advent_dist.training.progress import Progress, Scores
 from tests.helpers import tiny_experiment
 
@@ -26,7 +27,7 @@ def _experiment(storage: Path, **run: Any) -> Experiment:
 def _run_that_reported(storage: Path) -> RunFolder:
     experiment = _experiment(storage)
     run = RunFolder.of(experiment)
-    run.start(experiment)
+    run.start(experiment, Call())
     for row in ROWS:
         run.append(row)
     return run
@@ -40,54 +41,93 @@ def test_the_place_of_a_run(tmp_path: Path) -> None:
 
 def test_the_config_is_kept(tmp_path: Path) -> None:
     experiment = _experiment(tmp_path)
-    RunFolder.of(experiment).start(experiment)
+    RunFolder.of(experiment).start(experiment, Call())
     assert RunFolder.open(f"{tmp_path}/streets_advent").experiment() == experiment
 
 
 def test_a_taken_folder_is_left_alone(tmp_path: Path) -> None:
     run = _run_that_reported(tmp_path)
     other = _experiment(tmp_path, steps=7)
-    with pytest.raises(ConfigError, match=r"holds a run already; .*--run.resume.*--run.overwrite"):
-        RunFolder.of(other).start(other)
+    with pytest.raises(ConfigError, match=r"holds a run already; .*--resume.*--overwrite"):
+        RunFolder.of(other).start(other, Call())
     assert run.rows() == ROWS
     assert run.experiment().run.steps != 7
 
 
 def test_a_run_that_failed_at_once_may_be_started_again(tmp_path: Path) -> None:
     experiment = _experiment(tmp_path)
-    RunFolder.of(experiment).start(experiment)
+    RunFolder.of(experiment).start(experiment, Call())
     again = _experiment(tmp_path, steps=7)
-    RunFolder.of(again).start(again)
+    RunFolder.of(again).start(again, Call())
     assert RunFolder.of(again).experiment().run.steps == 7
 
 
-def test_overwriting_leaves_nothing_of_the_old_run(tmp_path: Path) -> None:
-    run = _run_that_reported(tmp_path)
-    (tmp_path / "streets_advent" / "checkpoints").mkdir()
-    again = _experiment(tmp_path, overwrite=True)
-    RunFolder.of(again).start(again)
-    assert run.rows() == []
-    assert [path.name for path in (tmp_path / "streets_advent").iterdir()] == ["config.json"]
+def test_overwriting_deletes_what_the_run_wrote_and_nothing_else(tmp_path: Path) -> None:
+    run, place = _run_that_reported(tmp_path), tmp_path / "streets_advent"
+    written = (
+        "checkpoints/step_000030/run.json",
+        "checkpoints/step_1000000/engines/segmenter/0.safetensors",
+        "checkpoints/checkpoint_manager_snapshot.json",
+        "checkpoints/kept.json",
+        "tensorboard/events.out.tfevents.1.host.2.0",
+        "panels/00_dusk.png",
+        "report.html",
+    )
+    mine = ("notes.txt", "checkpoints/best_of_all/weights.pth", "panels/for_the_paper.png")
+    for name in (*written, *mine):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text("")
+    assert set(run.belongings()) == {
+        "checkpoints/checkpoint_manager_snapshot.json",
+        "checkpoints/kept.json",
+        "checkpoints/step_000030/",
+        "checkpoints/step_1000000/",
+        "config.json",
+        "metrics.jsonl",
+        "panels/00_dusk.png",
+        "report.html",
+        "tensorboard/events.out.tfevents.1.host.2.0",
+    }
+    run.clear()
+    left = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
+    assert left == set(mine)
+    assert not (place / "tensorboard").exists(), "an empty folder is litter"
 
 
-def test_overwriting_needs_no_old_run(tmp_path: Path) -> None:
-    experiment = _experiment(tmp_path, overwrite=True)
-    RunFolder.of(experiment).start(experiment)
-    assert RunFolder.of(experiment).experiment() == experiment
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("config.json", '{"model_type": "segformer"}'),
+        ("config.json", "not even JSON"),
+        ("summary.json", "{}"),
+        ("sweep.json", "{}"),
+    ],
+)
+@pytest.mark.parametrize("call", [Call(), Call(overwrite=True), Call(resume=True)])
+def test_files_of_somebody_else_are_not_replaced(
+    tmp_path: Path, name: str, text: str, call: Call
+) -> None:
+    place = tmp_path / "streets_advent"
+    place.mkdir()
+    (place / name).write_text(text)
+    experiment = _experiment(tmp_path)
+    with pytest.raises(ConfigError, match=rf"{name} there is not of a run .* another --run.name"):
+        RunFolder.of(experiment).start(experiment, call)
+    assert (place / name).read_text() == text
 
 
 def test_resuming_keeps_the_metrics_and_takes_the_new_config(tmp_path: Path) -> None:
     run = _run_that_reported(tmp_path)
-    more = _experiment(tmp_path, resume=True, steps=900)
-    RunFolder.of(more).start(more)
+    more = _experiment(tmp_path, steps=900)
+    RunFolder.of(more).start(more, Call(resume=True))
     assert run.rows() == ROWS
     assert run.experiment().run.steps == 900
 
 
 def test_resuming_needs_a_run(tmp_path: Path) -> None:
-    experiment = _experiment(tmp_path, resume=True)
-    with pytest.raises(ConfigError, match=r"no run at .*/streets_advent; drop --run.resume"):
-        RunFolder.of(experiment).start(experiment)
+    experiment = _experiment(tmp_path)
+    with pytest.raises(ConfigError, match=r"--resume: there is no run at .*/streets_advent; drop"):
+        RunFolder.of(experiment).start(experiment, Call(resume=True))
 
 
 @pytest.mark.parametrize(
@@ -101,10 +141,48 @@ def test_resuming_with_another_model_leaves_the_config_as_it_was(
 ) -> None:
     """Or the run could not be evaluated any more."""
     run = _run_that_reported(tmp_path)
-    other = override(_experiment(tmp_path, resume=True), change)
+    other = override(_experiment(tmp_path), change)
     with pytest.raises(CheckpointError, match=message):
-        RunFolder.of(other).start(other)
+        RunFolder.of(other).start(other, Call(resume=True))
     assert run.experiment() == _experiment(tmp_path)
+
+
+def test_a_run_is_in_the_folder_where_its_config_lies(tmp_path: Path) -> None:
+    """Wherever that was moved to, and not where it was made."""
+    run = _run_that_reported(tmp_path / "made")
+    moved = tmp_path / "moved to" / "another name"
+    moved.parent.mkdir()
+    (tmp_path / "made" / "streets_advent").rename(moved)
+    found = experiment_of_run(str(moved / "config.json"))
+    assert RunFolder.of(found).url == str(moved)
+    assert RunFolder.of(found).rows() == ROWS
+    assert not run.folder.list()
+
+
+def test_a_run_in_a_bucket_is_where_its_config_lies() -> None:
+    experiment = override(_experiment(Path("/made")), {"run.name": "one"})
+    for row in ROWS:
+        moved = RunFolder(open_folder("memory://bucket/moved/two"))
+        moved.folder.write("config.json", to_json(experiment).encode())
+        moved.append(row)
+    found = experiment_of_run("memory://bucket/moved/two/config.json")
+    assert (found.run.storage, found.run.name) == ("memory://bucket/moved", "two")
+
+
+@pytest.mark.parametrize("name", ["config.json", "mine.json"])
+def test_a_config_beside_no_run_keeps_its_storage_and_name(tmp_path: Path, name: str) -> None:
+    experiment = _experiment(tmp_path / "made", name="one")
+    (tmp_path / name).write_text(to_json(experiment))
+    assert experiment_of_run(str(tmp_path / name)) == experiment
+
+
+@pytest.mark.parametrize(
+    ("name", "sweep"),
+    [("one", None), ("sweep/trials/00003", "sweep"), ("sweep/final/best_seed1", "sweep")],
+)
+def test_the_sweep_around_a_run(tmp_path: Path, name: str, sweep: str | None) -> None:
+    around = RunFolder(open_folder(f"{tmp_path}/{name}")).sweep
+    assert (around and around.url) == (sweep and f"{tmp_path}/{sweep}")
 
 
 def test_what_is_no_run_folder(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from advent_dist import cli
 from advent_dist.commands.status import age
+from advent_dist.config import Call
 from advent_dist.errors import DataError
 from advent_dist.runs.folder import RunFolder, checkpoint_name
 from advent_dist.runs.status import find_runs
@@ -22,7 +23,7 @@ def _write_run(storage: Path, name: str, *, step: int, age_s: float = 0) -> RunF
     """A run of 4 steps as it is after `step` of them, with a checkpoint every 2."""
     experiment = tiny_run("data", str(storage), run__name=name)
     run = RunFolder.of(experiment)
-    run.start(experiment)
+    run.start(experiment, Call())
     scores = None
     for done in range(1, step + 1):
         run.append({"step": done})

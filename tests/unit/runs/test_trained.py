@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from advent_dist.config import Call
 from advent_dist.config.override import override
 from advent_dist.errors import CheckpointError, ConfigError
 from advent_dist.models.segmenter import Segmenter, build_segmenter
@@ -30,7 +31,7 @@ def trained_run(
         {"run.storage": str(storage), "run.name": name, **values},
     )
     run = RunFolder.of(experiment)
-    run.start(experiment)
+    run.start(experiment, Call())
     segmenters = []
     num_classes = 11 if experiment.data.classes == "camvid11" else 19
     for step in (4, 2):
@@ -81,7 +82,7 @@ def test_no_run_and_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is no run folder"):
         load_run(str(tmp_path), "last", CPU)
     experiment = override(tiny_experiment("streets_advent"), {"run.storage": str(tmp_path)})
-    RunFolder.of(experiment).start(experiment)
+    RunFolder.of(experiment).start(experiment, Call())
     with pytest.raises(CheckpointError, match=r"no summary.json yet"):
         load_run(f"{tmp_path}/streets_advent", "last", CPU)
 

@@ -42,6 +42,68 @@ def test_more_trials_and_another_cache_are_no_other_sweep(tmp_path: Path) -> Non
     assert tree["num_trials"] == 64
 
 
+def test_a_moved_sweep_goes_on_where_it_is(tmp_path: Path) -> None:
+    SweepRecord.open(plan(tmp_path / "made", name="one"), "").folder.write_trial(trial(0, 1.0))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "made" / "one").rename(tmp_path / "elsewhere" / "two")
+    moved = plan(tmp_path / "elsewhere", name="two", resume=True)
+    assert [one.score for one in SweepRecord.open(moved, "").folder.trials()] == [1.0]
+    assert list((tmp_path / "made").iterdir()) == []
+
+
+def test_a_sweep_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    """Its record has the place where it was made, and what the call had asked for."""
+    record = SweepRecord.open(plan(tmp_path), "")
+    tree = record.folder.read("sweep.json")
+    assert tree is not None
+    tree["experiment"]["run"] |= {
+        "storage": "/made",
+        "name": None,
+        "resume": False,
+        "overwrite": False,
+    }
+    record.folder.write("sweep.json", tree)
+    SweepRecord.open(plan(tmp_path, resume=True), "")
+
+
+def test_overwriting_deletes_what_the_sweep_wrote_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record, place = SweepRecord.open(plan(tmp_path, name="one"), ""), tmp_path / "one"
+    record.folder.write_trial(trial(0, 1.0))
+    config = '{"name": "", "data": {}, "method": {}, "run": {}}'
+    written = (
+        "scheduler.json",
+        "report.html",
+        "trials.csv",
+        "trials/00000/checkpoints/step_000001/run.json",
+        "trials/00000/metrics.jsonl",
+        "final/best_seed1/final.json",
+        "final/best_seed1/summary.json",
+    )
+    mine = ("notes.txt", "trials/best/weights.pth", "trials/00000/thoughts.txt", "final/plot.pdf")
+    for name in (*written, *mine):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text("")
+    (place / "trials" / "00000" / "config.json").write_text(config)
+    SweepRecord.open(plan(tmp_path, name="one", overwrite=True), "")
+    left = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
+    assert left == {*mine, "sweep.json"}
+    said = capsys.readouterr().err
+    assert f"--overwrite deletes in {place}: " in said
+    assert "trials/00000/" in said
+
+
+@pytest.mark.parametrize("name", ["config.json", "report.html"])
+def test_files_of_somebody_else_are_not_replaced(tmp_path: Path, name: str) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / name).write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(ConfigError, match=rf"{name} there is not of a sweep"):
+            SweepRecord.open(plan(tmp_path, name="one", overwrite=overwrite), "")
+    assert (tmp_path / "one" / name).read_text() == "mine"
+
+
 def test_a_trial_whose_process_is_gone_has_failed(tmp_path: Path) -> None:
     record = SweepRecord.open(plan(tmp_path), "")
     record.folder.write_trial(trial(0, 12.0, "running", steps=50))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from advent_dist.commands.train import parse
+from advent_dist.config import Call
 from advent_dist.config.override import override
 from advent_dist.experiments import experiment
 from tune.report.command import train_command
@@ -38,14 +39,14 @@ def test_the_command_means_the_point_of_the_space(changes: dict[str, Any]) -> No
     command = train_command(json.loads(json.dumps(asdict(base))), VALUES)
     verb, *arguments = words_of(command)
     assert verb == "train"
-    assert parse(arguments) == override(base, VALUES)
+    assert parse(arguments) == (override(base, VALUES), Call())
 
 
 def test_where_the_sweep_kept_its_runs_is_left_out() -> None:
     base = experiment("streets_advent")
-    kept = override(base, {"run.name": "00003", "run.storage": "/tmp/sweeps", "run.resume": True})
+    kept = override(base, {"run.name": "00003", "run.storage": "/tmp/sweeps"})
     arguments = words_of(train_command(asdict(kept), VALUES))[1:]
-    assert parse(arguments) == override(base, VALUES)
+    assert parse(arguments) == (override(base, VALUES), Call())
 
 
 def test_words_of_the_user_stay_words() -> None:

@@ -1,0 +1,301 @@
+"""A folder in use: the command that works in it leaves a claim there, and renews it.
+
+    claim-ID.json   who, on which host, since when; whether it asks for the folder or holds it
+
+Object storage has no locks, and not all of it can create a file only where there is none. It does
+show a file to everybody once it is written. So whoever wants the folder first writes that it asks,
+then looks: of two that ask at once at least one sees the other. Who sees that another one asks
+withdraws and tries again a moment later; who sees that another one holds is refused.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import logging
+import os
+import random
+import signal
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Literal
+
+from advent_dist.data.store import Folder
+from advent_dist.errors import ConfigError, DataError, MissingError
+
+PREFIX = "claim-"
+
+BEAT_S = 15.0
+"""Seconds between two renewals of a claim."""
+
+FRESH_S = 60.0
+"""Seconds without a renewal after which whoever claimed a folder counts as gone."""
+
+_LETS_GO_WITHIN_S = 180.0
+"""How long a command that is told to end may take: it saves a checkpoint first."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimant:
+    """A command that wants a folder, or has it."""
+
+    id: str
+    """Of this claim: random."""
+
+    user: str
+    """Name of who started it."""
+
+    host: str
+    """Name of the machine."""
+
+    pid: int
+    """Process on it."""
+
+    machine: str
+    """The boot of the machine and the namespace that `pid` counts in."""
+
+    started: str
+    """When the process started, in the machine's own count."""
+
+    since: float
+    """Unix seconds."""
+
+    state: Literal["asks", "holds"]
+    """Whether the folder is its own."""
+
+    force: bool
+    """Whether it takes the folder from who holds it."""
+
+    def __str__(self) -> str:
+        """As messages name it."""
+        at = datetime.fromtimestamp(self.since, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return f"process {self.pid} of {self.user} on {self.host} since {at}"
+
+    @property
+    def has_died(self) -> bool:
+        """Whether it is known to be gone, which can be told of this very machine's processes."""
+        return self.machine == _machine() and self.started != _start_of(self.pid)
+
+
+def check_unclaimed(folder: Folder) -> None:
+    """Refuse a folder that somebody else is using; nothing is written.
+
+    Raises:
+        ConfigError: it is in use; says by whom and since when.
+        DataError: the folder can't be read.
+    """
+    now = time.time()
+    for claimant, renewed_at in _claims(folder):
+        # The storage's own clock is not known without writing: one far from this is not judged by.
+        fresh = abs(now - renewed_at) < FRESH_S
+        if claimant.state == "holds" and fresh and not claimant.has_died:
+            raise _in_use(folder, claimant)
+
+
+@contextmanager
+def claimed(
+    folder: Folder, *, force: bool = False, on_lost: Callable[[], None] | None = None
+) -> Iterator[None]:
+    """The folder is this process's own until the block ends.
+
+    Args:
+        folder: Any folder; it is made by the claim.
+        force: Take it from who holds it, and wait until that has ended.
+        on_lost: Called in another thread when somebody else has taken it; none ends this process
+            by SIGTERM to its main thread.
+
+    Raises:
+        ConfigError: it is in use; or it was taken over in the middle of the block, which an
+            interruption has ended.
+        DataError: the folder can't be read or written.
+    """
+    claim = _Claim(folder, force=force)
+    claim.take()
+    done = threading.Event()
+    thread = threading.Thread(target=claim.renew, args=(done, on_lost or _end), daemon=True)
+    thread.start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if claim.taken_by is None:
+            raise
+        raise ConfigError(
+            f"{folder.url} was taken over by {claim.taken_by} (--force); this command has ended"
+        ) from None
+    finally:
+        done.set()
+        thread.join()
+        claim.release()
+
+
+class _Claim:
+    """This process's claim on a folder."""
+
+    def __init__(self, folder: Folder, *, force: bool) -> None:
+        self._folder = folder
+        self._me = Claimant(
+            id=uuid.uuid4().hex,
+            user=_user(),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            machine=_machine(),
+            started=_start_of(os.getpid()),
+            since=time.time(),
+            state="asks",
+            force=force,
+        )
+        self._outlived: set[str] = set()
+        self.taken_by: Claimant | None = None
+
+    def take(self) -> None:
+        """Ask until the folder is held; see the module's docstring."""
+        try:
+            self._take()
+        except BaseException:
+            self.release()
+            raise
+
+    def _take(self) -> None:
+        self._write()
+        deadline, told = time.monotonic() + _LETS_GO_WITHIN_S, False
+        while others := self._others():
+            holders = [one for one in others if one.state == "holds"]
+            if holders and not self._me.force:
+                raise _in_use(self._folder, holders[0])
+            if time.monotonic() > deadline:
+                raise ConfigError(
+                    f"{self._folder.url}: {others[0]} was told to end and does not; end it by hand"
+                )
+            if holders:
+                if not told:
+                    _log.warning("waiting for %s to end", holders[0])
+                told = True
+                time.sleep(1)
+            else:
+                self.release()
+                time.sleep(random.uniform(0.2, 1.5))
+            self._write()
+        self._me = replace(self._me, state="holds")
+        self._write()
+        self._remove_outlived()
+
+    def _others(self) -> list[Claimant]:
+        """Everybody else who wants the folder or has it, and is not gone."""
+        claims = _claims(self._folder)
+        # By the clock of the storage, which is the same for all.
+        now = max((at for one, at in claims if one.id == self._me.id), default=time.time())
+        others = []
+        for one, renewed_at in claims:
+            if one.id == self._me.id:
+                continue
+            if now - renewed_at > FRESH_S or one.has_died:
+                self._outlived.add(one.id)
+            if one.id not in self._outlived:
+                others.append(one)
+        return others
+
+    def _remove_outlived(self) -> None:
+        for name in self._outlived:
+            _remove(self._folder, name)
+
+    def renew(self, done: threading.Event, on_lost: Callable[[], None]) -> None:
+        """Keep the claim fresh until `done`, and notice when somebody else has the folder."""
+        while not done.wait(BEAT_S):
+            self._renew(on_lost)
+
+    def _renew(self, on_lost: Callable[[], None]) -> None:
+        try:
+            self._write()
+            if self.taken_by is None:
+                self._look(on_lost)
+        # An outage is not the end of a run; who takes this claim for stale is noticed after it.
+        except DataError as error:
+            _log.warning("the claim on %s could not be renewed: %s", self._folder.url, error)
+
+    def _look(self, on_lost: Callable[[], None]) -> None:
+        for one in self._others():
+            # Who has the folder without having asked this command took it for dead.
+            if one.force or one.state == "holds":
+                self.taken_by = one
+                on_lost()
+                return
+        self._remove_outlived()
+
+    def _write(self) -> None:
+        self._folder.write(_file(self._me.id), json.dumps(asdict(self._me)).encode())
+
+    def release(self) -> None:
+        """Give the folder back. What can't be removed counts as gone a minute later."""
+        with suppress(DataError):
+            _remove(self._folder, self._me.id)
+
+
+def _claims(folder: Folder) -> list[tuple[Claimant, float]]:
+    """Every claim in a folder, with the time of its latest renewal by the storage's clock."""
+    found = []
+    for name in folder.list():
+        if not name.startswith(PREFIX):
+            continue
+        try:
+            text, renewed_at = folder.read(name), folder.modified(name)
+        except MissingError:
+            continue  # withdrawn while one looks
+        with suppress(ValueError, TypeError):  # what is no claim is none
+            found.append((Claimant(**json.loads(text)), renewed_at))
+    return found
+
+
+def _file(claim: str) -> str:
+    return f"{PREFIX}{claim}.json"
+
+
+def _remove(folder: Folder, claim: str) -> None:
+    with suppress(MissingError):
+        folder.remove(_file(claim))
+
+
+def _in_use(folder: Folder, claimant: Claimant) -> ConfigError:
+    return ConfigError(
+        f"{folder.url} is in use by {claimant}; wait for its end, choose another name, or take the "
+        "folder over with --force, which ends that command"
+    )
+
+
+def _end() -> None:
+    main = threading.main_thread().ident
+    assert main is not None, "the main thread has started"
+    signal.pthread_kill(main, signal.SIGTERM)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return str(os.getuid())
+
+
+def _machine() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return uuid.uuid4().hex  # none that any process is known to be of
+
+
+def _start_of(pid: int) -> str:
+    """When a process of this machine started, in ticks since the boot; empty if there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    # The second field, the program's name in parentheses, may hold spaces; the start is the 22nd.
+    return stat.rpartition(")")[2].split()[19]

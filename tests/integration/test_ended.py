@@ -1,0 +1,99 @@
+"""Runs that are told to end, and folders that two commands want: each a process as users run it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from advent_dist.config import Experiment
+from advent_dist.config.override import to_json
+from tests.driver import Driver
+from tests.helpers import tiny_run, write_tiny_shards
+
+_PATIENCE_S = 240
+
+
+class _Command(Driver):
+    """`advent-dist train` with Ray of its own, and a temporary folder of its own."""
+
+    def __init__(self, run: Experiment, folder: Path, name: str) -> None:
+        super().__init__(run, folder / f"{name}.txt", patience_s=_PATIENCE_S)
+        self._temporary = folder / name
+        self._temporary.mkdir()
+
+    def train(self, *words: str) -> None:
+        """Start it, and wait until it has made three steps more."""
+        before = len(self.rows())
+        command = [sys.executable, "-m", "advent_dist", "train", *words]
+        # Ray's own files stay where they are: their paths may not be long.
+        self.start(command, {"TMPDIR": str(self._temporary), "RAY_TMPDIR": "/tmp"})
+        self.wait_for(lambda rows: len(rows) >= before + 3)
+
+    def told(self, number: int) -> int:
+        """Send a signal; the exit status, once nothing is left of it."""
+        family = psutil.Process(self._process.pid).children(recursive=True)
+        assert any(one.name().startswith("ray::") for one in family)
+        self._process.send_signal(number)
+        status = self.ends()
+        assert psutil.wait_procs(family, timeout=30)[1] == []
+        assert list(self._temporary.glob("advent-dist-*")) == []
+        return status
+
+    @property
+    def resume_words(self) -> list[str]:
+        """What it says is to be typed to go on, without the program's name."""
+        found = re.search(
+            r"go on from the last checkpoint with:\n  advent-dist train (.*)", self.said
+        )
+        assert found is not None, self.said
+        return shlex.split(found[1])
+
+
+def _saved(command: Driver) -> int:
+    """The step that the run goes on from, which is the last one that it made."""
+    step = int(command.rows()[-1]["step"])
+    assert command.folder.summary()["checkpoints"]["last"] == f"checkpoints/step_{step:06d}"
+    assert not command.folder.summary()["finished"]
+    assert not [name for name in command.folder.folder.list() if name.startswith("claim-")]
+    return step
+
+
+def test_told_to_end_and_taken_over(tmp_path: Path) -> None:
+    write_tiny_shards(str(tmp_path / "data"))
+    far = {"run__steps": 100_000, "run__evaluate_every": 100_000, "run__checkpoint_every": 100_000}
+    run = tiny_run(str(tmp_path / "data"), str(tmp_path / "the runs"), run__name="weit weg", **far)
+    config = tmp_path / "mine.json"
+    config.write_text(to_json(run))
+
+    first = _Command(run, tmp_path, "first")
+    first.train("--config", str(config))
+    assert first.told(signal.SIGTERM) == 143, first.said
+    ended_at = _saved(first)
+
+    second = _Command(run, tmp_path, "second")
+    second.train(*first.resume_words)
+    assert [row["step"] for row in second.rows()] == list(range(1, len(second.rows()) + 1))
+    assert len(second.rows()) > ended_at
+    too_many = subprocess.run(
+        [sys.executable, "-m", "advent_dist", "train", *first.resume_words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert too_many.returncode == 1
+    assert re.search(rf"is in use by process \d+ of .* on {os.uname().nodename}", too_many.stderr)
+
+    third = _Command(run, tmp_path, "third")
+    third.train(*first.resume_words, "--force")
+    assert second.ends() == 1
+    assert re.search(r"was taken over by process \d+ of .* \(--force\)", second.said)
+    assert [row["step"] for row in third.rows()] == list(range(1, len(third.rows()) + 1))
+    assert third.told(signal.SIGINT) == 130, third.said
+    assert _saved(third) > ended_at

@@ -1,0 +1,76 @@
+"""Signals to end, as one exception."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from advent_dist import cli
+from advent_dist.interruption import Interrupted, handlers_kept, interruptible, status_of
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_is_an_exception_with_its_exit_status(number: int, status: int) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted) as raised, interruptible():
+        signal.raise_signal(number)
+    assert status_of(raised.value) == status
+    assert signal.getsignal(number) == before
+
+
+def test_a_plain_interrupt_is_one_of_the_keyboard() -> None:
+    assert status_of(KeyboardInterrupt()) == 130
+
+
+def test_what_a_process_was_started_to_ignore_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_handlers_of_a_library_are_gone_after_it() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with handlers_kept():
+        signal.signal(signal.SIGTERM, lambda *_: None)
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_other_threads_change_nothing() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    seen = []
+
+    def look() -> None:
+        with interruptible(), handlers_kept():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+def test_any_command_ends_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from advent_dist.commands import status
+
+    monkeypatch.setattr(status, "main", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    assert cli.run(["status", "runs"]) == 143
+    assert capsys.readouterr().err == "\nadvent-dist status: stopped\n"
+
+
+def test_a_program_without_these_handlers_is_killed_by_sigterm() -> None:
+    """What the others are measured against."""
+    program = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -15
