@@ -50,7 +50,8 @@ def _join(address: str, quiet: dict[str, Any]) -> None:
     try:
         if reason := why_unreachable(address):
             raise ConnectionError(reason)
-        ray.init(address=address, **quiet)
+        with handlers_kept():
+            ray.init(address=address, **quiet)
     # No address, nobody there, or one with another version of Ray or Python: each way of connecting
     # raises errors of its own.
     except Exception as error:
@@ -66,7 +67,8 @@ def _start(quiet: dict[str, Any]) -> None:
     if reason := why_unfit():
         raise ConfigError(f"{reason}; set TMPDIR to a folder with a shorter path, such as /tmp")
     try:
-        ray.init(address="local", include_dashboard=False, **quiet)
+        with handlers_kept():
+            ray.init(address="local", include_dashboard=False, **quiet)
     # Its processes need room, ports and rights, and say in many ways which of these they lack.
     except Exception as error:
         # What has started of it.
