@@ -34,11 +34,10 @@ def ray_cluster(config: ClusterConfig) -> Iterator[None]:
     address = config.address or os.environ.get("RAY_ADDRESS")
     # Workers' output stays in Ray's log files: what a user must know is raised, or on the board.
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    with handlers_kept():
-        if address:
-            _join(address, quiet)
-        else:
-            _start(quiet)
+    if address:
+        _join(address, quiet)
+    else:
+        _start(quiet)
     try:
         yield
     finally:
