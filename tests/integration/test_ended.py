@@ -68,7 +68,7 @@ def _saved(command: Driver) -> int:
 def test_told_to_end_and_taken_over(tmp_path: Path) -> None:
     write_tiny_shards(str(tmp_path / "data"))
     far = {"run__steps": 100_000, "run__evaluate_every": 100_000, "run__checkpoint_every": 100_000}
-    run = tiny_run(str(tmp_path / "data"), str(tmp_path / "the runs"), run__name="weit weg", **far)
+    run = tiny_run(str(tmp_path / "data"), str(tmp_path / "läufe"), run__name="weit weg", **far)
     config = tmp_path / "mine.json"
     config.write_text(to_json(run))
 
