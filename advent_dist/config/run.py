@@ -45,8 +45,9 @@ class RunConfig:
         for name in ("steps", "report_every", "evaluate_every", "checkpoint_every"):
             value = getattr(self, name)
             require(value >= 1, f"run.{name}", value, "must be at least 1 step")
+        kept = self.keep_checkpoints
         require(
-            self.keep_checkpoints >= 1, "run.keep_checkpoints", self.keep_checkpoints, "at least 1"
+            kept >= 1, "run.keep_checkpoints", kept, "the latest one is always kept; at least 1"
         )
         batch = self.global_batch_size
         require(batch is None or batch >= 1, "run.global_batch_size", batch, "at least 1 image")

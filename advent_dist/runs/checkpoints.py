@@ -53,11 +53,10 @@ def files_of(checkpoint: Folder) -> dict[str, int]:
         files = json_object(checkpoint.read(RUN_FILE), RUN_FILE).get("files")
     except DataError as error:
         raise CheckpointError(f"{checkpoint.url} is no whole checkpoint: {error}") from error
-    _require_all(checkpoint, files, there)
-    return dict(files)
+    return _all_of(checkpoint, files, there)
 
 
-def _require_all(checkpoint: Folder, files: Any, there: dict[str, int]) -> None:
+def _all_of(checkpoint: Folder, files: Any, there: dict[str, int]) -> dict[str, int]:
     if not isinstance(files, dict) or not all(map(is_inside, files)):
         raise CheckpointError(f"{checkpoint.url}/{RUN_FILE} lists no files of a checkpoint")
     for name, num_bytes in files.items():
@@ -66,6 +65,7 @@ def _require_all(checkpoint: Folder, files: Any, there: dict[str, int]) -> None:
             raise CheckpointError(
                 f"{checkpoint.url} is no whole checkpoint: {name}, of {num_bytes} bytes, {found}"
             )
+    return files
 
 
 class CheckpointStore:
@@ -102,7 +102,7 @@ class CheckpointStore:
         self._world.barrier()
         if self._world.is_main:
             text = (part / RUN_FILE).read_bytes()
-            _require_all(target, json.loads(text)["files"], target.sizes())
+            _all_of(target, json.loads(text)["files"], target.sizes())
             target.write(RUN_FILE, text)
             self._drop(progress)
         shutil.rmtree(part)
