@@ -55,7 +55,8 @@ def launch(experiment: Experiment, call: Call | None = None) -> Progress:
         TrainingFailedError: a worker failed otherwise, more than `cluster.max_failures` times.
     """
     experiment, call = absolute(experiment), call or Call()
-    check(experiment)
+    for said in check(experiment):
+        sys.stderr.write(f"warning: {said}\n")
     run = RunFolder.of(experiment)
     glance = RunFolder.of(replace(experiment, data=impatient(experiment.data)))
     glance.check(experiment, call)

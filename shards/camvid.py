@@ -8,19 +8,17 @@ from typing import ClassVar, Literal
 
 from advent_dist.data.classes import CAMVID_11, ClassSet
 from advent_dist.errors import DataError
-from advent_dist.types import IGNORE_INDEX
-from shards.dataset import FileItem, Source, find_files, require_labels
+from shards.dataset import FileItem, Source, require_labels
+from shards.files import find_images, find_labels
 from shards.label_map import LabelMap
 
 LAYOUT = """\
-  train/      0001TP_006690.png ... (or .jpg)
+  train/      0001TP_006690.png ... (or .jpg, ...)
   trainannot/ 0001TP_006690.png ... (grey, 0..10 = classes, 11 = void)
   val/ valannot/ test/ testannot/"""
 
 _VOID = 11
-_MAP = LabelMap(
-    CAMVID_11, {**{i: i for i in range(_VOID)}, _VOID: IGNORE_INDEX}, rest_is_ignored=False
-)
+_MAP = LabelMap(CAMVID_11, {i: i for i in range(_VOID)}, frozenset(range(_VOID + 1)))
 
 
 @dataclass(frozen=True)
@@ -45,12 +43,16 @@ class CamVid:
 
     def items(self, labelled: bool) -> Sequence[FileItem]:
         """See `Reader.items`."""
-        found = [
-            FileItem(path.stem, path, self.source / f"{split}annot" / f"{path.stem}.png", _MAP)
-            for split in self.splits
-            for path in find_files(self.source, split, ("*.jpg", "*.png"), LAYOUT)
-            if path.name.startswith(self.sequences or ("",))
-        ]
+        found = []
+        for split in self.splits:
+            images = find_images(self.source, split, LAYOUT)
+            keys = [path.stem for path in images]
+            labels = find_labels(keys, self.source / f"{split}annot", labelled=labelled)
+            found += [
+                FileItem(path.stem, path, labels[path.stem], _MAP)
+                for path in images
+                if path.name.startswith(self.sequences or ("",))
+            ]
         if not found:
             raise DataError(
                 f"--sequences {' '.join(self.sequences)}: no file of {self.source} in the splits "

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import ClassVar, Literal
 
 from advent_dist.data.classes import ClassSet, class_set
-from shards.dataset import CityscapesClasses, FileItem, Source, find_files, require_labels
+from shards.dataset import CityscapesClasses, FileItem, Source, require_labels
+from shards.files import find_images, find_labels
+from shards.label_file import read_cityscapes_ids, require_label_ids
 from shards.label_map import cityscapes_map
 
 LAYOUT = """\
@@ -15,7 +18,7 @@ LAYOUT = """\
   gtFine/train/aachen/aachen_000000_000019_gtFine_labelIds.png ...
   and the same for val/"""
 
-_IMAGE = "_leftImg8bit"
+_IMAGE, _LABEL = "_leftImg8bit", "_gtFine_labelIds"
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,19 @@ class Cityscapes:
 
     def items(self, labelled: bool) -> Sequence[FileItem]:
         """See `Reader.items`."""
-        label_map, labels = cityscapes_map(self.classes), self.source / "gtFine" / self.split
+        label_map, annotated = cityscapes_map(self.classes), self.source / "gtFine" / self.split
+        folder = f"leftImg8bit/{self.split}"
+        images = find_images(self.source, folder, LAYOUT, name_end=_IMAGE, in_folders=True)
         found = []
-        for path in find_files(
-            self.source, f"leftImg8bit/{self.split}", (f"*/*{_IMAGE}.png",), LAYOUT
-        ):
-            key = path.stem.removesuffix(_IMAGE)
-            label = labels / path.parent.name / f"{key}_gtFine_labelIds.png"
-            found.append(FileItem(key, path, label, label_map))
+        for city, files in groupby(images, lambda path: path.parent.name):
+            keyed = [(path.stem.removesuffix(_IMAGE), path) for path in files]
+            keys = [key for key, _ in keyed]
+            labels = find_labels(keys, annotated / city, name_end=_LABEL, labelled=labelled)
+            found += [
+                FileItem(key, path, labels[key], label_map, read_cityscapes_ids)
+                for key, path in keyed
+            ]
         if labelled:
             require_labels(found)
+            require_label_ids([item.label for item in found])
         return found

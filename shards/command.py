@@ -14,6 +14,7 @@ import tyro
 from rich.console import Console
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
+from advent_dist.data.manifest import lacking
 from advent_dist.data.store import read_manifest
 from advent_dist.errors import DataError
 from shards.dataset import Reader
@@ -121,6 +122,9 @@ def _build(arguments: list[str], on_ray: OnRay) -> int:
         manifest = build(asked.data_set, destination, asked.writing)
     size = f"{manifest.num_bytes / 1e6:.1f} MB in {len(manifest.shards)} shards"
     sys.stdout.write(f"{destination}: {manifest.num_samples} samples, {size}\n")
+    said = lacking(manifest, destination)
+    if said is not None:
+        sys.stderr.write(f"warning: {said}\n")
     return 0
 
 
@@ -141,6 +145,7 @@ def _verify(arguments: list[str]) -> int:
         sys.stdout.write(json.dumps(asdict(verdict), indent=1) + "\n")
     else:
         sys.stdout.write("".join(f"{problem}\n" for problem in verdict.problems))
+        sys.stdout.write("".join(f"warning: {said}\n" for said in verdict.warnings))
         state = f"{len(verdict.problems)} problems" if verdict.problems else "all well"
         size = f"{verdict.num_samples} samples in {verdict.num_shards} shards"
         sys.stdout.write(f"{verdict.url}: {size}, {verdict.num_bytes / 1e6:.1f} MB: {state}\n")

@@ -10,12 +10,12 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from tyro.conf import Positional, arg
 
 from advent_dist.data.classes import ClassSet
-from advent_dist.data.sample import as_rgb
+from advent_dist.data.image import read_image
 from advent_dist.errors import DataError
+from shards.label_file import read_ids
 from shards.label_map import LabelArray, LabelMap
 
 Pixels = NDArray[np.uint8]
@@ -35,6 +35,10 @@ class Item(Protocol):
     @property
     def where(self) -> str:
         """What messages call it: its file."""
+
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """Numbers that change when what it loads does."""
 
     def load(self, labelled: bool) -> tuple[Pixels, Pixels | None]:
         """Image uint8 [h, w, 3], RGB; if `labelled`, label uint8 [i, j], train ids or 255."""
@@ -82,20 +86,6 @@ def shown(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def read_ids(path: Path) -> LabelArray:
-    """The ids in a grey or palette PNG: uint8 [h, w].
-
-    Raises:
-        DataError: it is coloured.
-    """
-    with Image.open(path) as image:
-        if image.mode not in ("L", "P"):
-            raise DataError(
-                f"{path}: a {image.mode} image is no label; give a PNG with one id a pixel"
-            )
-        return np.asarray(image)
-
-
 @dataclass(frozen=True)
 class FileItem:
     """A sample of an image file and a label file."""
@@ -111,32 +101,18 @@ class FileItem:
         """The image's path."""
         return str(self.image)
 
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """Size in bytes and time of change in ns of both files, of those that are there."""
+        stats = [path.stat() for path in (self.image, self.label) if path.is_file()]
+        return tuple(number for stat in stats for number in (stat.st_size, stat.st_mtime_ns))
+
     def load(self, labelled: bool) -> tuple[Pixels, Pixels | None]:
         """Read the files; see `Item.load`."""
-        path = self.image
-        try:
-            with Image.open(path) as file:
-                image = np.asarray(as_rgb(file, f"{path}: it"))
-            path = self.label
-            ids = self.read_label(path) if labelled else None
-        except (OSError, SyntaxError) as error:  # Pillow reports broken PNGs as either
-            raise DataError(f"{path}: it can't be read ({error}); copy it again") from error
-        return image, None if ids is None else self.label_map.apply(ids, str(path))
-
-
-def find_files(root: Path, folder: str, patterns: Sequence[str], layout: str) -> list[Path]:
-    """Files of a folder of a data set, sorted by name.
-
-    Raises:
-        DataError: no such folder or no such files in it; the message shows the `layout` to have.
-    """
-    files = sorted(path for pattern in patterns for path in (root / folder).glob(pattern))
-    if not files:
-        missing = (
-            "holds no " + " or ".join(patterns) if (root / folder).is_dir() else "does not exist"
-        )
-        raise DataError(f"{root / folder} {missing}; expected layout under {root}:\n{layout}")
-    return files
+        image = np.asarray(read_image(self.image, self.where))
+        if not labelled:
+            return image, None
+        return image, self.label_map.apply(self.read_label(self.label), str(self.label))
 
 
 def require_labels(items: Sequence[FileItem]) -> None:

@@ -30,6 +30,10 @@ _ITEMS_PER_WORKER = 250
 """Fewer are not worth the seconds in which a worker process starts."""
 
 
+_TOLERANCE = 0.03
+"""Share by which a label may be wider or narrower than its image, once as high."""
+
+
 class Encoded(NamedTuple):
     """A sample as it goes into a tar."""
 
@@ -62,6 +66,8 @@ class Encoder:
             DataError: it can't be read, or its label does not fit its image.
         """
         image, label = item.load(self.labelled)
+        if label is not None:
+            self._check_sizes(item.where, image, label)
         if self.resize is not None:
             image = _resized(image, self.resize, Image.Resampling.BICUBIC)
             label = (
@@ -69,16 +75,24 @@ class Encoder:
             )
         histogram: tuple[int, ...] = ()
         if label is not None:
-            if label.shape != image.shape[:2]:
-                (rows, columns), (height, width) = label.shape, image.shape[:2]
-                raise DataError(
-                    f"{item.where}: its label is {columns}x{rows}, but the image is "
-                    f"{width}x{height} (width x height); build with --resize"
-                )
             counts = np.bincount(label.ravel(), minlength=256)[: self.num_classes]
             histogram = tuple(counts.tolist())
         data = encode_image(image, self.image_format, self.quality)
         return Encoded(item.key, data, None if label is None else encode_label(label), histogram)
+
+    def _check_sizes(self, where: str, image: Pixels, label: Pixels) -> None:
+        (height, width), (rows, columns) = image.shape[:2], label.shape
+        said = (
+            f"{where}: its label is {columns}x{rows}, but the image is {width}x{height} (width x "
+            "height)"
+        )
+        if not _same_shape((width, height), (columns, rows)):
+            raise DataError(
+                f"{said}, another shape, so that they can't show the same; turn or crop one as the "
+                "other is"
+            )
+        if self.resize is None and (columns, rows) != (width, height):
+            raise DataError(f"{said}; build with --resize")
 
     def encode_chunk(self, items: Sequence[Item]) -> list[Encoded]:
         """Encode several samples: one task of a worker process."""
@@ -87,6 +101,16 @@ class Encoder:
 
 EncodeAll: TypeAlias = Callable[[Encoder, Sequence[Item]], Iterator[Encoded]]
 """Encodes items somewhere, and yields the results in the items' order."""
+
+
+def _same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether one is the other made larger or smaller, up to rounding and a little cropping."""
+    (width, height), (columns, rows) = size, other
+    expected = rows * width / height, columns * height / width
+    return any(
+        abs(got - due) <= max(1, _TOLERANCE * due)
+        for got, due in zip((columns, rows), expected, strict=True)
+    )
 
 
 def _resized(pixels: Pixels, size: tuple[int, int], method: Image.Resampling) -> Pixels:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from advent_dist.data.classes import CITYSCAPES_19, ClassSet
-from shards.dataset import FileItem, Source, find_files, require_labels
+from shards.dataset import FileItem, Source, require_labels
+from shards.files import find_images, find_labels
+from shards.label_file import read_cityscapes_ids, require_label_ids
 from shards.label_map import cityscapes_map
 
 LAYOUT = """\
@@ -32,10 +34,14 @@ class GTA5:
     def items(self, labelled: bool) -> Sequence[FileItem]:
         """See `Reader.items`."""
         label_map = cityscapes_map(self.classes)
+        images = find_images(self.source, "images", LAYOUT)
+        keys = [path.stem for path in images]
+        labels = find_labels(keys, self.source / "labels", labelled=labelled)
         found = [
-            FileItem(path.stem, path, self.source / "labels" / path.name, label_map)
-            for path in find_files(self.source, "images", ("*.png",), LAYOUT)
+            FileItem(path.stem, path, labels[path.stem], label_map, read_cityscapes_ids)
+            for path in images
         ]
         if labelled:
             require_labels(found)
+            require_label_ids([item.label for item in found])
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,18 @@ import torch
 from torchvision.io import ImageReadMode, decode_image
 
 from advent_dist.data.classes import ClassSet, class_set
+from advent_dist.data.image import check_size
 from advent_dist.errors import DataError
-from shards.dataset import CityscapesClasses, FileItem, Source, find_files, require_labels
-from shards.label_map import LabelArray, synthia_map
+from shards.dataset import CityscapesClasses, FileItem, Source, require_labels
+from shards.files import find_images, find_labels
+from shards.label_map import ALL_SYNTHIA_IDS, LabelArray, synthia_map
 
 LAYOUT = """\
   RGB/       0000000.png ... 0009399.png
   GT/LABELS/ 0000000.png ... 0009399.png (16-bit RGB: class, instance, 0)"""
 
-_HIGHEST_CLASS = 22
+_PNG_SIZE = 16
+"""Place of the width and height, 32 bits each, in a PNG."""
 
 
 def read_classes(path: Path) -> LabelArray:
@@ -29,23 +33,27 @@ def read_classes(path: Path) -> LabelArray:
     class is the last channel in OpenCV's BGR order). Pillow would keep only each upper byte, 0.
 
     Raises:
-        DataError: not 16-bit RGB, or red holds more than class ids.
+        DataError: it can't be read, is not 16-bit RGB, or red holds more than class ids.
     """
     try:
-        data = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
-        channels = decode_image(data, ImageReadMode.UNCHANGED).numpy()
-    except (RuntimeError, ValueError) as error:
-        raise DataError(f"{path}: it can't be decoded ({error}); copy it again") from error
+        data = path.read_bytes()
+        width, height = struct.unpack_from(">2I", data, _PNG_SIZE)
+        check_size(width, height, str(path))
+        channels = decode_image(
+            torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.UNCHANGED
+        ).numpy()
+    except (OSError, RuntimeError, struct.error) as error:
+        raise DataError(f"{path}: it can't be read ({error}); copy it again") from error
     if channels.dtype != "uint16" or len(channels) != 3:
         raise DataError(
             f"{path}: it has {len(channels)} channels of {channels.dtype}, but labels of SYNTHIA "
             f"are 16-bit RGB; use GT/LABELS as it was published"
         )
     ids: LabelArray = channels[0]
-    if ids.max() > _HIGHEST_CLASS:
+    if ids.max() not in ALL_SYNTHIA_IDS:
         raise DataError(
             f"{path}: its red channel holds the value {ids.max()}, but classes of SYNTHIA are "
-            f"0..{_HIGHEST_CLASS}; use GT/LABELS as it was published"
+            f"0..{max(ALL_SYNTHIA_IDS)}; use GT/LABELS as it was published"
         )
     return ids
 
@@ -69,10 +77,12 @@ class Synthia:
 
     def items(self, labelled: bool) -> Sequence[FileItem]:
         """See `Reader.items`."""
-        label_map, labels = synthia_map(self.classes), self.source / "GT" / "LABELS"
+        label_map = synthia_map(self.classes)
+        images = find_images(self.source, "RGB", LAYOUT)
+        keys = [path.stem for path in images]
+        labels = find_labels(keys, self.source / "GT" / "LABELS", labelled=labelled)
         found = [
-            FileItem(path.stem, path, labels / path.name, label_map, read_classes)
-            for path in find_files(self.source, "RGB", ("*.png",), LAYOUT)
+            FileItem(path.stem, path, labels[path.stem], label_map, read_classes) for path in images
         ]
         if labelled:
             require_labels(found)

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 
 from advent_dist.data.classes import class_set
-from advent_dist.data.manifest import Block, Manifest, Shard
+from advent_dist.data.manifest import Block, Manifest, Shard, lacking
 from advent_dist.data.sample import check_label, decode_image, decode_label
 from advent_dist.data.store import Folder, open_folder, read_manifest
 from advent_dist.errors import UserError
@@ -43,6 +43,9 @@ class Verdict:
 
     problems: tuple[str, ...]
     """One message a problem; none if all is well."""
+
+    warnings: tuple[str, ...] = ()
+    """One message for each thing that may be meant to be so: classes without a pixel."""
 
 
 @dataclass
@@ -90,12 +93,16 @@ def verify(url: str) -> Verdict:
     recorded = list(manifest.class_histogram)
     if not problems and manifest.labelled and histogram.tolist() != recorded:
         problems.append(f"{folder.url}: the manifest's class_histogram is not that of the labels")
+    if not problems and manifest.is_void:
+        problems.append(f"{folder.url}: none of its labels has a labelled pixel")
+    said = lacking(manifest, folder.url)
     return Verdict(
         url=folder.url,
         num_shards=len(manifest.shards),
         num_samples=manifest.num_samples,
         num_bytes=manifest.num_bytes,
         problems=tuple(problems),
+        warnings=() if problems or said is None else (said,),
     )
 
 

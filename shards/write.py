@@ -47,8 +47,8 @@ def build(
         The manifest that was written.
 
     Raises:
-        DataError: files are missing, damaged or named alike, labels do not fit, or there are
-            shards already.
+        DataError: files are missing, damaged or named alike, labels do not fit or
+            are all void, or there are shards already.
     """
     options = options or BuildOptions()
     encode = encode or partial(encode_all, processes=options.processes)
@@ -56,7 +56,8 @@ def build(
     folder = open_folder(destination)
     items = _ordered(reader.items(not options.unlabelled), options)
     what = _description(reader, options)
-    identity = json.dumps([what, repr(reader), options.shard_mb, *_unique_keys(items)])
+    stamps = [item.stamp for item in items]
+    identity = json.dumps([what, repr(reader), options.shard_mb, *_unique_keys(items), stamps])
     build_id = hashlib.sha256(identity.encode()).hexdigest()
     _make_room(folder, options.overwrite)  # not before the source has been found
     finished = _write_shards(folder, reader, items, options, encode, build_id)
@@ -70,6 +71,12 @@ def build(
         class_histogram=tuple(map(sum, histograms)),
         shards=tuple(shard.shard for shard in finished),
     )
+    if manifest.is_void:
+        _tidy(folder, set())
+        raise DataError(
+            f"{folder.url}: none of the {manifest.num_samples} labels has a labelled pixel, all "
+            f"are void; give labels with classes of {manifest.classes}, or build --unlabelled"
+        )
     folder.write(FILE_NAME, manifest.to_json().encode())
     _tidy(folder, {shard.name for shard in manifest.shards})
     return manifest

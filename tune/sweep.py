@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,7 +56,8 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
         UserError: one clear message, before any trial starts, or if all trials failed.
         KeyboardInterrupt: on Ctrl-C or SIGTERM, when the folder says so; nobody else uses it then.
     """
-    check(plan.experiment)
+    for said in check(plan.experiment):
+        sys.stderr.write(f"warning: {said}\n")
     SweepRecord.check(plan)
     if not plan.options.force:
         check_unclaimed(SweepFolder(plan.url, impatient(plan.experiment.data)).open())

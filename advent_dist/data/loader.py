@@ -14,7 +14,7 @@ from advent_dist.data.cache import BlockCache
 from advent_dist.data.classes import class_set
 from advent_dist.data.damage import DamageLimit
 from advent_dist.data.fetch import BlockSource
-from advent_dist.data.manifest import Manifest
+from advent_dist.data.manifest import Manifest, require_labelled_pixels
 from advent_dist.data.pipeline import Decoder, EvaluationPipeline, TrainingPipeline
 from advent_dist.data.progress import Phase
 from advent_dist.data.slots import Batch
@@ -209,7 +209,7 @@ class EvaluationLoader:
         world_size: number of processes that evaluate.
 
     Raises:
-        DataError: shards are missing, unlabelled, damaged or do not fit the config.
+        DataError: shards are missing, unlabelled, all void, damaged or do not fit the config.
     """
 
     rounds: int
@@ -223,6 +223,7 @@ class EvaluationLoader:
 
     def __init__(self, data: DataConfig, folder: str, *, rank: int, world_size: int) -> None:
         self.manifest, decoder = _open(data, folder, labelled=True, training=False)
+        require_labelled_pixels(self.manifest, folder_url(data, folder))
         self.skipped = 0
         self._url = folder_url(data, folder)
         self._max_damaged_fraction = data.max_damaged_fraction

@@ -103,6 +103,17 @@ class Manifest:
         """Bytes in all shards."""
         return sum(shard.num_bytes for shard in self.shards)
 
+    @property
+    def is_void(self) -> bool:
+        """Whether there are labels, but none with a labelled pixel: nothing can be learnt of it."""
+        return self.labelled and len(self.empty_classes) == len(self.class_names)
+
+    @property
+    def empty_classes(self) -> tuple[str, ...]:
+        """Classes that no labelled pixel in; none without labels, of which nothing is known."""
+        counted = zip(self.class_names, self.class_histogram, strict=False)
+        return tuple(name for name, pixels in counted if not pixels)
+
     def to_json(self) -> str:
         """The file's text."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1)
@@ -127,7 +138,7 @@ class Manifest:
                 f"{where} is not a manifest of shards: {field}: {first['msg']}; {fix}"
             ) from error
         classes = {len(manifest.class_names), len(manifest.palette)}
-        if manifest.labelled:
+        if manifest.class_histogram:
             classes.add(len(manifest.class_histogram))
         if len(classes) > 1:
             raise DataError(
@@ -140,3 +151,25 @@ class Manifest:
 @cache
 def _adapter() -> TypeAdapter[Manifest]:
     return TypeAdapter(Manifest)
+
+
+def require_labelled_pixels(manifest: Manifest, url: str) -> None:
+    """Refuse labels that say nothing.
+
+    Raises:
+        DataError: `manifest.is_void`.
+    """
+    if manifest.is_void:
+        raise DataError(
+            f"{url}: none of its labels has a labelled pixel, so that there is nothing to learn or "
+            "score; build the shards again from labels that have"
+        )
+
+
+def lacking(manifest: Manifest, url: str) -> str | None:
+    """The sentence on classes of which a folder's labels have no pixel, if there are any."""
+    empty = manifest.empty_classes
+    if not empty:
+        return None
+    share = f"{len(empty)} of the {len(manifest.class_names)} classes"
+    return f"{url}: no labelled pixel in {share}: {', '.join(empty)}"

@@ -27,10 +27,14 @@ from advent_dist.types import IGNORE_INDEX
 IMAGE_PREFIX = "image."
 LABEL = "label.png"
 
+PNG_DEPTH = 24
+"""Place of the byte of a PNG that says how many bits a sample has."""
+
 Encoded = bytes | memoryview
 ImageFormat = Literal["jpg", "jpeg", "png", "webp"]
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_FORMATS = ("JPEG", "PNG", "WEBP")
 _PILLOW_NAMES: dict[ImageFormat, str] = {
     "jpg": "JPEG",
     "jpeg": "JPEG",
@@ -109,6 +113,8 @@ def as_rgb(image: Image.Image, what: str) -> Image.Image:
     """
     if image.mode.startswith(("I", "F")):
         raise DataError(f"{what} has the mode {image.mode}; write 8 bits a channel")
+    if "transparency" in image.info:  # of which Pillow drops some kinds with a warning
+        image = image.convert("RGBA")
     return image.convert("RGB")
 
 
@@ -123,6 +129,11 @@ def decode_label(data: Encoded, where: str) -> UInt8[Tensor, "h w"]:
     if label.mode not in ("L", "P"):
         raise DataError(
             f"{where}: its label has the mode {label.mode}; write train ids as an 8-bit grey PNG"
+        )
+    if label.mode == "L" and label.format == "PNG" and data[PNG_DEPTH] != 8:
+        raise DataError(
+            f"{where}: its label has {data[PNG_DEPTH]} bits a pixel; write train ids as an 8-bit "
+            "grey PNG"
         )
     return torch.from_numpy(np.array(label))
 
@@ -144,7 +155,7 @@ def _decode_jpeg(data: Encoded, what: str, out: Tensor | None) -> Tensor | None:
 
 def _open(data: Encoded, what: str) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
         image.load()
     # Pillow raises SyntaxError for a broken PNG.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

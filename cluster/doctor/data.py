@@ -22,7 +22,7 @@ def training_folders(experiment: Experiment) -> dict[str, str]:
 def look_at_shards(experiment: Experiment) -> list[Finding]:
     """Read the manifests as a run does before it starts, and judge them."""
     try:
-        check(experiment)
+        surprising = check(experiment)
     except MissingError as error:
         if experiment.data.source in PARTS:
             said = f"no street scenes at {experiment.data.root} yet"
@@ -31,10 +31,12 @@ def look_at_shards(experiment: Experiment) -> list[Finding]:
         return [failure(_CHECK, experiment.data.root, str(error), fix)]
     except UserError as error:
         return [failure(_CHECK, experiment.data.root, str(error), "see the message")]
-    return [
+    judged = [
         judge_shards(experiment, name, url, read_manifest(url, experiment.data))
         for name, url in training_folders(experiment).items()
     ]
+    fix = "add samples that show them, or expect them neither learnt nor scored"
+    return judged + [warning(_CHECK, experiment.data.root, said, fix) for said in surprising]
 
 
 def judge_shards(experiment: Experiment, domain: str, url: str, manifest: Manifest) -> Finding:

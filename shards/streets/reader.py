@@ -28,6 +28,11 @@ class StreetItem:
         """Its key, since there is no file."""
         return self.key
 
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """Nothing: the same item is always drawn the same."""
+        return ()
+
     def load(self, labelled: bool) -> tuple[Pixels, Pixels | None]:
         """Draw it; see `Item.load`."""
         image, label = scene(self.number, self.look, self.size)

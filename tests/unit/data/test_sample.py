@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -125,6 +127,33 @@ def test_a_broken_png_chunk_is_named():
     data[29] ^= 1  # the checksum of the header chunk
     with pytest.raises(DataError, match="can't be decoded"):
         decode_image(bytes(data), "here")
+
+
+def test_a_grey_label_of_few_bits_is_refused_and_a_palette_of_few_is_read():
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header, rows = struct.pack(">2I5B", 2, 1, 4, 0, 0, 0, 0), zlib.compress(b"\0\x3a")
+    grey = chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    with pytest.raises(DataError, match="k: its label has 4 bits a pixel"):
+        decode_label(b"\x89PNG\r\n\x1a\n" + grey, "k")
+    file = io.BytesIO()
+    picture = Image.fromarray(np.array([[3, 10]], dtype=np.uint8))
+    picture.putpalette(bytes(range(48)))
+    picture.save(file, "PNG", bits=4)
+    assert decode_label(file.getvalue(), "k").tolist() == [[3, 10]]
+
+
+def test_a_palette_image_with_transparency_is_read_without_a_warning():
+    file = io.BytesIO()
+    picture = Image.fromarray(NOISE).quantize(8)
+    picture.save(file, "PNG", transparency=bytes([0, 100, 255]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        image = decode_image(file.getvalue(), "here")
+    assert np.array_equal(image.permute(1, 2, 0).numpy(), np.array(picture.convert("RGB")))
 
 
 def test_wrong_kinds_of_pixels_are_refused():

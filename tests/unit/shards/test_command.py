@@ -27,6 +27,17 @@ def test_build_verify_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "pedestrian" in shown
 
 
+def test_a_build_names_classes_without_a_pixel_and_what_it_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    source = layouts.camvid(tmp_path / "camvid", values=[3, 11])
+    (source / "train" / "list.txt").touch()
+    assert main(["build", "camvid", str(source), str(tmp_path / "out")]) == 0
+    said = "no labelled pixel in 10 of the 11 classes: sky, building, pole, pavement"
+    assert f"warning: {tmp_path}/out: {said}" in capsys.readouterr().err
+    assert f"{source}/train: left alone: 1 file (list.txt)" in caplog.text
+
+
 def test_streets_need_no_source(tmp_path: Path) -> None:
     command = ["build", "streets", str(tmp_path), "--look", "fog", "--count", "3"]
     assert main([*command, "--size", "40", "20", "--seed", "5"]) == 0

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import layouts
 import numpy as np
 import pytest
+from PIL import Image
 
 from advent_dist.data.classes import CITYSCAPES_16, CITYSCAPES_19
 from advent_dist.errors import DataError
@@ -54,6 +56,78 @@ def test_gta5_maps_palette_indices(tmp_path: Path) -> None:
     assert (first.key, second.key) == ("00001", "00002")
     _, label = first.load(labelled=True)
     np.testing.assert_array_equal(label, mapped(list(range(35)), IDS_TO_19))
+
+
+def test_ids_that_the_data_set_does_not_have_are_refused(tmp_path: Path) -> None:
+    root = layouts.gta5(tmp_path)
+    layouts.save(root / "labels" / "00001.png", layouts.ids([7, 26, 77]))
+    (item, _) = GTA5(root).items(labelled=True)
+    with pytest.raises(DataError, match=r"00001\.png: it holds the value 77, but .* 0\.\.34, 255;"):
+        item.load(labelled=True)
+
+
+def test_train_ids_in_place_of_label_ids_are_refused(tmp_path: Path) -> None:
+    gta5, cityscapes = layouts.gta5(tmp_path / "a"), layouts.cityscapes(tmp_path / "b")
+    for label in (*gta5.glob("labels/*.png"), *cityscapes.glob("gtFine/*/*/*_labelIds.png")):
+        layouts.save(label, layouts.ids([*range(19), 255]))
+    for reader in (GTA5(gta5), Cityscapes(cityscapes)):
+        with pytest.raises(DataError, match="its labels hold train ids"):
+            reader.items(labelled=True)
+        assert reader.items(labelled=False)
+
+
+def test_images_of_any_ending_are_read(tmp_path: Path) -> None:
+    gta5, cityscapes = layouts.gta5(tmp_path / "a"), layouts.cityscapes(tmp_path / "b")
+    synthia, camvid = layouts.synthia(tmp_path / "c"), layouts.camvid(tmp_path / "d")
+    for image in (gta5 / "images/00001.png", synthia / "RGB/0000001.png"):
+        image.rename(image.with_suffix(".jpg"))
+    for image in cityscapes.glob("leftImg8bit/*/*/*.png"):
+        image.rename(image.with_suffix(".JPEG"))
+    for label in cityscapes.glob("gtFine/*/*/*.png"):
+        label.rename(label.with_suffix(".PNG"))
+    for image in camvid.glob("train*/*.png"):
+        image.rename(image.with_suffix(".PNG"))
+    numbers = []
+    for reader in (GTA5(gta5), Synthia(synthia), Cityscapes(cityscapes), CamVid(camvid)):
+        items = reader.items(labelled=True)
+        numbers.append(len(items))
+        assert all(item.load(labelled=True)[1] is not None for item in items)
+    assert numbers == [2, 2, 2, 3]
+
+
+def test_two_images_of_one_name_both_count(tmp_path: Path) -> None:
+    """So that the build refuses them, in place of leaving one out."""
+    root = layouts.cityscapes(tmp_path)
+    twin = root / "leftImg8bit/train/ulm/ulm_000002_000019_leftImg8bit.png"
+    layouts.save(twin.with_suffix(".bmp"), layouts.photograph(0))
+    items = Cityscapes(root).items(labelled=True)
+    assert [item.key for item in items[1:]] == ["ulm_000002_000019"] * 2
+
+
+def test_a_photograph_is_turned_upright_with_its_label(tmp_path: Path) -> None:
+    root = layouts.gta5(tmp_path, label_size=(8, 12))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = layouts.photograph(1)
+    Image.fromarray(stored).save(root / "images" / "00001.png", exif=exif)
+    image, label = GTA5(root).items(labelled=True)[0].load(labelled=True)
+    np.testing.assert_array_equal(image, np.rot90(stored, -1))
+    assert label is not None
+    assert label.shape == image.shape[:2]
+
+
+def test_a_label_of_synthia_that_is_too_large_or_no_png_is_refused(tmp_path: Path) -> None:
+    root = layouts.synthia(tmp_path)
+    first, second = sorted((root / "GT" / "LABELS").iterdir())
+    header = bytearray(first.read_bytes())
+    header[16:24] = struct.pack(">2I", 20_000, 10_000)
+    first.write_bytes(header)
+    second.write_bytes(b"")
+    items = Synthia(root).items(labelled=True)
+    with pytest.raises(DataError, match=r"0000000\.png: it has 20000x10000 pixels, but at most"):
+        items[0].load(labelled=True)
+    with pytest.raises(DataError, match=r"0000001\.png: it can't be read"):
+        items[1].load(labelled=True)
 
 
 def test_synthia_reads_the_class_of_16_bit_labels(tmp_path: Path) -> None:

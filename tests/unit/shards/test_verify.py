@@ -103,6 +103,26 @@ def test_a_wrong_histogram_and_wrong_counts_are_found(folder: Path) -> None:
     assert any("do not add up" in problem for problem in verify(str(folder)).problems)
 
 
+def test_classes_without_a_pixel_are_a_warning_and_no_pixel_at_all_is_a_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    some, void = (
+        [sample._replace(label=sample.label * 0 + value) for sample in examples(2)]
+        for value in (3, 255)
+    )
+    write_shards(str(tmp_path / "some"), some)
+    said = f"{tmp_path}/some: no labelled pixel in 10 of the 11 classes: sky, building, pole"
+    assert main(["verify", str(tmp_path / "some")]) == 0
+    assert f"warning: {said}" in capsys.readouterr().out
+    assert main(["verify", str(tmp_path / "some"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["warnings"][0].startswith(said)
+    write_shards(str(tmp_path / "void"), void)
+    assert main(["verify", str(tmp_path / "void")]) == 1
+    shown = capsys.readouterr().out
+    assert f"{tmp_path}/void: none of its labels has a labelled pixel\n" in shown
+    assert "warning" not in shown
+
+
 def test_class_names_of_another_set_are_found(folder: Path) -> None:
     edit_manifest(folder, lambda raw: raw["class_names"].reverse())
     (problem,) = verify(str(folder)).problems

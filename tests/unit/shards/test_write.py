@@ -130,6 +130,27 @@ def test_the_rest_of_another_build_is_not_taken_over(tmp_path: Path) -> None:
     assert contents(half) == contents(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("folder", ["train", "trainannot"])
+def test_a_build_begins_anew_when_files_have_changed(tmp_path: Path, folder: str) -> None:
+    root = layouts.camvid(tmp_path / "camvid")
+    options = BuildOptions(shard_mb=0.0001, processes=1, format="png")
+    half = tmp_path / "half"
+
+    def stops(encoder: Encoder, items: Sequence[Item]) -> Iterator[Encoded]:
+        yield from encode_all(encoder, items[:2], processes=1)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(CamVid(root), str(half), options, stops)
+    assert (half / "000001.tar").exists()
+    for file in (root / folder).iterdir():
+        new = layouts.photograph(9) if folder == "train" else layouts.ids([5])
+        layouts.save(file, new)
+    build(CamVid(root), str(half), options)
+    build(CamVid(root), str(tmp_path / "whole"), options)
+    assert contents(half) == contents(tmp_path / "whole")
+
+
 def test_unfinished_files_of_a_killed_build_are_removed(tmp_path: Path) -> None:
     build(STREETS, str(tmp_path / "whole"), SMALL)
     half = tmp_path / "half"
@@ -226,6 +247,31 @@ def test_resize_and_sizes_that_differ(tmp_path: Path) -> None:
     assert full is not None
     nearest = Image.fromarray(full).resize((6, 4), Image.Resampling.NEAREST)
     np.testing.assert_array_equal(np.asarray(label), np.asarray(nearest))
+
+
+@pytest.mark.parametrize("resize", [None, (6, 4)])
+def test_pairs_of_another_shape_are_refused(tmp_path: Path, resize: tuple[int, int] | None) -> None:
+    root = layouts.gta5(tmp_path / "gta5", label_size=(8, 12))
+    said = r"images/0000\d\.png: its label is 8x12, but the image is 12x8 .* another shape"
+    with pytest.raises(DataError, match=said):
+        build(GTA5(root), str(tmp_path / "out"), BuildOptions(resize=resize))
+
+
+@pytest.mark.parametrize("size", [(6, 4), (24, 16), (36, 25)])
+def test_pairs_of_one_shape_are_brought_to_one_size(tmp_path: Path, size: tuple[int, int]) -> None:
+    root = layouts.gta5(tmp_path / "gta5", label_size=size)
+    with pytest.raises(DataError, match="build with --resize"):
+        build(GTA5(root), str(tmp_path / "out"))
+    assert build(GTA5(root), str(tmp_path / "out"), BuildOptions(resize=(6, 4))).num_samples == 2
+
+
+def test_labels_without_a_labelled_pixel_are_refused(tmp_path: Path) -> None:
+    root, out = layouts.camvid(tmp_path / "camvid", values=[11]), tmp_path / "out"
+    with pytest.raises(DataError, match="none of the 3 labels has a labelled pixel, all are void"):
+        build(CamVid(root), str(out))
+    assert contents(out) == {}
+    layouts.camvid(root, values=[3])
+    assert build(CamVid(root), str(out)).class_histogram[3] == 3 * 12 * 8
 
 
 def test_names_with_a_dot_are_refused(tmp_path: Path) -> None:

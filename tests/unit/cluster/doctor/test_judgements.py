@@ -234,6 +234,23 @@ def test_shards(tmp_path: Path) -> None:
     assert "less than a global batch" in judge_shards(batches, "source", "few", manifest).said
 
 
+def test_labels_that_lack_classes(tmp_path: Path) -> None:
+    write_tiny_shards(str(tmp_path))
+    road, void = (
+        [sample._replace(label=sample.label * 0 + value) for sample in examples(10, size=(64, 64))]
+        for value in (3, 255)
+    )
+    write_shards(str(tmp_path / "source"), road)
+    *judged, lacking = look_at_shards(tiny_run(str(tmp_path), "runs"))
+    assert levels(judged) == ["ok", "ok"]
+    assert lacking.level == "warning"
+    assert "no labelled pixel in 10 of the 11 classes: sky, building, pole" in lacking.said
+    write_shards(str(tmp_path / "source"), void)
+    (found,) = look_at_shards(tiny_run(str(tmp_path), "runs"))
+    assert found.level == "failure"
+    assert "none of its labels has a labelled pixel" in found.said
+
+
 def test_street_scenes_may_be_missing(tmp_path: Path) -> None:
     run = tiny_run(str(tmp_path), "runs", data__source="streets/clean/train")
     (found,) = look_at_shards(run)

@@ -1,0 +1,137 @@
+"""Images that users bring, from whatever camera or program: the one way to open them.
+
+Shards hold images that we wrote; `sample.py` decodes those.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from advent_dist.data.sample import as_rgb
+from advent_dist.errors import DataError
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+"""File endings of images, in lower case; `.JPG` is one, too. Others are left alone in folders."""
+
+MAX_PIXELS = 178_956_970
+"""Width times height of the largest image that is decoded: 0.5 GB of RGB. Pillow refuses more."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "JPEG2000")
+"""What is opened, whatever the ending: no format that Pillow hands to another program."""
+
+_TO_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> what turns the stored pixels upright."""
+
+_global = threading.Lock()
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file's name ends as that of an image; macOS's `._*` files only look like images."""
+    return path.suffix.lower() in ENDINGS and not path.name.startswith("._")
+
+
+def read_image(source: Path | IO[bytes], where: str) -> Image.Image:
+    """An image as it is meant to be looked at, RGB; grey becomes RGB, alpha is dropped.
+
+    Args:
+        source: the file, or its path.
+        where: names it in messages.
+
+    Raises:
+        DataError: it is missing, damaged, of none of `FORMATS`, of more than `MAX_PIXELS`, or grey
+            of more than 8 bits.
+    """
+    image = read_as_stored(source, where)
+    with _told(where, FORMATS):
+        return as_rgb(image, f"{where}: it")
+
+
+def read_as_stored(
+    source: Path | IO[bytes], where: str, formats: Sequence[str] = FORMATS
+) -> Image.Image:
+    """An image as it is meant to be looked at, in whatever mode its file has.
+
+    Args:
+        source: the file, or its path.
+        where: names it in messages.
+        formats: Pillow's names of the formats that it may have.
+
+    Raises:
+        DataError: it is missing, damaged, of none of `formats`, or of more than `MAX_PIXELS`.
+    """
+    with _told(where, formats), _unlimited(), Image.open(source, formats=list(formats)) as image:
+        check_size(image.width, image.height, where)
+        image.load()
+        turn = _TO_UPRIGHT.get(_orientation(image))
+        upright: Image.Image = image if turn is None else image.transpose(turn)
+        return upright
+
+
+def check_size(width: int, height: int, where: str) -> None:
+    """Refuse an image before it is decoded.
+
+    Raises:
+        DataError: it has more than `MAX_PIXELS`; `where` names it.
+    """
+    if width * height > MAX_PIXELS:
+        raise DataError(
+            f"{where}: it has {width}x{height} pixels, but at most {MAX_PIXELS:,} are decoded; "
+            "make it smaller"
+        )
+
+
+@contextmanager
+def _unlimited() -> Iterator[None]:
+    """Without Pillow's own limit, at which it warns or refuses without the size, and its warnings.
+
+    Both are global, so that one thread at a time is in here.
+    """
+    with _global, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _orientation(image: Image.Image) -> Any:
+    """How the camera was held: 1 to 8, or none."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # viewers, too, show an image with broken EXIF as one without
+        return None
+
+
+@contextmanager
+def _told(where: str, formats: Sequence[str]) -> Iterator[None]:
+    """Whatever a file makes Pillow raise, as one message."""
+    try:
+        yield
+    except DataError:
+        raise
+    except UnidentifiedImageError as error:
+        raise DataError(
+            f"{where}: it can't be read as {', '.join(formats)}; convert it, or copy it again "
+            "if it is damaged"
+        ) from error
+    except MemoryError as error:
+        raise DataError(f"{where}: there is too little memory for it; make it smaller") from error
+    except Exception as error:  # decoders raise nearly anything at a damaged file
+        said = (isinstance(error, OSError) and error.strerror) or error
+        raise DataError(f"{where}: it can't be read ({said}); copy it again") from error
