@@ -141,22 +141,29 @@ class CheckpointStore:
             yield folder
 
     def _latest_whole(self) -> int | None:
-        steps = steps_of(self._folder)
-        damage = []
-        for step in steps:
-            try:
-                files_of(self._at(step))
-            except CheckpointError as error:
-                damage.append(str(error))
-                continue
-            if damage:
-                _log.warning("going on from step %d, since %s", step, "; ".join(damage))
-            return step
-        if damage:
+        damage: dict[int, str] = {}
+        for step in steps_of(self._folder):
+            reason = self._damage(step)
+            if reason is None:
+                if damage:
+                    reasons = "; ".join(damage.values())
+                    _log.warning("going on from step %d, since %s", step, reasons)
+                return step
+            damage[step] = reason
+        # Without its list a checkpoint never was one: the run was cut off in its first.
+        listed = [step for step in damage if self._is_listed(step)]
+        if listed:
             raise CheckpointError(
-                f"{self._folder.url} holds no whole checkpoint ({damage[0]}); copy the run there "
-                "again, or start it anew (--overwrite)"
+                f"{self._folder.url} holds no whole checkpoint ({damage[listed[0]]}); copy the run "
+                "there again, or start it anew with --overwrite"
             )
+        return None
+
+    def _damage(self, step: int) -> str | None:
+        try:
+            files_of(self._at(step))
+        except CheckpointError as error:
+            return str(error)
         return None
 
     def _at(self, step: int) -> Folder:

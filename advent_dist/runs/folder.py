@@ -29,7 +29,7 @@ from advent_dist.errors import CheckpointError, ConfigError, DataError, MissingE
 from advent_dist.experiments.environment import experiment_in
 from advent_dist.json_text import json_object
 from advent_dist.parallel.world import World
-from advent_dist.runs.checkpoints import CheckpointStore, checkpoint_name, files_of
+from advent_dist.runs.checkpoints import CheckpointStore, checkpoint_name
 from advent_dist.training.checkpoint import WEIGHTS_FILE, require_same
 from advent_dist.training.progress import Progress
 
@@ -296,7 +296,6 @@ class RunFolder:
                 f"{self.url} has no {which} checkpoint yet; wait for its first evaluation"
             )
         name = f"{checkpoint}/{WEIGHTS_FILE}"
-        files_of(self.folder.inside(checkpoint))
         try:
             return safetensors.torch.load(self.folder.read(name))
         except (MissingError, SafetensorError) as error:

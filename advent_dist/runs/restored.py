@@ -32,20 +32,25 @@ def on_this_disk(folder: Folder, names: Sequence[str]) -> Iterator[Path]:
         return
     place = shared_folder(hashlib.sha256(folder.url.encode()).hexdigest()[:16])
     with open(place / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        complete = place / "complete"
-        if not complete.exists():
-            with disk_full_is_said(place):
-                _download(folder, names, place)
-            complete.touch()
         fcntl.flock(lock, fcntl.LOCK_SH)
         try:
+            _download_once(folder, names, place)
             yield place / "files"
         finally:
             # Refused as long as another process reads: that one deletes it.
             with suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(place, ignore_errors=True)
+
+
+def _download_once(folder: Folder, names: Sequence[str], place: Path) -> None:
+    """Download, unless another process has: ranks read at the same time, so none waits for one."""
+    complete = place / "complete"
+    with open(place / "downloading", "w") as lock, disk_full_is_said(place):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not complete.exists():
+            _download(folder, names, place)
+            complete.touch()
 
 
 def _download(folder: Folder, names: Sequence[str], place: Path) -> None:
