@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 SLOW := $(addprefix tests/integration/test_,elastic.py ended.py killed.py sweep_killed.py)
 
-.PHONY: setup format check test test-slow test-cluster test-unit test-golden test-distributed test-integration bench golden demo sweep-demo browser hosts ci clean
+.PHONY: setup format check test test-slow test-cluster test-onprem test-aws test-unit test-golden test-distributed test-integration bench golden demo sweep-demo browser hosts ci clean
 
 setup: .venv/.installed
 
@@ -25,9 +25,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The quick ones first; and Ray, which the last ones start, runs beside no other.
+# Two at a time; all that starts Ray is in one of the two processes (tests/two_at_a_time.py).
 test: setup
-	$(PYTEST) tests/unit tests/golden tests/distributed tests/integration $(SLOW:%=--ignore=%)
+	$(PYTEST) -n 2 tests/unit tests/golden tests/distributed tests/integration $(SLOW:%=--ignore=%)
 
 # What is killed, or loses its nodes, and goes on: minutes of waiting.
 test-slow: setup
@@ -46,8 +46,13 @@ test-integration: setup
 	$(PYTEST) tests/integration $(SLOW:%=--ignore=%)
 
 # Real hosts in namespaces: needs root, iproute2, openssh-server, rsync and faketime; says so and passes without.
-test-cluster: setup hosts
-	cluster/testbed/enter.sh $(PYTEST) tests/cluster
+test-cluster: test-onprem test-aws
+
+test-onprem: setup hosts
+	cluster/testbed/enter.sh $(PYTEST) tests/cluster --ignore-glob='*/test_aws_*'
+
+test-aws: setup hosts
+	cluster/testbed/enter.sh $(PYTEST) tests/cluster/test_aws_*.py
 
 # CAMVID=DIR: the photographs in SegNet's layout.
 bench: setup
@@ -79,7 +84,9 @@ hosts:
 	  test -z "$$missing" || { apt-get update -q && apt-get install -qy openssh-server rsync iproute2 faketime; } \
 	  || echo "no $$missing: the tests on several hosts are skipped"
 
-ci: check browser test test-slow test-cluster
+# The last ones wait most of the time, so two of them run at once; what each says comes when it is through.
+ci: check browser hosts test
+	$(MAKE) --jobs=2 --output-sync=target test-onprem test-aws test-slow
 
 clean:
 	rm -rf .venv build runs

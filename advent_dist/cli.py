@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib import import_module
@@ -13,7 +14,8 @@ _COMMANDS = {
     "demo": "source-only against AdvEnt on procedural streets, from a local S3 server to a report",
     "train": "train an experiment on Ray Train",
     "evaluate": "score trained runs, or the ensemble of several, on labelled shards",
-    "predict": "segment a folder of images",
+    "predict": "segment an image or folders of them",
+    "report": "write the page of a run again, or one that compares several",
     "shards": "build, check, describe and show shards",
     "status": "how far the runs in a storage folder are, and how well they do",
     "doctor": "find what would stop or slow a run, here or on every node of a cluster",
@@ -26,6 +28,9 @@ def main() -> None:
 
     0 done, 1 the user has something to mend, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As on stderr: a terminal that lacks a name's letters is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 

@@ -1,10 +1,15 @@
-"""Whether anybody listens at a cluster's address: Ray asks for minutes, then ends the process."""
+"""Whether a Ray cluster answers at an address: Ray asks for minutes, then ends the process."""
 
 from __future__ import annotations
 
+import os
 import socket
 
+import grpc
+
 _TIMEOUT_S = 5.0
+_NO_PROXY = (("grpc.enable_http_proxy", 0),)
+"""As Ray connects."""
 
 
 def why_unreachable(address: str) -> str:
@@ -21,6 +26,12 @@ def why_unreachable(address: str) -> str:
         return ""
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_TIMEOUT_S).close()
+        # Every port of Ray that takes connections speaks gRPC.
+        if os.environ.get("RAY_USE_TLS") != "1":
+            with grpc.insecure_channel(f"{host}:{port}", _NO_PROXY) as channel:
+                grpc.channel_ready_future(channel).result(timeout=_TIMEOUT_S)
     except OSError as error:
         return error.strerror or str(error)
+    except grpc.FutureTimeoutError:
+        return "who answers there is not Ray"
     return ""

@@ -12,7 +12,7 @@ import ipaddress
 import json
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import tyro
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
+from advent_dist.data.store import local_path
 from advent_dist.errors import ConfigError, UserError
 
 NAME = "advent-dist"
@@ -61,8 +62,10 @@ def prepare(options: Account) -> None:
 
     Raises:
         ConfigError: the addresses or the file are none, or the file names another bucket.
+        DataError: the file is a URL.
         ClientError: AWS refuses something.
     """
+    options = replace(options, file=local_path("--file", options.file))
     allowed = _network(options.ssh_from)
     try:
         text = options.file.read_text()

@@ -11,6 +11,8 @@ import ray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cluster.aside import Aside
+
 _SHOWN = {
     "loss/seg": "seg {:.2f}",
     "target_miou": "mIoU {:.1f}",
@@ -19,6 +21,10 @@ _SHOWN = {
     "global_batch_size": "batch {}",
 }
 """Metric -> how the bar shows it."""
+
+
+_PATIENCE_S = 10.0
+"""For an answer of the board: it may be lost with what else is wrong, and nobody waits for it."""
 
 
 @ray.remote(num_cpus=0)
@@ -62,6 +68,7 @@ class BoardObserver:
     def __init__(self, board: Any) -> None:
         self._board = board
         self._is_to_end = False
+        self._aside = Aside()
 
     @property
     def values(self) -> Mapping[str, Any]:
@@ -77,7 +84,8 @@ class BoardObserver:
 
     def sees(self, row: dict[str, Any]) -> None:
         """Pass the row on to the driver."""
-        self._board.show.remote(row)
+        with self._aside("the progress bar"):
+            self._board.show.remote(row)
 
     def is_to_end(self) -> bool:
         """Whether the driver wants a checkpoint now, and the end."""
@@ -102,12 +110,14 @@ def progress_bar(board: Any, steps: int, name: str) -> Iterator[None]:
     )
     task = progress.add_task(name, total=steps, metrics="starting the workers")
     done = threading.Event()
+    aside = Aside()
 
     def draw() -> None:
-        row = ray.get(board.row.remote())
-        if row:
-            metrics = " ".join(text.format(row[key]) for key, text in _SHOWN.items() if key in row)
-            progress.update(task, completed=row["step"], metrics=metrics)
+        with aside("the progress bar"):
+            row = ray.get(board.row.remote(), timeout=_PATIENCE_S)
+            if row:
+                shown = [text.format(row[key]) for key, text in _SHOWN.items() if key in row]
+                progress.update(task, completed=row["step"], metrics=" ".join(shown))
 
     def follow() -> None:
         while not done.wait(0.5):

@@ -14,6 +14,7 @@ from advent_dist.config import ClusterConfig
 from advent_dist.errors import ConfigError
 from advent_dist.interruption import handlers_kept
 from cluster.address import why_unreachable
+from cluster.temporary import why_unfit
 
 
 @contextmanager
@@ -21,7 +22,7 @@ def ray_cluster(config: ClusterConfig) -> Iterator[None]:
     """A connection to the configured Ray cluster; one started for the occasion is stopped again.
 
     Raises:
-        ConfigError: no cluster answers at the address, or it refuses.
+        ConfigError: no cluster answers at the address, or it refuses, or none can be started here.
     """
     if ray.is_initialized():
         yield
@@ -33,25 +34,49 @@ def ray_cluster(config: ClusterConfig) -> Iterator[None]:
     address = config.address or os.environ.get("RAY_ADDRESS")
     # Workers' output stays in Ray's log files: what a user must know is raised, or on the board.
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    if address:
-        try:
-            if reason := why_unreachable(address):
-                raise ConnectionError(reason)
-            with handlers_kept():
-                ray.init(address=address, **quiet)
-        # No address, nobody there, or one with another version of Ray or Python.
-        except (ValueError, ConnectionError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise ConfigError(
-                f"no connection to a Ray cluster at {address!r}: start one there (ray start), or "
-                f"correct the address (--cluster.address, --address or RAY_ADDRESS); where it asks "
-                f"for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH ({reason})"
-            ) from error
-    else:
-        # Not one that somebody else has started on this machine, as Ray would by default.
-        with handlers_kept():
-            ray.init(address="local", include_dashboard=False, **quiet)
+    with handlers_kept():
+        if address:
+            _join(address, quiet)
+        else:
+            _start(quiet)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _join(address: str, quiet: dict[str, Any]) -> None:
+    """Join the cluster at an address."""
+    try:
+        if reason := why_unreachable(address):
+            raise ConnectionError(reason)
+        ray.init(address=address, **quiet)
+    # No address, nobody there, or one with another version of Ray or Python: each way of connecting
+    # raises errors of its own.
+    except Exception as error:
+        raise ConfigError(
+            f"no connection to a Ray cluster at {address!r}: start one there (ray start), or "
+            f"correct the address (--cluster.address, --address or RAY_ADDRESS); where it asks "
+            f"for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH ({_in_a_line(error)})"
+        ) from error
+
+
+def _start(quiet: dict[str, Any]) -> None:
+    """Start one, not join one that somebody else has started here, as Ray would by default."""
+    if reason := why_unfit():
+        raise ConfigError(f"{reason}; set TMPDIR to a folder with a shorter path, such as /tmp")
+    try:
+        ray.init(address="local", include_dashboard=False, **quiet)
+    # Its processes need room, ports and rights, and say in many ways which of these they lack.
+    except Exception as error:
+        # What has started of it.
+        ray.shutdown()
+        raise ConfigError(
+            f"Ray does not start on this machine ({_in_a_line(error)}); see that TMPDIR (or "
+            "RAY_TMPDIR) and /dev/shm are writable and have room (advent-dist doctor), or join a "
+            "cluster that runs (--cluster.address)"
+        ) from error
+
+
+def _in_a_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from ray.util.metrics import Gauge
 
@@ -13,10 +15,14 @@ CHECKPOINT_TIME = "checkpoint_unix_s"
 
 
 class RayMetrics:
-    """One gauge a metric, `advent_dist_target_miou` and so on, tagged with the run's label."""
+    """One gauge a metric, `advent_dist_target_miou` and so on, tagged with the run's label.
+
+    What of the label is not ASCII is percent-encoded in UTF-8, as in a URL.
+    """
 
     def __init__(self, run: str) -> None:
-        self._run = run
+        # Ray takes no tags but ASCII.
+        self._run = quote(run, safe=string.printable)
         self._gauges: dict[str, Gauge] = {}
 
     def show(self, row: Mapping[str, float]) -> None:

@@ -15,6 +15,7 @@ from advent_dist.runs.tensorboard import EventLog
 from advent_dist.training.checkpoint import read_progress
 from advent_dist.training.progress import Progress
 from advent_dist.training.rank import Latest
+from cluster.aside import Aside
 from cluster.logs import run_label
 from cluster.metrics import CHECKPOINT_TIME, RayMetrics
 
@@ -23,7 +24,7 @@ Store = Callable[[dict[str, Any], Path | None, Progress], None]
 
 
 class Observer(Protocol):
-    """Who watches a run on its rank 0: a progress bar, a sweep."""
+    """Who watches a run on its rank 0: a progress bar, which never fails it, or its sweep."""
 
     @property
     def values(self) -> Mapping[str, Any]:
@@ -58,6 +59,7 @@ class Recorder:
         self._run = RunFolder.of(experiment)
         self._events: EventLog | None = None
         self._gauges = RayMetrics(run_label(experiment))
+        self._aside = Aside()
 
     def begun(self, latest: Latest) -> Latest:
         """The same latest checkpoint, to which the record is put back when it is known."""
@@ -85,14 +87,17 @@ class Recorder:
         if self._world.is_main:
             self._observer.sees(row)
             self._run.append(row)
-            self._event_log(row["step"]).append(row)
-            self._gauges.show(row)
+            with self._aside("TensorBoard"):
+                self._event_log(row["step"]).append(row)
+            with self._aside("Ray's metrics"):
+                self._gauges.show(row)
         self._store(row, checkpoint, progress)
         # After the checkpoint, since the summary names those that are there only now.
         stops = False
         if self._world.is_main:
             if checkpoint is not None:
-                self._gauges.show({CHECKPOINT_TIME: time.time()})
+                with self._aside("Ray's metrics"):
+                    self._gauges.show({CHECKPOINT_TIME: time.time()})
                 self._run.write_summary(self._experiment, progress)
             stops = self._observer.stops(row)
         return any(self._world.gather(stops))
@@ -100,7 +105,8 @@ class Recorder:
     def close(self) -> None:
         """Close the event file."""
         if self._events is not None:
-            self._events.close()
+            with self._aside("TensorBoard"):
+                self._events.close()
 
     def _event_log(self, step: int) -> EventLog:
         if self._events is None:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated, Generic, TypeVar
 
 import tyro
@@ -58,8 +57,8 @@ class ContactSheet:
     destination: Destination
     """Local folder or s3:// URL that holds a manifest."""
 
-    out: Path
-    """The page's file; replaced if it is there."""
+    out: str
+    """Path or URL of the page's file; replaced if it is there."""
 
     samples: int = 24
     """Samples to show at most, evenly spaced over the data set."""

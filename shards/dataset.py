@@ -14,6 +14,7 @@ from tyro.conf import Positional, arg
 
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.image import read_image
+from advent_dist.data.store import local_path
 from advent_dist.errors import DataError
 from shards.label_file import read_ids
 from shards.label_map import LabelArray, LabelMap
@@ -73,11 +74,16 @@ def describe(reader: Reader) -> str:
 
 
 def located(reader: R) -> R:
-    """The reader with its folder as an absolute path, since its items load in other processes."""
+    """The reader with its folder as an absolute path, since its items load in other processes.
+
+    Raises:
+        DataError: the folder is a URL.
+    """
     options: Any = reader
     if not hasattr(options, "source"):
         return reader
-    here: R = replace(options, source=Path(os.path.abspath(options.source)))
+    source = local_path("SRC", options.source)
+    here: R = replace(options, source=Path(os.path.abspath(source)))
     return here
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,7 +14,7 @@ from PIL import Image
 
 from advent_dist.data.manifest import Block, Manifest, Shard
 from advent_dist.data.sample import decode_image, decode_label, encode_image
-from advent_dist.data.store import Folder, open_folder, read_manifest
+from advent_dist.data.store import Folder, open_file, open_folder, read_manifest
 from advent_dist.errors import DataError
 from advent_dist.pictures import colourise, to_data_uri
 from shards.blocks import Files, files_of, read_block, samples_of
@@ -45,12 +44,12 @@ class Tile:
     """The label in the classes' colours as a `data:` URI; none in an unlabelled folder."""
 
 
-def write_contact_sheet(url: str, out: Path, num_samples: int) -> int:
+def write_contact_sheet(url: str, out: str, num_samples: int) -> int:
     """Write the page.
 
     Args:
         url: Local folder or s3:// URL of shards.
-        out: The page's file; its folder is made if it is missing.
+        out: Path or URL of the page's file; its folder is made if it is missing.
         num_samples: Samples to show at most, evenly spaced over the data set.
 
     Returns:
@@ -61,6 +60,7 @@ def write_contact_sheet(url: str, out: Path, num_samples: int) -> int:
     """
     if num_samples < 1:
         raise DataError(f"--samples {num_samples}: must be at least 1")
+    page_folder, page_name = open_file(out)
     folder, manifest = open_folder(url), read_manifest(url)
     chosen = tiles(folder, manifest, evenly_spaced(manifest.num_samples, num_samples))
     environment = Environment(
@@ -74,11 +74,7 @@ def write_contact_sheet(url: str, out: Path, num_samples: int) -> int:
     page = environment.get_template("contact_sheet.html").render(
         url=url, facts=facts(manifest, url), shares=class_shares(manifest), tiles=shown
     )
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"--out {out}: it can't be written ({error.strerror})") from error
+    page_folder.write(page_name, page.encode())
     return len(shown)
 
 

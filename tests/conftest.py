@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import os
+from typing import Any
+
+import pytest
+
+from tests.two_at_a_time import OneRay
 
 # The same instructions on every CPU, wherever in memory its operands lie, so that stored losses are
 # the same on every machine.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
 os.environ.setdefault("MKL_CBWR", "AVX2,STRICT")
+# Tests run two at a time, on two cores: one thread each, and where a test wants more, those that
+# wait for the others do so asleep.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneRay:
+    return OneRay(config, log)

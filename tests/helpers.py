@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import multiprocessing
 import os
 import socket
@@ -64,6 +65,8 @@ def _rank(
     pipe: Any, function: Callable[..., Any], rank: int, size: int, port: int, arguments: Any
 ) -> None:
     faulthandler.dump_traceback_later(TIMEOUT_S - 10, exit=True)
+    # What was there before the fork is no garbage; ZeRO 3 looks for some at each start.
+    gc.freeze()
     torch.set_num_threads(1)
     os.environ |= {
         "RANK": str(rank),

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import tyro
 
+from advent_dist.data.store import local_path
+from advent_dist.errors import UserError
 from shards.local_s3 import local_s3
 from shards.streets_data import build_streets_data
 from tune.command import main as search
@@ -26,7 +28,7 @@ class Demo:
     """Search AdvEnt's loss weights and learning rates on procedural streets."""
 
     out: Path = Path("runs")
-    """Folder for the sweep folder and for what the S3 server serves."""
+    """Local folder for the sweep folder and for what the S3 server serves."""
 
     trials: int = 8
     """Trials, the published point among them."""
@@ -48,9 +50,14 @@ def main(arguments: list[str]) -> int:
         The exit status of the search.
     """
     options = tyro.cli(Demo, args=arguments, prog="python -m tune.demo")
+    try:
+        out = local_path("--out", options.out)
+    except UserError as error:
+        sys.stderr.write(f"tune.demo: {error}\n")
+        return 1
     # The demo's S3 server is for this machine alone, and so is its Ray.
     os.environ.pop("RAY_ADDRESS", None)
-    served = options.out / f"{_NAME}-s3"
+    served = out / f"{_NAME}-s3"
     (served / "demo").mkdir(parents=True, exist_ok=True)
     with local_s3(served) as environment:
         os.environ |= environment
@@ -60,7 +67,7 @@ def main(arguments: list[str]) -> int:
         flags = {
             "--experiment": "streets_advent",
             "--data": _ROOT,
-            "--storage": str(options.out),
+            "--storage": str(out),
             "--name": _NAME,
             "--num-trials": options.trials,
             "--max-steps": options.steps,

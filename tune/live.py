@@ -9,11 +9,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from cluster.aside import Aside
 from tune.folder import SweepFolder, Trial
 from tune.plan import Plan
 
 _WIDTH, _OTHERS = 100, 40
 """Columns of the table, and those that all but the swept values need at most."""
+
+_WHAT = "the table of trials"
 
 _STYLES = {"finished": "green", "stopped": "dim", "collapsed": "yellow", "failed": "red"}
 
@@ -28,6 +31,7 @@ class LiveTable(Callback):
         self._console = Console(stderr=True)
         self._trials: dict[int, Trial] = {trial.number: trial for trial in folder.trials()}
         self._live: Live | None = None
+        self._aside = Aside()
 
     def __reduce__(self) -> Any:
         """Ray Tune saves its callbacks; a screen can't be."""
@@ -46,18 +50,20 @@ class LiveTable(Callback):
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """See Ray Tune's `Callback`."""
         self._look(trial)
-        if not self._console.is_terminal:
-            self._console.print(line(self._trials[trial.config["number"]]), soft_wrap=True)
+        with self._aside(_WHAT):
+            if not self._console.is_terminal:
+                self._console.print(line(self._trials[trial.config["number"]]), soft_wrap=True)
 
     def _look(self, trial: Any) -> None:
-        record = self._folder.trial(trial.config["number"])
-        if record is not None:
-            self._trials[record.number] = record
-        if self._console.is_terminal:
-            if self._live is None:
-                self._live = Live(console=self._console)
-                self._live.start()
-            self._live.update(self.table())
+        with self._aside(_WHAT):
+            record = self._folder.trial(trial.config["number"])
+            if record is not None:
+                self._trials[record.number] = record
+            if self._console.is_terminal:
+                if self._live is None:
+                    self._live = Live(console=self._console)
+                    self._live.start()
+                self._live.update(self.table())
 
     def table(self) -> Table:
         """All trials so far."""
@@ -66,7 +72,8 @@ class LiveTable(Callback):
     def close(self) -> None:
         """Leave the table on the screen as it is."""
         if self._live is not None:
-            self._live.stop()
+            with self._aside(_WHAT):
+                self._live.stop()
 
 
 def line(trial: Trial) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from ray.tune import Callback
 
 from advent_dist.runs.folder import RunFolder
+from cluster.aside import Aside
 from tune.folder import SweepFolder, Trial
 from tune.metric import Metric
 from tune.plan import Plan
@@ -19,14 +20,17 @@ class CheckpointPruner(Callback):
         self._plan = plan
         self._folder = folder
         self._pruned: set[int] = set()
+        self._aside = Aside()
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         """See Ray Tune's `Callback`."""
         known = self._folder.trials()
         for one in to_prune(known, self._plan.metric, self._plan.options.keep_checkpoints):
             if one.number not in self._pruned:
-                self._pruned.add(one.number)
-                RunFolder(self._folder.open(one.path)).clear_checkpoints()
+                # What is left lying there takes room, but costs no trial.
+                with self._aside("deleting checkpoints"):
+                    RunFolder(self._folder.open(one.path)).clear_checkpoints()
+                    self._pruned.add(one.number)
 
 
 def to_prune(trials: list[Trial], metric: Metric, keep: int) -> list[Trial]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import ray
 import ray.tune
-from ray.air.integrations.mlflow import MLflowLoggerCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -36,6 +35,7 @@ from tune.prune import CheckpointPruner
 from tune.record import SweepRecord
 from tune.resources import max_concurrent, of_trial
 from tune.scheduler import Asha, stopper
+from tune.tracking import MLflowRuns, tracking
 from tune.trial import Sweep, run_trial
 
 _RAY_FOLDER = "ray"
@@ -61,6 +61,7 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
     SweepRecord.check(plan)
     if not plan.options.force:
         check_unclaimed(SweepFolder(plan.url, impatient(plan.experiment.data)).open())
+    loggers = tracking(plan)
     with _ray_tune(plan):
         wait_for_workers()
         concurrent = max_concurrent(plan)
@@ -70,16 +71,16 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
         with claimed(folder, force=plan.options.force):
             record = SweepRecord.open(plan, resume_command)
             with record.session():
-                _run(plan, record, concurrent)
+                _run(plan, record, concurrent, loggers)
     return record
 
 
-def _run(plan: Plan, record: SweepRecord, concurrent: int) -> None:
+def _run(plan: Plan, record: SweepRecord, concurrent: int, loggers: list[MLflowRuns]) -> None:
     """The search, and the final trainings."""
     board = Board.options(  # type: ignore[attr-defined]
         scheduling_strategy=beside_the_driver()
     ).remote()
-    _search(plan, record, board, concurrent)
+    _search(plan, record, board, concurrent, loggers)
     trials = record.folder.trials()
     if not trials:
         raise UserError(
@@ -97,7 +98,9 @@ def _run(plan: Plan, record: SweepRecord, concurrent: int) -> None:
         _fit(plan, lambda config: run_final(config, sweep), finals, in_order, concurrent)
 
 
-def _search(plan: Plan, record: SweepRecord, board: Any, concurrent: int) -> None:
+def _search(
+    plan: Plan, record: SweepRecord, board: Any, concurrent: int, loggers: list[MLflowRuns]
+) -> None:
     deadline = None
     if plan.time_budget_s is not None:
         deadline = time.time() + plan.time_budget_s - record.seconds
@@ -115,17 +118,10 @@ def _search(plan: Plan, record: SweepRecord, board: Any, concurrent: int) -> Non
             candidates,
             scheduler,
             concurrent,
-            callbacks=[record, pruner, live, *_mlflow(plan)],
+            callbacks=[record, pruner, live, *loggers],
         )
     finally:
         live.close()
-
-
-def _mlflow(plan: Plan) -> list[ray.tune.Callback]:
-    """Ray's own logger to MLflow: one run a trial, its evaluations as metrics."""
-    if plan.options.mlflow is None:
-        return []
-    return [MLflowLoggerCallback(tracking_uri=plan.options.mlflow, experiment_name=plan.name)]
 
 
 def _fit(

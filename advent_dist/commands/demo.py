@@ -16,6 +16,7 @@ import tyro
 from advent_dist.commands.report import write_report
 from advent_dist.config import Call, Experiment
 from advent_dist.config.override import override
+from advent_dist.data.store import local_path
 from advent_dist.errors import ConfigError
 from advent_dist.experiments import experiment
 from advent_dist.report import comparison_report, read_run
@@ -38,7 +39,7 @@ class Demo:
     """Train source-only and AdvEnt on procedural streets; compare them on held-out targets."""
 
     out: Path = Path("runs/demo")
-    """Folder for the runs, report.html and summary.json."""
+    """Local folder for the runs, report.html and summary.json."""
 
     overwrite: bool = False
     """Replace an earlier demo in that folder."""
@@ -50,6 +51,7 @@ class Demo:
 def main(arguments: list[str]) -> int:
     """Run the command; see the module's docstring."""
     options = tyro.cli(Demo, args=arguments, prog="advent-dist demo")
+    options = replace(options, out=local_path("--out", options.out))
     _check_out(options)
     start = time.monotonic()
     # The demo's S3 server is for this machine alone, and so is its Ray.

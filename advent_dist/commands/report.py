@@ -1,17 +1,100 @@
-"""The page of one run, written when its training ends."""
+"""`advent-dist report RUN [RUN ...] [--out PAGE]`: the page of a run, or one of several."""
 
 from __future__ import annotations
 
-from advent_dist.report import read_run, run_report
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import tyro
+
+from advent_dist.data.store import open_file
+from advent_dist.errors import CheckpointError, ConfigError, DataError
+from advent_dist.report import Panel, RunRecord, comparison_report, read_run, run_report
 from advent_dist.runs.folder import REPORT_FILE, RunFolder
 from advent_dist.runs.panels import draw_panels
-from advent_dist.runs.trained import available_device, load_run
+from advent_dist.runs.trained import available_device, load_run, load_runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Write the page of a run again, as at its end; or one that compares several with the first.
+
+    Pictures are drawn again where checkpoints and evaluation images can be read.
+    """
+
+    runs: Annotated[tuple[str, ...], tyro.conf.Positional]
+    """Run folders or their URLs; a run may still be going on."""
+
+    out: str | None = None
+    """Path or URL of the page's file; replaced if it is there. None: report.html in the folder of
+    the one run."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; see the module's docstring.
+
+    Raises:
+        ConfigError: a folder holds no run, or there are several runs and no --out.
+        CheckpointError: the runs predict different classes.
+        DataError: a file of a run is damaged, or the page can't be written.
+    """
+    options = tyro.cli(Report, args=arguments, prog="advent-dist report")
+    if not options.runs:
+        sys.stderr.write("advent-dist report: give at least one run folder; see --help\n")
+        return 2
+    runs = [RunFolder.open(url) for url in options.runs]
+    if options.out is None and len(runs) > 1:
+        raise ConfigError("--out: give the path or URL of a page that compares several runs")
+    folder, name = (runs[0].folder, REPORT_FILE) if options.out is None else open_file(options.out)
+    page = _page(runs[0]) if len(runs) == 1 else _comparison(runs)
+    folder.write(name, page.encode())
+    sys.stdout.write(f"{folder.url}/{name}\n")
+    return 0
 
 
 def write_report(run: RunFolder) -> None:
     """Write report.html, and the pictures it shows, into a run's folder."""
+    _draw(run)
+    run.folder.write(REPORT_FILE, run_report(read_run(run.url)).encode())
+
+
+def _draw(run: RunFolder) -> None:
+    """Write the pictures of a run into its folder."""
     device = available_device()
     snapshots = {which: load_run(run.url, which, device) for which in ("last", "best")}
     for number, panel in enumerate(draw_panels(snapshots)):
         run.folder.write(f"panels/{number:02d}_{panel.caption}.png", panel.png)
-    run.folder.write(REPORT_FILE, run_report(read_run(run.url)).encode())
+
+
+def _page(run: RunFolder) -> str:
+    try:
+        _draw(run)
+    except (CheckpointError, DataError) as error:
+        sys.stderr.write(f"-- pictures stay as they are: {error}\n")
+    return run_report(read_run(run.url))
+
+
+def _comparison(runs: Sequence[RunFolder]) -> str:
+    records = _named([read_run(run.url) for run in runs], [run.url for run in runs])
+    names = [record.name for record in records]
+    panels: list[Panel] = []
+    classes = {record.config.get("data", {}).get("classes") for record in records}
+    if len(classes) > 1:
+        raise CheckpointError(f"the runs predict different classes, {classes}; report them apart")
+    try:
+        models = load_runs([run.url for run in runs], "last", available_device())
+        panels = draw_panels(dict(zip(names, models, strict=True)))
+    except (CheckpointError, DataError) as error:
+        sys.stderr.write(f"-- without pictures: {error}\n")
+    return comparison_report(" against ".join(names), records, names[0], panels=panels)
+
+
+def _named(records: Sequence[RunRecord], urls: Sequence[str]) -> list[RunRecord]:
+    """The records by the names of their runs, or by their URLs where a name stands for two."""
+    names = [record.name for record in records]
+    return [
+        record if names.count(record.name) == 1 else replace(record, name=url)
+        for record, url in zip(records, urls, strict=True)
+    ]

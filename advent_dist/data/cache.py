@@ -39,7 +39,7 @@ class BlockCache:
     """
 
     def __init__(self, folder: str, limit_bytes: int) -> None:
-        self._folder = Path(folder)
+        self._folder = Path(folder).expanduser()
         self._incoming = self._folder / "incoming"
         self._limit = limit_bytes
         self._incoming.mkdir(parents=True, exist_ok=True)

@@ -143,4 +143,8 @@ def _explain_local(error: Exception, url: str) -> str:
         return f"{url}: there is no such file; build the shards or correct data.root and the folder"
     if isinstance(error, PermissionError):
         return f"{url}: permission denied; check the owner and mode of the file and its folder"
+    if isinstance(error, IsADirectoryError):
+        return f"{url}: there is a folder of that name; give the path of a file"
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        return f"{url}: there is a file in the place of its folder; give another path"
     return f"{url}: {type(error).__name__}: {getattr(error, 'strerror', None) or error}"

@@ -14,7 +14,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from advent_dist.data.connection import Connection, scheme_of
 from advent_dist.data.download import download
 from advent_dist.data.manifest import FILE_NAME, Manifest
 from advent_dist.data.traffic import BYTES, REQUESTS, RETRIES, Tally
-from advent_dist.errors import DamageError, MissingError
+from advent_dist.errors import DamageError, DataError, MissingError
 
 T = TypeVar("T")
 
@@ -50,6 +50,10 @@ class Folder:
         tally: Tally | None = None,
     ) -> None:
         self._scheme = scheme_of(url)
+        if self._scheme == "file":
+            url = os.path.expanduser(url.removeprefix("file://"))
+        if not url:
+            raise DataError("the path of a folder is empty; give a local folder or an s3:// URL")
         self.url = url.rstrip("/")
         self._connection = Connection(self._scheme, timeout_s, anonymous)
         self._timeout_s = timeout_s
@@ -126,6 +130,13 @@ class Folder:
     def modified(self, name: str) -> float:
         """When the file `name` was written, in seconds of Unix time."""
         return self._attempt(name, lambda files, path: float(files.modified(path).timestamp()))
+
+    def walk(self) -> list[str]:
+        """Paths below the folder of all files in it and in folders in it, sorted.
+
+        None if there is no such folder; one that is empty if there is a file in its place.
+        """
+        return self._attempt("", _walk)
 
     def folders(self) -> list[str]:
         """Names of the folders in the folder, sorted; none if there is no such folder."""
@@ -218,6 +229,38 @@ def _sizes(files: Any, path: str) -> dict[str, int]:
     }
 
 
+def _walk(files: Any, path: str) -> list[str]:
+    try:
+        found = list(_walk_local(path)) if "file" in files.protocol else files.find(path)
+    except FileNotFoundError as error:
+        from advent_dist.data import faults  # here for the same reason as in `_attempt`
+
+        if faults.is_missing_bucket(error):
+            raise
+        return []
+    # An object whose name ends in / is how S3's console shows an empty folder.
+    return sorted(one.removeprefix(path).lstrip("/") for one in found if not one.endswith("/"))
+
+
+def _walk_local(top: str) -> Iterator[str]:
+    """Paths of all files below, through links too, but into no folder a second time."""
+    if os.path.isfile(top):
+        yield top
+        return
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    seen = set()
+    for folder, folders, files in os.walk(top, followlinks=True, onerror=stop):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (os.path.join(folder, file) for file in files)
+
+
 def _write_local(path: Path, data: bytes | Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -257,6 +300,35 @@ def open_folder(url: str, data: DataConfig | None = None, tally: Tally | None = 
     )
 
 
+def open_file(url: str) -> tuple[Folder, str]:
+    """The folder of a file by path or URL, and the file's name in it; nothing is read yet.
+
+    Raises:
+        DataError: the URL has an unknown scheme, or is that of a folder or of a bucket.
+    """
+    parent, slash, name = url.rpartition("/")
+    if name in ("", ".", "..") or parent.endswith(":/"):
+        raise DataError(f"{url}: give the path or URL of a file, not of a folder")
+    return open_folder(parent or slash or "."), name
+
+
+def local_path(flag: str, path: str | Path) -> Path:
+    """A path that has to be one of this machine; file:// and ~ are understood.
+
+    Raises:
+        DataError: it is a URL of something else; `flag` names it.
+    """
+    # `Path` makes s3:/bucket of s3://bucket.
+    scheme, colon, rest = str(path).partition(":/")
+    if not colon or "/" in scheme:
+        return Path(path).expanduser()
+    if scheme != "file":
+        raise DataError(
+            f"{flag} {scheme}://{rest.lstrip('/')}: it can't be a URL; give a path of this machine"
+        )
+    return Path("/" + rest.lstrip("/"))
+
+
 def own_storage(data: DataConfig) -> DataConfig:
     """`data` for folders that are written: public shards need no credentials, those do."""
     return replace(data, anonymous=False)
@@ -273,7 +345,7 @@ def impatient(data: DataConfig) -> DataConfig:
 
 def folder_url(data: DataConfig, folder: str) -> str:
     """URL of a shard folder of a config: relative to `data.root`, unless absolute itself."""
-    if "://" in folder or os.path.isabs(folder):
+    if "://" in folder or os.path.isabs(os.path.expanduser(folder)):
         return folder
     return f"{data.root.rstrip('/')}/{folder}"
 

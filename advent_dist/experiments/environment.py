@@ -80,7 +80,7 @@ def experiment_in(path: str, where: str) -> Experiment:
         folder, _, name = path.rpartition("/")
         return from_json(open_folder(folder).read(name), path)
     try:
-        return from_json(Path(path).read_bytes(), path)
+        return from_json(Path(path).expanduser().read_bytes(), path)
     except OSError as error:
         raise ConfigError(f"{where} {path}: {error.strerror}") from error
 

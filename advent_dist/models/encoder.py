@@ -6,14 +6,21 @@ import difflib
 from functools import partial
 from typing import Any
 
+import huggingface_hub
 import timm
 import torch.nn.functional as F
+from huggingface_hub.errors import HfHubHTTPError
 from jaxtyping import Float
 from timm.models import is_model_in_modules
 from torch import Tensor, nn
 
 from advent_dist.config import ModelConfig
 from advent_dist.errors import ConfigError
+
+_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+"""Names of weights on the Hugging Face Hub, as timm looks for them."""
+
+_HUB_TIMEOUT_S = 5.0
 
 _PLAIN_TRANSFORMERS = ("vision_transformer", "eva", "deit")
 
@@ -90,6 +97,31 @@ def check_encoder(name: str) -> None:
         )
 
 
+def check_pretrained(name: str) -> None:
+    """Refuse pretrained weights that there are none of, or that can't be fetched from here.
+
+    timm itself asks for a minute. Nothing is downloaded.
+
+    Raises:
+        ConfigError: timm knows of no weights of `name`, or has none here and nobody answers.
+    """
+    weights = timm.get_pretrained_cfg(name)
+    if weights is None or not weights.has_weights:
+        raise _no_pretrained(name, "none are known")
+    hub = weights.hf_hub_id
+    if hub is None or any(
+        isinstance(huggingface_hub.try_to_load_from_cache(hub, file), str) for file in _HUB_FILES
+    ):
+        return
+    try:
+        huggingface_hub.model_info(hub, timeout=_HUB_TIMEOUT_S)
+    except HfHubHTTPError:
+        return  # somebody answers: what is wrong is seen better by who downloads
+    # Its HTTP client's errors have changed with its version.
+    except Exception as error:
+        raise _no_pretrained(name, str(error)) from None
+
+
 def _plain_transformer(name: str, pretrained: bool) -> Encoder:
     """A ViT: features after two thirds of its blocks and after all, both through its final norm."""
     model = _create(name, pretrained, dynamic_img_size=True)
@@ -135,10 +167,14 @@ def _create(name: str, pretrained: bool, **options: object) -> Any:
     except (OSError, RuntimeError) as error:
         if not pretrained:
             raise
-        raise ConfigError(
-            f"model.pretrained = True: timm has no weights of {name} or cannot download them "
-            f"({str(error).splitlines()[0]}); give a local file as model.weights"
-        ) from None
+        raise _no_pretrained(name, str(error)) from None
+
+
+def _no_pretrained(name: str, reason: str) -> ConfigError:
+    return ConfigError(
+        f"model.pretrained = True: timm has no weights of {name} or cannot download them "
+        f"({reason.splitlines()[0]}); give a local file as model.weights"
+    )
 
 
 def _in_patches(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
@@ -17,6 +16,7 @@ from advent_dist.models.deeplab_v2 import BGR_MEAN, DeepLabV2
 from advent_dist.models.encoder import Encoder, build_encoder
 from advent_dist.models.heads import DilatedHead
 from advent_dist.models.network import Network
+from advent_dist.models.upsampling import CoarseLogits
 
 
 class SegmenterOutput(NamedTuple):
@@ -113,19 +113,21 @@ class Segmenter(nn.Module):
         aux, main = self.network(self.normalise(images))
         size = size or (images.shape[2], images.shape[3])
         return SegmenterOutput(
-            None if aux is None else self._upsample(aux, size), self._upsample(main, size)
+            None if aux is None else self._coarse(aux).upsample(size),
+            self._coarse(main).upsample(size),
         )
 
-    def _upsample(
-        self, logits: Float[Tensor, "n c i j"], size: tuple[int, int]
-    ) -> Float[Tensor, "n c h w"]:
-        # fp32 before the interpolation: entropies are taken from the result, under autocast too.
-        return F.interpolate(
-            at_least_fp32(logits),
-            size=size,
-            mode="bilinear",
-            align_corners=self.network.align_corners,
-        )
+    def coarse(self, images: Shaped[Tensor, "n 3 h w"]) -> CoarseLogits:
+        """The main head's logits before they are upsampled, for images too large to do so at once.
+
+        Args:
+            images: RGB in 0..255, uint8 or float [n, 3, h, w].
+        """
+        _, main = self.network(self.normalise(images))
+        return self._coarse(main)
+
+    def _coarse(self, logits: Float[Tensor, "n c i j"]) -> CoarseLogits:
+        return CoarseLogits(values=at_least_fp32(logits), align_corners=self.network.align_corners)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """The trainable parameters as `encoder` and `heads`, for their two learning rates."""

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from advent_dist.errors import CheckpointError
+from advent_dist.models.weight_file import why_no_weights
 
 StateDict = dict[str, Tensor]
 
@@ -33,11 +34,7 @@ def read_state_dict(path: Path) -> StateDict:
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(
-            f"{path}: not readable as weights ({reason}); give a .safetensors, or a .pth that "
-            "holds nothing but tensors"
-        ) from None
+        raise CheckpointError(f"{path}: not readable as weights: {_why(error, path)}") from None
     for key in _WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -49,6 +46,20 @@ def read_state_dict(path: Path) -> StateDict:
             "give a file written from model.state_dict()"
         )
     return dict(content)
+
+
+def _why(error: Exception, path: Path) -> str:
+    """Why a file is not readable, and what to do."""
+    unseen = isinstance(error, FileNotFoundError | PermissionError)
+    if not unseen and (mixed_up := why_no_weights(path)):
+        return mixed_up
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    if isinstance(error, pickle.UnpicklingError):
+        # PyTorch's own words advise to load the file unsafely.
+        reason = "it is no file of PyTorch, or holds more than tensors, which could run code"
+    return (
+        f"{reason}; give a .safetensors, or a .pth written by torch.save(model.state_dict(), ...)"
+    )
 
 
 def without_prefix(state_dict: Mapping[str, Tensor], prefix: str) -> StateDict:

@@ -56,6 +56,15 @@ def load_weights(segmenter: Segmenter, weights: str) -> None:
         raise CheckpointError(f"model.weights = {weights!r}: {path}: {error}") from None
 
 
+def is_there(weights: str) -> bool:
+    """Whether this machine has the file or the package that a `model.weights` means."""
+    try:
+        find_weights(weights)
+    except ConfigError:
+        return False
+    return True
+
+
 def find_weights(weights: str) -> Path:
     """The file that a `model.weights` means.
 
@@ -64,6 +73,12 @@ def find_weights(weights: str) -> Path:
     """
     if not weights.startswith(_PIP):
         path = Path(weights).expanduser()
+        if path.is_symlink() and not path.exists():
+            target = path.readlink()
+            how = "run git annex get there" if "annex" in target.parts else "mend the link"
+            raise ConfigError(
+                f"model.weights = {weights!r}: a link to {target}, which is not there; {how}"
+            )
         if not path.is_file():
             raise ConfigError(
                 f"model.weights = {weights!r}: no such file; give a local file "

@@ -68,6 +68,10 @@ class DeepSpeedEngine:
         stage: int,
         batch_size_per_rank: int,
     ) -> None:
+        # Of the shell within an mpirun that this process comes from: DeepSpeed would take that
+        # launcher's ranks for this group's.
+        for name in [name for name in os.environ if name.startswith("OMPI_COMM_WORLD_")]:
+            del os.environ[name]
         if not deepspeed.comm.is_initialized():
             deepspeed.init_distributed(
                 dist_backend=dist.get_backend(),

@@ -1,119 +1,108 @@
-"""A model and a folder of photographs to pictures of what the model sees in them."""
+"""Models and photographs to pictures of what the models see in them."""
 
 from __future__ import annotations
 
-from collections import Counter
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from io import BytesIO
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image
 from rich.console import Console
 from rich.progress import track
+from torch import Tensor
 
 from advent_dist.config import Size
 from advent_dist.data.classes import ClassSet
-from advent_dist.data.sample import as_rgb
+from advent_dist.data.store import Folder
 from advent_dist.data.transforms import resize_image
-from advent_dist.errors import DataError
-from advent_dist.evaluation.counts import Predictor, pixel_entropy
+from advent_dist.errors import DataError, UnavailableError
+from advent_dist.evaluation.counts import pixel_entropy
+from advent_dist.models.upsampling import CoarseLogits
 from advent_dist.pictures import colourise
+from advent_dist.runs.images import ImageFiles, result_name
 
-_SUFFIXES = (".jpg", ".jpeg", ".png")
+CoarsePredictor = Callable[[Tensor], CoarseLogits]
+"""images uint8 [n, 3, h, w] -> the main head's logits, not yet upsampled."""
+
+_BAND_PIXELS = 2**16
+"""Of the rows that are upsampled at a time: 5 MB of logits of 19 classes."""
 
 
 def predict(
-    predictor: Predictor,
-    images: str | Path,
-    out: str | Path,
+    predictors: Sequence[CoarsePredictor],
+    images: ImageFiles,
+    out: Folder,
     classes: ClassSet,
     size: Size,
     device: torch.device,
-) -> int:
-    """Segment every image of a folder, each at its own resolution.
+) -> None:
+    """Segment images, each at its own resolution; several models are averaged, logits by logits.
 
-    For NAME.jpg or NAME.png it writes into `out`
+    For NAME.jpg it writes into `out`
     - NAME_color.png: RGB, each class in its colour of the palette;
     - NAME_trainid.png: 8-bit grey, the train ids;
     - NAME_entropy.png: 8-bit grey, 255 times the normalised entropy, so white is most uncertain.
 
     Args:
-        predictor: the model, in eval mode.
-        images: folder with .jpg, .jpeg or .png files; folders in it are left alone.
-        out: folder to write to; it is made where it is missing.
-        classes: names and palette of the model's classes.
-        size: width, height in pixels that the images are resized to for the model (bicubic).
-        device: where the model is.
-
-    Returns:
-        The number of images.
+        predictors: the models, in eval mode.
+        images: what to segment.
+        out: on a disk or on object storage; it is made where it is missing.
+        classes: names and palette of the models' classes.
+        size: width, height in pixels that the images are resized to for the models (bicubic).
+        device: where the models are.
 
     Raises:
-        DataError: the folder is missing or holds no image, `out` is the same folder, two images
-            share a NAME, or, after all others were written, some could not be read.
+        DataError: after all others were written, some images could not be read; or `out` can't be
+            written to.
     """
-    out = Path(out)
-    files = _images_in(Path(images), out)
-    out.mkdir(parents=True, exist_ok=True)
     unreadable = []
-    for file in track(files, description="predict", console=Console(stderr=True)):
+    for name in track(images.names, description="predict", console=Console(stderr=True)):
         try:
-            image = _read(file)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            unreadable.append(f"{file} ({error})")
+            image = images.read(name)
+        except UnavailableError:
+            raise  # the storage is at fault, and not this image
+        except DataError as error:
+            unreadable.append(str(error))
             continue
-        for kind, picture in _pictures(predictor, image, classes, size, device).items():
-            Image.fromarray(picture).save(out / f"{file.stem}_{kind}.png")
+        shape, resized = (image.height, image.width), _resized(image, size).to(device)
+        del image  # memory for the results
+        train_ids, entropy = _segment(predictors, resized, shape)
+        out.write(result_name(name, "color"), _png(colourise(train_ids, classes.palette)))
+        out.write(result_name(name, "trainid"), _png(train_ids))
+        out.write(result_name(name, "entropy"), _png(entropy))
     if unreadable:
         raise DataError(
-            f"{len(unreadable)} of {len(files)} images could not be read, all others were "
-            f"written to {out}; mend or remove: {', '.join(unreadable)}"
+            f"{len(unreadable)} of {len(images.names)} images could not be read, all others were "
+            f"written to {out.url}; mend or remove: {', '.join(unreadable)}"
         )
-    return len(files)
 
 
-def _images_in(folder: Path, out: Path) -> list[Path]:
-    """The image files of a folder, sorted, once it is sure that no result can replace another."""
-    if not folder.is_dir():
-        raise DataError(f"images = {folder}: there is no such folder")
-    if folder.resolve() == out.resolve():
-        raise DataError(f"out = {out}: give another folder than that of the images")
-    files = sorted(f for f in folder.iterdir() if f.is_file() and f.suffix.lower() in _SUFFIXES)
-    if not files:
-        raise DataError(f"images = {folder}: the folder holds no {', '.join(_SUFFIXES)} file")
-    shared = [stem for stem, uses in Counter(file.stem for file in files).items() if uses > 1]
-    if shared:
-        raise DataError(
-            f"images = {folder}: several files are called {', '.join(shared)} but for their "
-            "ending, and so would be their results; rename all but one of each"
-        )
-    return files
+def _resized(image: Image.Image, size: Size) -> UInt8[Tensor, "1 3 h w"]:
+    """As an evaluation does it, so that pictures and scores are of the same predictions."""
+    return resize_image(torch.from_numpy(np.array(image)).permute(2, 0, 1), size)[None]
 
 
-def _read(file: Path) -> Image.Image:
-    """The image as it is meant to be looked at (cameras store how they were held), RGB."""
-    with Image.open(file) as image:
-        return as_rgb(ImageOps.exif_transpose(image), "it")
-
-
-def _pictures(
-    predictor: Predictor,
-    image: Image.Image,
-    classes: ClassSet,
-    size: Size,
-    device: torch.device,
-) -> dict[str, UInt8[np.ndarray, ...]]:
-    """The three results for one image: uint8 [h, w] or [h, w, 3], at the image's own size."""
-    # Resized as an evaluation does it, so that pictures and scores are of the same predictions.
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
-    resized = resize_image(pixels, size)[None].to(device)
+def _segment(
+    predictors: Sequence[CoarsePredictor],
+    image: UInt8[Tensor, "1 3 h w"],
+    shape: tuple[int, int],
+) -> tuple[UInt8[np.ndarray, "i j"], UInt8[np.ndarray, "i j"]]:
+    """Train ids and 255 times the entropy, at a size of `shape` = (height, width)."""
+    train_ids, entropy = (torch.empty(shape, dtype=torch.uint8) for _ in range(2))
+    rows = max(1, _BAND_PIXELS // shape[1])
     with torch.no_grad():
-        logits = predictor(resized, (image.height, image.width))
-        entropy = (255 * pixel_entropy(logits)[0]).round().byte().cpu().numpy()
-        train_ids = logits[0].argmax(0).byte().cpu().numpy()
-    return {
-        "color": colourise(train_ids, classes.palette),
-        "trainid": train_ids,
-        "entropy": entropy,
-    }
+        coarse = [predict(image) for predict in predictors]
+        bands = zip(*(one.bands(shape, rows) for one in coarse), strict=True)
+        for start, band in zip(range(0, shape[0], rows), bands, strict=True):
+            there, logits = slice(start, start + rows), torch.stack(band).mean(0)
+            train_ids[there] = logits[0].argmax(0)
+            entropy[there] = (255 * pixel_entropy(logits)[0]).round()
+    return train_ids.numpy(), entropy.numpy()
+
+
+def _png(picture: UInt8[np.ndarray, ...]) -> bytes:
+    file = BytesIO()
+    Image.fromarray(picture).save(file, format="PNG")
+    return file.getvalue()

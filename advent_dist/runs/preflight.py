@@ -2,30 +2,64 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 from advent_dist.config import Experiment
 from advent_dist.data.loader import EvaluationLoader, TrainingLoader
 from advent_dist.data.manifest import lacking, require_labelled_pixels
 from advent_dist.data.store import folder_url, impatient
-from advent_dist.models.encoder import check_encoder
+from advent_dist.models.encoder import check_encoder, check_pretrained
+from advent_dist.models.weights import is_there
+from advent_dist.runs.rehearsal import rehearse, rehearse_weights
 from advent_dist.training.global_batch import allowed_ranks
 
 
 def check(experiment: Experiment) -> list[str]:
-    """Look at the manifests of all shards and at the encoder's name; read no sample, build nothing.
+    """Look at the manifests of all shards and go through the networks' shapes; read no sample.
 
     Returns:
         What may surprise, a sentence each: classes that labels have no pixel of.
 
     Raises:
-        ConfigError: the encoder is unknown, or the global batch is no multiple of the workers.
+        UserError: see `check_networks` and `check_shards`.
+    """
+    check_networks(experiment)
+    return check_shards(experiment)
+
+
+def check_networks(experiment: Experiment) -> None:
+    """Whether the networks can be built and take the images that they are to be given.
+
+    Raises:
+        ConfigError: the encoder is unknown or does not take such images or batches, or there are
+            no initial weights where they should be.
+        CheckpointError: the initial weights are none, or those of another network.
+    """
+    model = experiment.model
+    if model.encoder != "deeplab_v2":
+        check_encoder(model.encoder)
+    rehearse(experiment)
+    # Another machine of a cluster may have a file, or a way out, that this one lacks.
+    elsewhere = bool(experiment.cluster.address or os.environ.get("RAY_ADDRESS"))
+    if model.pretrained and model.encoder != "deeplab_v2" and not elsewhere:
+        check_pretrained(model.encoder)
+    if model.weights is not None and not (elsewhere and not is_there(model.weights)):
+        rehearse_weights(experiment)
+
+
+def check_shards(experiment: Experiment) -> list[str]:
+    """Look at the manifests of all shards.
+
+    Returns:
+        What may surprise, a sentence each: classes that labels have no pixel of.
+
+    Raises:
+        ConfigError: the global batch is no multiple of the workers.
         DataError: shards can't be reached, are too few for the workers, unlabelled or all void
             where labels are read, or of other classes.
     """
     allowed_ranks(experiment)
-    if experiment.model.encoder != "deeplab_v2":
-        check_encoder(experiment.model.encoder)
     data = replace(impatient(experiment.data), workers_per_rank=0)
     training = TrainingLoader(data, rank=0, world_size=experiment.cluster.workers, seed=0)
     training.close()

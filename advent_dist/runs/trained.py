@@ -11,8 +11,7 @@ from advent_dist.config import Experiment
 from advent_dist.config.override import override
 from advent_dist.data.classes import ClassSet, class_set
 from advent_dist.errors import CheckpointError
-from advent_dist.evaluation.counts import Predictor
-from advent_dist.models.segmenter import build_segmenter
+from advent_dist.models.segmenter import Segmenter, build_segmenter
 from advent_dist.models.state_dicts import check_fits
 from advent_dist.runs.folder import RunFolder
 
@@ -24,8 +23,13 @@ class TrainedRun:
     experiment: Experiment
     """The run's config."""
 
-    predictor: Predictor
-    """(images uint8 [n, 3, h, w], (height, width)) -> main logits."""
+    segmenter: Segmenter
+    """In eval mode, with the weights of a checkpoint."""
+
+    def predictor(self, images: Tensor, size: tuple[int, int]) -> Tensor:
+        """The main head's logits at a size; see `counts.Predictor`."""
+        main: Tensor = self.segmenter(images, size).main
+        return main
 
     @property
     def classes(self) -> ClassSet:
@@ -59,12 +63,7 @@ def load_run(url: str, which: str, device: torch.device) -> TrainedRun:
         ) from None
     segmenter.load_state_dict(weights)
     segmenter.to(device).eval()
-
-    def predict(images: Tensor, size: tuple[int, int]) -> Tensor:
-        main: Tensor = segmenter(images, size).main
-        return main
-
-    return TrainedRun(experiment=experiment, predictor=predict)
+    return TrainedRun(experiment=experiment, segmenter=segmenter)
 
 
 def load_runs(urls: list[str], which: str, device: torch.device) -> list[TrainedRun]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from advent_dist.data.store import local_path
 from advent_dist.errors import ConfigError
 from cluster.doctor.finding import Finding, failure, ok, passes
 from cluster.doctor.shape import judge_shape, variables
@@ -33,7 +34,9 @@ def judge_cluster_file(path: str) -> list[Finding]:
 
     Raises:
         ConfigError: it can't be read, or is no cluster file.
+        DataError: it is a URL.
     """
+    path = str(local_path("--cluster-file", path))
     documents = _read(path)
     unfilled = _placeholders(path, documents)
     findings = [*unfilled, *_secrets(path)]

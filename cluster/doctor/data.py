@@ -6,7 +6,7 @@ from advent_dist.config import Experiment
 from advent_dist.data.manifest import Manifest
 from advent_dist.data.store import folder_url, read_manifest
 from advent_dist.errors import MissingError, UserError
-from advent_dist.runs.preflight import check
+from advent_dist.runs.preflight import check_shards
 from cluster.doctor.finding import Finding, failure, ok, warning
 from shards.streets_data import PARTS
 
@@ -22,7 +22,7 @@ def training_folders(experiment: Experiment) -> dict[str, str]:
 def look_at_shards(experiment: Experiment) -> list[Finding]:
     """Read the manifests as a run does before it starts, and judge them."""
     try:
-        surprising = check(experiment)
+        surprising = check_shards(experiment)
     except MissingError as error:
         if experiment.data.source in PARTS:
             said = f"no street scenes at {experiment.data.root} yet"

@@ -15,6 +15,7 @@ from cluster.doctor.engines import judge_engine
 from cluster.doctor.finding import HERE, Finding, failure, warning
 from cluster.doctor.fleet import Fleet, fleet
 from cluster.doctor.links import Transfer, judge_links, judge_reads
+from cluster.doctor.networks import look_at_networks
 from cluster.doctor.node import Node, look_around
 from cluster.doctor.resources import judge_head, judge_resources
 from cluster.doctor.space import judge_space
@@ -42,6 +43,7 @@ def examine_here(experiment: Experiment | None) -> list[Finding]:
         fix = "run there: advent-dist doctor --cluster"
         findings.append(warning("devices", HERE, "no GPU here; the cluster may have some", fix))
     findings += judge_engine(experiment)
+    findings += look_at_networks(experiment)
     findings += look_at_shards(experiment)
     findings += look_at_storage(token_of(experiment))
     return findings
@@ -79,6 +81,7 @@ def examine_cluster(experiment: Experiment | None) -> list[Finding]:
             findings += judge_resources(
                 experiment, capacity(training_nodes(experiment.cluster)), "cluster"
             )
+            findings += look_at_networks(experiment)
             findings += look_at_shards(experiment)
             findings += _storage(nodes, experiment)
         return nodes.silent + findings

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from advent_dist.config import Experiment
-from cluster.doctor.finding import Finding, failure, ok, warning
+from cluster.doctor.finding import HERE, Finding, failure, ok, warning
+from cluster.temporary import why_too_long
 
 _GB = 1e9
 _RAY_STOPS_AT = 0.95
@@ -66,7 +67,7 @@ def find_space(cache_dir: str | None) -> Space:
 
 
 def _disk(folder: str) -> Disk:
-    there = os.path.abspath(folder)
+    there = os.path.abspath(os.path.expanduser(folder))
     while not os.path.exists(there):
         there = os.path.dirname(there)
     usage = shutil.disk_usage(there)
@@ -91,6 +92,10 @@ def judge_space(nodes: Mapping[str, Space], experiment: Experiment | None) -> li
 
 
 def _judge_temporary(node: str, disk: Disk) -> Finding:
+    # On the nodes of a cluster Ray runs already, somewhere.
+    starts = node == HERE and "RAY_TMPDIR" not in os.environ
+    if reason := why_too_long(disk.folder, for_ray=starts):
+        return failure("disk", node, reason, "set TMPDIR to a folder with a shorter path there")
     used = 1 - disk.free / disk.size
     said = f"{disk.folder}: {disk.free / _GB:.1f} GB free, {used:.0%} used"
     if used >= _RAY_STOPS_AT:

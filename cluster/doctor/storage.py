@@ -50,7 +50,7 @@ def token_of(experiment: Experiment) -> Token:
     """The files by which a run's storage is tried; nothing is written yet."""
     text = os.urandom(16).hex()
     storage = experiment.run.storage
-    root = storage if "://" in storage else os.path.abspath(storage)
+    root = storage if "://" in storage else os.path.abspath(os.path.expanduser(storage))
     return Token(
         url=posixpath.join(root, f".doctor-{text}"),
         text=text.encode(),

@@ -123,3 +123,23 @@ def test_the_config_means_what_it_says() -> None:
     default = deepspeed_config(EngineConfig(), stage=0, batch_size_per_rank=1)
     assert default["gradient_clipping"] == 0.0
     assert not default["torch_autocast"]["enabled"]
+
+
+def _steps(world: World) -> int:
+    return _after_steps(world, {}, steps=1)[1]
+
+
+def test_the_variables_of_another_launcher_are_not_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray may have been started from a shell within an mpirun, or a job of Slurm."""
+    for name, value in {
+        "OMPI_COMM_WORLD_RANK": "0",
+        "OMPI_COMM_WORLD_SIZE": "1",
+        "OMPI_COMM_WORLD_LOCAL_RANK": "0",
+        "PMI_RANK": "0",
+        "PMI_SIZE": "1",
+        "SLURM_PROCID": "0",
+        "SLURM_NTASKS": "1",
+        "SLURM_LOCALID": "0",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert all(run_ranks(_steps, 2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -39,6 +40,13 @@ def _train(world: World, engine: dict[str, Any]) -> dict[str, Tensor]:
     }
 
 
+@cache
+def _local(**changes: Any) -> dict[str, Tensor]:
+    """What plain PyTorch makes of it: every stage is held against the same."""
+    weights, *_ = run_ranks(_train, 2, {"engine.kind": "local", **changes})
+    return dict(weights)
+
+
 def _assert_same(
     local: dict[str, Tensor], sharded: dict[str, Tensor], tolerance: float = 1e-5
 ) -> None:
@@ -62,7 +70,7 @@ def _compare(stage: int, **engine: Any) -> None:
         # By default small networks would stay whole, and the test would prove nothing.
         "engine.zero3_persistence_threshold": 0,
     }
-    local, *_ = run_ranks(_train, 2, {"engine.kind": "local", **common})
+    local = _local(**common)
     sharded, *_ = run_ranks(_train, 2, {**stages, **common})
     _assert_same(local, sharded)
 
@@ -75,7 +83,7 @@ def test_stage(stage: int) -> None:
 def test_adamw() -> None:
     """Plain PyTorch differs from itself by up to 3e-3 here, with and without oneDNN."""
     adamw = {"optimizer.segmenter": "adamw"}
-    local, *_ = run_ranks(_train, 2, {"engine.kind": "local", **adamw})
+    local = _local(**adamw)
     sharded, *_ = run_ranks(_train, 2, {"engine.zero_stage": 2, **adamw})
     _assert_same(local, sharded, tolerance=1e-2)
 
@@ -87,8 +95,7 @@ def test_accumulation_and_clipping(stage: int) -> None:
 
 def test_the_engines_config_matters() -> None:
     """Parity would hold trivially if clipping were ignored by both."""
-    local, *_ = run_ranks(_train, 2, {"engine.kind": "local"})
-    clipped, *_ = run_ranks(_train, 2, {"engine.kind": "local", "engine.gradient_clipping": 0.01})
+    local, clipped = _local(), _local(**{"engine.gradient_clipping": 0.01})
     with pytest.raises(AssertionError, match=r"^(segmenter|discriminator).*: \d\.\d\de"):
         _assert_same(local, clipped)
 

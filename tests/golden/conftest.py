@@ -6,7 +6,7 @@ import pytest
 import torch
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _two_threads() -> Iterator[None]:
     """The reference's number: the order of summation, and so the last bit, depends on it."""
     threads = torch.get_num_threads()

@@ -25,7 +25,7 @@ def assert_close(actual, name) -> None:
     np.testing.assert_allclose(actual, reference, rtol=0, atol=1e-4 * np.abs(reference).max())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def outputs():
     """The maps of one forward in train mode and, after it, of one in eval mode."""
     network = DeepLabV2()

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from advent_dist.config import ClusterConfig
+from advent_dist.config import ClusterConfig, Experiment
 from cluster.connection import ray_cluster
+from cluster.launch import launch
 from shards.local_s3 import local_s3
+from tests.helpers import tiny_run, write_tiny_shards
 
 
 @pytest.fixture(scope="session")
@@ -24,5 +26,23 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def ray_session(bucket: str) -> Iterator[None]:
     """One Ray for all tests that need it, started after the S3 server so that workers know it."""
-    with ray_cluster(ClusterConfig()):
-        yield
+    with pytest.MonkeyPatch.context() as patch:
+        # Soon enough for the metrics of runs of seconds.
+        patch.setenv("RAY_metrics_report_interval_ms", "500")
+        with ray_cluster(ClusterConfig()):
+            yield
+
+
+@pytest.fixture(scope="session")
+def shards(bucket: str) -> str:
+    """Root of tiny shards in the bucket."""
+    write_tiny_shards(f"{bucket}/shards")
+    return f"{bucket}/shards"
+
+
+@pytest.fixture(scope="session")
+def begun(ray_session: None, shards: str, bucket: str) -> Experiment:
+    """A run that has been trained for two steps, with two workers."""
+    run = tiny_run(shards, f"{bucket}/runs", run__name="begun", run__steps=2)
+    assert launch(run).step == 2
+    return run

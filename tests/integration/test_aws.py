@@ -139,6 +139,12 @@ def test_a_new_account_may_start_spot_instances(file: Path) -> None:
     assert len(boto3.client("iam").list_roles(PathPrefix=path)["Roles"]) == 1
 
 
+def test_a_cluster_file_at_a_url_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--bucket", "b", "--ssh-from", "203.0.113.7/32", "--file", "s3://bucket/x.yaml"]
+    assert aws_account.main(arguments) == 1
+    assert "--file s3://bucket/x.yaml: it can't be a URL" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("allowed", ["0.0.0.0/0", "somewhere", "203.0.113.7/24"])
 def test_ssh_for_everybody_is_refused(
     allowed: str, aws: None, capsys: pytest.CaptureFixture[str]

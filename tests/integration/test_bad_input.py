@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from advent_dist import cli
-from advent_dist.config import Call
+from advent_dist.config import Experiment
 from advent_dist.config.override import to_json
 from advent_dist.data.store import open_folder
-from cluster.launch import launch
+from advent_dist.runs.folder import RunFolder
 from tests.helpers import tiny_run, write_tiny_shards
-from tests.shard_helpers import examples, write_shards
 
 
 @pytest.fixture
@@ -51,6 +49,9 @@ def test_found_before_any_worker_starts(
     assert "class" in say(data__classes="cityscapes19")
     assert "have no labels" in say(data__source="target")
     assert "did you mean" in say(model__encoder="resnet5O")
+    said = say(model__encoder="skresnet18", data__batch_size_per_rank=1)
+    assert "give batches of 2 or more" in said
+    assert "no such file" in say(model__weights=str(tmp_path / "none.pth"))
     assert "too few" in say(cluster__workers=11)
     assert not (tmp_path / "runs").exists()
 
@@ -66,43 +67,29 @@ def test_storage(bucket: str, tmp_path: Path, capfd: pytest.CaptureFixture[str])
 
 @pytest.mark.usefixtures("ray_session")
 def test_found_by_the_workers(root: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    def say(**changes: Any) -> str:
-        return _message(tmp_path, capfd, root, **changes)
-
+    """Once, however often the run may start again: it would meet the same."""
     folder = open_folder(f"{root}/source")
     first = next(name for name in folder.list() if name.endswith(".tar"))
     whole = folder.read(first)
     folder.write(first, whole[: len(whole) // 2])
-    assert "cut short" in say()
-    folder.write(first, b"")
-    assert "cut short" in say()
-
-    wrong = examples(10, size=(64, 64))
-    beyond = np.full((64, 64), 11, dtype=np.uint8)
-    beyond[0] = 3  # or there would be nothing to learn, which is found before
-    write_shards(f"{root}/source", [one._replace(label=beyond) for one in wrong])
-    assert "value 11" in say()
-    small = np.zeros((32, 32), dtype=np.uint8)
-    write_shards(f"{root}/source", [one._replace(label=small) for one in wrong])
-    assert "32x32" in say()
+    assert "cut short" in _message(tmp_path, capfd, root, cluster__max_failures=-1)
 
 
-@pytest.mark.usefixtures("ray_session")
 def test_runs_that_are_in_the_way(
-    root: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    begun: Experiment, shards: str, bucket: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def say(**changes: Any) -> str:
-        return _message(tmp_path, capfd, root, run__name="one", **changes)
+        same = {"run__storage": f"{bucket}/runs", "run__name": "begun", **changes}
+        return _message(tmp_path, capfd, shards, **same)
 
-    assert "cluster.workers = 9" in say(cluster__workers=9)
-    launch(tiny_run(root, str(tmp_path / "runs"), run__name="one", run__steps=2))
+    run = RunFolder.of(begun)
+    rows, summary = run.rows(), run.summary()
+    assert "cluster.workers = 9" in say(run__name="another", cluster__workers=9)
     assert "go on with --resume" in say()
     other = say(call=["--resume"], model__encoder="resnet10t")
     assert "model.encoder = 'resnet10t'" in other
     assert "'test_resnet'" in other
-    # Nothing was lost: the run goes on.
-    again = tiny_run(root, str(tmp_path / "runs"), run__name="one")
-    assert launch(again, Call(resume=True)).step == 4
+    assert (run.rows(), run.summary()) == (rows, summary)
 
 
 @pytest.mark.usefixtures("ray_session")

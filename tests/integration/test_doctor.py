@@ -14,7 +14,7 @@ import pytest
 from ray.cluster_utils import Cluster
 
 from advent_dist.config.override import to_json
-from tests.helpers import tiny_run, write_tiny_shards
+from tests.helpers import tiny_run
 
 _REPOSITORY = Path(__file__).parents[2]
 
@@ -26,12 +26,6 @@ time.time = lambda: now() - 1000
 """Run by every Python process of a node, it puts that node's wall clock 1000 s back."""
 
 Doctor = Callable[..., tuple[int, list[dict[str, Any]]]]
-
-
-@pytest.fixture(scope="module")
-def shards(bucket: str) -> str:
-    write_tiny_shards(f"{bucket}/doctor")
-    return f"{bucket}/doctor"
 
 
 @pytest.fixture(scope="module")
@@ -91,20 +85,16 @@ def test_a_healthy_cluster(doctor: Doctor, bucket: str) -> None:
     assert all(one["fix"] for one in findings if one["level"] != "ok")
 
 
-def test_too_much_is_asked(doctor: Doctor) -> None:
-    status, findings = doctor("--cluster.workers", "3")
+def test_too_much_is_asked(doctor: Doctor, tmp_path: Path) -> None:
+    """Workers that there is no room for, shards in no bucket, and a cache larger than the disk."""
+    cache = {"data__cache_dir": str(tmp_path / "cache"), "data__cache_gb": 1e6}
+    status, findings = doctor("--cluster.workers", "3", "--data.root", "s3://elsewhere", **cache)
     assert status == 1
-    assert "never room for more than 2" in _failures(findings)["resources"]
-    status, findings = doctor("--data.root", "s3://elsewhere")
-    assert status == 1
-    assert "no bucket 'elsewhere'" in _failures(findings)["shards"]
-
-
-def test_only_nodes_that_train_need_room_for_a_cache(doctor: Doctor, tmp_path: Path) -> None:
-    status, findings = doctor(data__cache_dir=str(tmp_path / "cache"), data__cache_gb=1e6)
-    assert status == 1
+    failures = _failures(findings)
+    assert "never room for more than 2" in failures["resources"]
+    assert "no bucket 'elsewhere'" in failures["shards"]
     caches = [one for one in findings if one["check"] == "cache"]
-    assert [one["level"] for one in caches] == ["failure"], "the head's is none"
+    assert [one["level"] for one in caches] == ["failure"], "the head trains nothing and needs none"
 
 
 def test_a_node_with_everything_wrong(

@@ -15,16 +15,10 @@ from advent_dist.config import Experiment
 from advent_dist.errors import UserError
 from advent_dist.runs.folder import RunFolder
 from cluster.launch import launch
-from tests.helpers import tiny_run, write_tiny_shards
+from tests.helpers import tiny_run
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("ray_session")
-
-
-@pytest.fixture(scope="module")
-def shards(bucket: str) -> str:
-    write_tiny_shards(f"{bucket}/shards")
-    return f"{bucket}/shards"
 
 
 @contextmanager

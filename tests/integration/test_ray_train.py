@@ -10,36 +10,38 @@ import ray
 import torch
 
 from advent_dist import cli
-from advent_dist.config import Call
+from advent_dist.config import Call, Experiment
+from advent_dist.config.override import override
 from advent_dist.data.store import open_folder
-from advent_dist.errors import ConfigError, UserError
+from advent_dist.errors import ConfigError
 from advent_dist.runs.folder import RunFolder
 from advent_dist.runs.scoring import score
 from advent_dist.runs.status import find_runs
 from cluster.launch import launch
-from tests.helpers import tiny_run, write_tiny_shards
+from tests.helpers import tiny_run
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 
 
-@pytest.fixture(scope="module")
-def shards(bucket: str) -> str:
-    write_tiny_shards(f"{bucket}/shards")
-    return f"{bucket}/shards"
+def test_what_is_refused_overwrites_nothing(begun: Experiment) -> None:
+    run = RunFolder.of(begun)
+    rows, summary = run.rows(), run.summary()
+    again = override(begun, {"cluster.cpus_per_worker": 99})
+    with pytest.raises(ConfigError, match=r"cluster.workers = 2: the cluster never has room"):
+        launch(again, Call(overwrite=True))
+    assert (run.rows(), run.summary()) == (rows, summary)
 
 
-def test_run_and_resume(shards: str, bucket: str, tmp_path: Path) -> None:
+def test_run_and_resume(begun: Experiment, shards: str, bucket: str, tmp_path: Path) -> None:
     storage, cache = f"{bucket}/runs", str(tmp_path / "cache")
     through = launch(tiny_run(shards, storage, run__name="through", data__cache_dir=cache))
     assert through.step == 4
-    half = tiny_run(shards, storage, run__name="halves", run__steps=2)
-    assert launch(half).step == 2
 
     # The rest by the command line, from the config that the run left behind.
-    config = f"{storage}/halves/config.json"
+    config = f"{storage}/begun/config.json"
     assert cli.run(["train", "--config", config, "--resume", "--run.steps", "4"]) == 0
 
-    runs = [RunFolder.open(f"{storage}/{name}") for name in ("through", "halves")]
+    runs = [RunFolder.open(f"{storage}/{name}") for name in ("through", "begun")]
     for run in runs:
         assert [row["step"] for row in run.rows()] == [1, 2, 3, 4]
         assert {"target_miou", "loss/seg", "lr/segmenter"} <= set(run.rows()[-1])
@@ -72,20 +74,3 @@ def test_run_and_resume(shards: str, bucket: str, tmp_path: Path) -> None:
     written = "".join(file.read_text() for file in logs.glob("worker-*.err"))
     for rank in (0, 1):
         assert f"[runs/through rank {rank}/2] INFO" in written, "lines name run and rank"
-
-
-def test_a_mistake_is_not_tried_again(shards: str, tmp_path: Path) -> None:
-    """However often a run may start again: it would meet the same."""
-    changes = {"model__weights": "/nowhere.pth", "cluster__max_failures": -1}
-    with pytest.raises(UserError, match=r"/nowhere.pth"):
-        launch(tiny_run(shards, str(tmp_path), run__name="mistaken", **changes))
-
-
-def test_what_is_refused_overwrites_nothing(shards: str, tmp_path: Path) -> None:
-    run = tiny_run(shards, str(tmp_path), run__name="kept", run__steps=2)
-    launch(run)
-    rows = RunFolder.of(run).rows()
-    again = {"run__name": "kept", "cluster__cpus_per_worker": 99}
-    with pytest.raises(ConfigError, match=r"cluster.workers = 2: the cluster never has room"):
-        launch(tiny_run(shards, str(tmp_path), **again), Call(overwrite=True))
-    assert RunFolder.of(run).rows() == rows

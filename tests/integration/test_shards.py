@@ -98,11 +98,11 @@ def test_build_verify_and_show_on_object_storage(
     assert {name: folder.read(name) for name in folder.list()} == whole
     assert main(["verify", url]) == 0
     assert "all well" in capsys.readouterr().out
-    page = tmp_path / "page.html"
-    assert main(["show", url, "--out", str(page), "--samples", "6"]) == 0
-    assert len(re.findall(r"<figure>", page.read_text())) == 6
+    assert main(["show", url, "--out", f"{bucket}/pages/streets.html", "--samples", "6"]) == 0
+    page = open_folder(f"{bucket}/pages").read("streets.html").decode()
+    assert len(re.findall(r"<figure>", page)) == 6
     with pytest.raises(DataError, match=r"s3://bucket/none/manifest\.json: there is no such"):
-        main(["show", f"{bucket}/none", "--out", str(page)])
+        main(["show", f"{bucket}/none", "--out", str(tmp_path / "page.html")])
 
 
 def test_verify_finds_damage_on_object_storage(bucket: str) -> None:

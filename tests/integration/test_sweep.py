@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import threading
 from pathlib import Path
@@ -18,11 +19,11 @@ from advent_dist.config.override import to_json
 from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError, UserError
 from advent_dist.runs.folder import SWEEP_FILE, RunFolder
-from tests.helpers import tiny_run, write_tiny_shards
+from tests.helpers import tiny_run
 from tests.shard_helpers import examples, write_shards
 from tests.waiting import wait_until
 from tune.finals import winner
-from tune.folder import FINAL_FILE, SweepFolder
+from tune.folder import FINAL_FILE, SweepFolder, Trial
 from tune.options import Options
 from tune.plan import make_plan
 from tune.record import SweepRecord
@@ -31,11 +32,26 @@ from tune.sweep import run_sweep
 pytestmark = pytest.mark.usefixtures("ray_session")
 
 
+SHORT: dict[str, Any] = {"scheduler": "none", "max_steps": 4, "keep_checkpoints": 1}
+"""Trials that are never stopped, and leave no checkpoint behind but the best one's."""
+
+
 @pytest.fixture(scope="module")
-def shards(bucket: str) -> str:
-    write_tiny_shards(f"{bucket}/sweep_shards")
-    write_shards(f"{bucket}/sweep_shards/held_out", examples(7, size=(64, 64), prefix="h"))
-    return f"{bucket}/sweep_shards"
+def shards(shards: str) -> str:
+    write_shards(f"{shards}/held_out", examples(7, size=(64, 64), prefix="h"))
+    return shards
+
+
+@pytest.fixture(scope="module")
+def swept(ray_session: None, shards: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a sweep of four trials in it, of which MLflow has been told."""
+    folder = tmp_path_factory.mktemp("swept")
+    _run(_options(shards, folder, mlflow=_mlflow(folder), **SHORT))
+    return folder
+
+
+def _mlflow(folder: Path) -> str:
+    return f"sqlite:///{folder}/mlflow.db"
 
 
 def _options(shards: str, tmp_path: Path, storage: str | None = None, **changes: Any) -> Options:
@@ -95,6 +111,13 @@ def _is_rank(process: psutil.Process) -> bool:
     return bool(first) and any(word in first[0] for word in (" rank ", "ray::Rank", "RayTrain"))
 
 
+def _assert_warm(trials: list[Trial]) -> None:
+    """Only the first trial of each process paid for its imports."""
+    concurrent = int(ray.cluster_resources()["CPU"])  # type: ignore[no-untyped-call]
+    seconds = [trial.start_seconds or math.inf for trial in trials]
+    assert max(seconds[concurrent:]) < 0.5 * min(seconds[:concurrent])
+
+
 def test_a_sweep_from_s3_to_s3(shards: str, bucket: str, tmp_path: Path) -> None:
     options = _options(shards, tmp_path, storage=f"{bucket}/sweeps", seeds_for_best=1)
     record = _run(options)
@@ -113,10 +136,7 @@ def test_a_sweep_from_s3_to_s3(shards: str, bucket: str, tmp_path: Path) -> None
     for trial in stopped:
         assert trial.steps == trial.stopped_at_rung
         assert trial.reason is not None
-    # Only the first trial of a process pays for its imports.
-    concurrent = int(ray.cluster_resources()["CPU"])  # type: ignore[no-untyped-call]
-    later = [trial.start_seconds for trial in trials[concurrent:]]
-    assert all(seconds is not None and seconds < 5 for seconds in later)
+    _assert_warm(trials)
 
     tree = folder.read(SWEEP_FILE)
     assert tree is not None
@@ -195,22 +215,25 @@ def test_a_killed_rank_is_replaced(shards: str, tmp_path: Path) -> None:
     assert [row["step"] for row in rows] == list(range(1, 61))
 
 
-def test_checkpoints_of_hopeless_trials_are_deleted(shards: str, tmp_path: Path) -> None:
-    options = _options(shards, tmp_path, scheduler="none", max_steps=2, keep_checkpoints=1)
-    folder = _run(options).folder
-    best = winner(folder.trials(), make_plan(options).metric)
+def _with_checkpoints(folder: Path) -> set[str]:
+    """The trials that have some."""
+    return {path.parts[-3] for path in folder.glob("sweep/trials/*/checkpoints/step_*")}
+
+
+def test_checkpoints_of_hopeless_trials_are_deleted(shards: str, swept: Path) -> None:
+    metric = make_plan(_options(shards, swept, **SHORT)).metric
+    best = winner(SweepFolder(f"{swept}/sweep").trials(), metric)
     assert best is not None
-    kept = {path.parts[-3] for path in (tmp_path / "sweep").glob("trials/*/checkpoints/step_*")}
-    assert kept == {best.id}
-    # And they stay so when it is gone on with, whose later trials start in warm processes too.
-    changes = {"scheduler": "none", "max_steps": 2, "keep_checkpoints": 1}
-    concurrent = int(ray.cluster_resources()["CPU"])  # type: ignore[no-untyped-call]
-    more = _options(shards, tmp_path, resume=True, num_trials=8 + concurrent, **changes)
-    later = _run(more).folder.trials()[4 + concurrent :]
-    assert all(one.start_seconds is not None and one.start_seconds < 5 for one in later)
+    assert _with_checkpoints(swept) == {best.id}
 
 
-def test_a_time_budget_ends_what_runs_and_begins_nothing_more(shards: str, tmp_path: Path) -> None:
+def test_a_time_budget_ends_what_runs_and_begins_nothing_more(
+    shards: str, swept: Path, tmp_path: Path
+) -> None:
+    # Enough for a process to start, as one did before, and for some steps.
+    start_s = SweepFolder(f"{swept}/sweep").trials()[0].start_seconds
+    assert start_s is not None
+    budget = f"{2 * start_s + 5:.0f}s"
     options = _options(
         shards,
         tmp_path,
@@ -218,24 +241,22 @@ def test_a_time_budget_ends_what_runs_and_begins_nothing_more(shards: str, tmp_p
         max_steps=2000,
         set=("optimizer.horizon=2000",),
         max_concurrent=1,
-        time_budget="15s",
+        time_budget=budget,
     )
     record = _run(options)
     trials = record.folder.trials()
     assert 1 <= len(trials) < 4
     assert trials[-1].state == "stopped"
     assert 0 < trials[-1].steps < 2000
-    assert trials[-1].reason == "the time budget of 15s was used up"
+    assert trials[-1].reason == f"the time budget of {budget} was used up"
     tree = record.folder.read(SWEEP_FILE)
     assert tree is not None
     assert (tree["status"], tree["best"]) == ("finished", trials[-1].id)
 
 
-def test_trials_are_runs_of_mlflow(shards: str, tmp_path: Path) -> None:
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    options = _options(shards, tmp_path, num_trials=2, mlflow=uri, max_steps=4, scheduler="none")
-    trials = _run(options).folder.trials()
-    client = mlflow.MlflowClient(uri)
+def test_trials_are_runs_of_mlflow(swept: Path) -> None:
+    trials = SweepFolder(f"{swept}/sweep").trials()
+    client = mlflow.MlflowClient(_mlflow(swept))
     experiment = client.get_experiment_by_name("sweep")
     runs = client.search_runs([experiment.experiment_id])
     found = {run.info.run_name: run for run in runs}
@@ -250,23 +271,28 @@ def test_trials_are_runs_of_mlflow(shards: str, tmp_path: Path) -> None:
         assert run.data.metrics["score"] == pytest.approx(trial.score)
 
 
-def test_one_sweep_a_folder(shards: str, tmp_path: Path) -> None:
-    short = {"num_trials": 1, "max_steps": 2, "scheduler": "none"}
+def test_one_sweep_a_folder(shards: str, swept: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no sweep at"):
-        run_sweep(make_plan(_options(shards, tmp_path, resume=True, **short)), "")
-    _run(_options(shards, tmp_path, **short))
+        run_sweep(make_plan(_options(shards, tmp_path, resume=True, **SHORT)), "")
     with pytest.raises(ConfigError, match="holds a sweep already; go on with --resume"):
-        run_sweep(make_plan(_options(shards, tmp_path, **short)), "")
-    other = _options(shards, tmp_path, resume=True, **{**short, "max_steps": 4})
-    with pytest.raises(ConfigError, match=r"has experiment.run.steps = 2, not 4"):
+        run_sweep(make_plan(_options(shards, swept, **SHORT)), "")
+    other = _options(shards, swept, resume=True, **{**SHORT, "max_steps": 8})
+    with pytest.raises(ConfigError, match=r"has experiment.run.steps = 4, not 8"):
         run_sweep(make_plan(other), "")
     with pytest.raises(ConfigError, match=r"the cluster never has room"):
         run_sweep(
-            make_plan(_options(shards, tmp_path, overwrite=True, cpus_per_trial=99, **short)), ""
+            make_plan(_options(shards, swept, overwrite=True, cpus_per_trial=99, **SHORT)), ""
         )
     # More trials are no other sweep, and what was refused has overwritten nothing.
-    more = _run(_options(shards, tmp_path, resume=True, **{**short, "num_trials": 2}))
-    assert [trial.state for trial in more.folder.trials()] == ["finished", "finished"]
+    before = SweepFolder(f"{swept}/sweep").trials()
+    concurrent = int(ray.cluster_resources()["CPU"])  # type: ignore[no-untyped-call]
+    more = {"resume": True, "num_trials": len(before) + concurrent + 2, "mlflow": _mlflow(swept)}
+    trials = _run(_options(shards, swept, **SHORT, **more)).folder.trials()
+    assert trials[: len(before)] == before
+    assert [trial.state for trial in trials] == ["finished"] * (len(before) + concurrent + 2)
+    # The later ones start in warm processes too, and one trial alone keeps its checkpoints.
+    _assert_warm(trials[len(before) :])
+    assert len(_with_checkpoints(swept)) == 1
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def _nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_help_lists_the_commands(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(arguments) == 0
     shown = capsys.readouterr().out
-    for command in ("demo", "train", "evaluate", "predict", "shards", "doctor"):
+    for command in ("demo", "train", "evaluate", "predict", "report", "shards", "doctor"):
         assert f"\n  {command} " in shown
 
 
@@ -81,7 +81,7 @@ def test_help_of_an_experiment_explains_every_section(capsys: pytest.CaptureFixt
         ("train --config", "--config: give the path"),
         ("train --run.steps 3", "the experiment's name comes first, not --run.steps"),
         ("evaluate nowhere", "nowhere is no run folder"),
-        ("predict nowhere --images . --out out", "nowhere is no run folder"),
+        ("predict nowhere --images . --out out", "--images .: there is no such file"),
         ("shards info nowhere", "nowhere/manifest.json: there is no such file"),
     ],
 )
@@ -204,3 +204,21 @@ def test_what_an_old_config_had_asked_for_is_not_asked_again(tmp_path: Path) -> 
     path = tmp_path / "config.json"
     path.write_text(json.dumps(tree))
     assert parse(["--config", str(path)]) == (experiment("streets_advent"), Call())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flag"),
+    [
+        (["demo", "--out", "s3://bucket/x"], "--out"),
+        (["doctor", "--cluster-file", "s3://bucket/x"], "--cluster-file"),
+        (["shards", "build", "camvid", "s3://bucket/x", "shards"], "SRC"),
+    ],
+)
+def test_a_url_where_a_local_path_is_needed_is_refused(
+    arguments: list[str], flag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(arguments) == 1
+    said = capsys.readouterr().err
+    assert f" {flag} s3://bucket/x: it can't be a URL; give a path of this machine\n" in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())

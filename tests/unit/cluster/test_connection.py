@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from advent_dist.config import ClusterConfig
 from advent_dist.errors import ConfigError
 from cluster.connection import ray_cluster
+from cluster.temporary import why_unfit
 
 
 @functools.lru_cache
@@ -35,3 +38,53 @@ def test_an_address_that_is_none_is_named() -> None:
         ray_cluster(ClusterConfig(address="somewhere")),
     ):
         pass
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_somebody_else_at_the_address_is_named(scheme: str) -> None:
+    """Ray itself would ask for minutes, and then end the process."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"{scheme}127.0.0.1:{server.getsockname()[1]}"
+        start = time.monotonic()
+        with (
+            pytest.raises(ConfigError, match=r"no connection .*who answers there is not Ray"),
+            ray_cluster(ClusterConfig(address=address)),
+        ):
+            pass
+    assert time.monotonic() - start < 30
+
+
+def test_an_error_of_any_kind_on_the_way_to_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    class StrangeError(Exception):
+        """As gRPC's and Ray's own, which share no base."""
+
+    def init(**_: object) -> None:
+        raise StrangeError("the first line\nand the second")
+
+    monkeypatch.setattr("ray.init", init)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    for address, said in ((None, "Ray does not start on this machine"), ("auto", "no connection")):
+        with (
+            pytest.raises(ConfigError, match=rf"{said}.*\(the first line and the second\)"),
+            ray_cluster(ClusterConfig(address=address)),
+        ):
+            pass
+
+
+def test_a_folder_for_temporary_files_that_can_t_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    for folder in (tmp_path / ("long" * 30), Path("/dev/null/folder")):
+        monkeypatch.setenv("TMPDIR", str(folder))
+        start = time.monotonic()
+        with (
+            pytest.raises(ConfigError, match=r"set TMPDIR|see that TMPDIR"),
+            ray_cluster(ClusterConfig()),
+        ):
+            pass
+        assert time.monotonic() - start < 30
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / ("long" * 30)))
+    assert "loader processes" in why_unfit()

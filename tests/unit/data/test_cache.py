@@ -37,6 +37,15 @@ def block(number: int) -> tuple[Shard, Block, bytes]:
     )
 
 
+def test_a_cache_may_lie_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    BlockCache("~/cache", 10 * BYTES)
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
 def put(cache: BlockCache, *numbers: int) -> None:
     for number in numbers:
         cache.put(*block(number))

@@ -5,10 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from advent_dist.data.store import Folder, folder_url, open_folder, read_manifest
+from advent_dist.data.store import (
+    Folder,
+    folder_url,
+    local_path,
+    open_file,
+    open_folder,
+    read_manifest,
+)
 from advent_dist.errors import DataError
 from tests.shard_helpers import data_config, examples, write_shards
 
@@ -35,6 +43,73 @@ def test_folders_inside_are_listed_and_opened(tmp_path):
     assert folder.list() == ["z.bin"]
     assert folder.inside("b").inside("c").read("x.bin") == b"1"
     assert folder.inside("b/c").url == f"{folder.url}/b/c"
+
+
+def test_files_of_all_folders_are_found(tmp_path):
+    for url in (str(tmp_path / "outer"), "memory://walked/outer"):
+        folder = open_folder(url)
+        assert folder.walk() == []
+        for name in ("z.bin", "a/y.bin", "a/b/x.bin"):
+            folder.write(name, b"1")
+        assert folder.walk() == ["a/b/x.bin", "a/y.bin", "z.bin"]
+        assert open_folder(f"{url}/z.bin").walk() == [""]
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "inner").mkdir()
+    monkeypatch.setattr(os, "scandir", refuse)  # root may look into all folders
+    with pytest.raises(DataError, match=r"permission denied; check the owner"):
+        open_folder(str(tmp_path)).walk()
+
+
+def test_a_local_folder_has_several_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for url in (f"file://{tmp_path}/a", "~/a", "file://~/a"):
+        assert open_folder(url).url == open_folder(url).path == f"{tmp_path}/a"
+        assert open_folder(url).is_local
+    assert folder_url(data_config(tmp_path), "~/b") == "~/b"
+
+
+def test_an_empty_path_is_refused(tmp_path):
+    # As in `--out "$OUT"` without such a variable, which would write to the root of the disk.
+    with pytest.raises(DataError, match=r"path of a folder is empty; give a local folder"):
+        open_folder("")
+
+
+@pytest.mark.parametrize("url", ["a.html", "new/a.html", "memory://pages/a.html"])
+def test_a_file_is_opened_by_its_folder(url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder, name = open_file(url)
+    folder.write(name, b"page")
+    assert name == "a.html"
+    assert open_folder(url.rpartition("/")[0] or ".").read("a.html") == b"page"
+
+
+@pytest.mark.parametrize("url", ["pages/", "s3://bucket", "s3://bucket/", "..", ""])
+def test_what_is_no_file_by_its_name_is_refused(url):
+    with pytest.raises(DataError, match="give the path or URL of a file, not of a folder"):
+        open_file(url)
+
+
+def test_a_file_where_a_folder_is_and_the_other_way_round_are_named(tmp_path):
+    open_folder(str(tmp_path)).write("file", b"")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match=r"/folder: there is a folder of that name"):
+        open_folder(str(tmp_path)).write("folder", b"")
+    with pytest.raises(DataError, match=r"file/x: there is a file in the place of its folder"):
+        open_folder(f"{tmp_path}/file").write("x", b"")
+
+
+def test_a_path_of_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for path in (tmp_path / "a", f"file://{tmp_path}/a", "~/a", Path(f"file://{tmp_path}/a")):
+        assert local_path("--out", path) == tmp_path / "a"
+    for url in ("s3://bucket/a", Path("s3://bucket/a")):
+        with pytest.raises(DataError, match=r"^--out s3://bucket/a: it can't be a URL"):
+            local_path("--out", url)
 
 
 def test_a_folder_is_deleted_with_all_in_it_or_is_not_there_anyway(tmp_path):

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 import timm
 import torch
 
 from advent_dist.config import ModelConfig
 from advent_dist.errors import ConfigError
-from advent_dist.models.encoder import build_encoder
+from advent_dist.models.encoder import build_encoder, check_pretrained
 
 IMAGE = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
 
@@ -101,3 +103,15 @@ def test_pretrained_weights_that_cannot_be_had(monkeypatch, name) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", "/nowhere")
     with pytest.raises(ConfigError, match=r"model\.pretrained = True.*model\.weights"):
         build_encoder(ModelConfig(encoder=name, pretrained=True))
+
+
+def test_pretrained_weights_are_looked_for_before(monkeypatch) -> None:
+    with pytest.raises(ConfigError, match=r"model\.pretrained = True.*none are known"):
+        check_pretrained("botnet50ts_256")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", "/nowhere")
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setattr("huggingface_hub.hf_api.api.endpoint", "http://127.0.0.1:1")
+    start = time.monotonic()
+    with pytest.raises(ConfigError, match=r"model\.pretrained = True.*model\.weights"):
+        check_pretrained("resnet18")
+    assert time.monotonic() - start < 10

@@ -46,6 +46,15 @@ def test_logits_come_at_another_size_on_request(resnet) -> None:
     torch.testing.assert_close(main, expected)
 
 
+@pytest.mark.parametrize("encoder", ["test_resnet", "test_vit"])
+def test_coarse_logits_are_the_main_ones_before_they_are_upsampled(encoder) -> None:
+    segmenter = build_segmenter(ModelConfig(encoder=encoder), num_classes=5).eval()
+    with torch.no_grad():
+        coarse = segmenter.coarse(image(64, 96))
+        main = segmenter(image(64, 96), size=(137, 150)).main
+    assert torch.equal(torch.cat(list(coarse.bands((137, 150), 8)), dim=2), main)
+
+
 def test_uint8_and_float_images_are_the_same(resnet) -> None:
     with torch.no_grad():
         assert torch.equal(resnet(image(32, 40)).main, resnet(image(32, 40).float()).main)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 import timm
 import torch
@@ -163,6 +165,49 @@ def test_a_file_that_runs_code_is_refused(tmp_path, capsys) -> None:
     with pytest.raises(CheckpointError, match="not readable as weights"):
         load_weights(segmenter_of("test_resnet"), saved(tmp_path, {"weight": Payload()}))
     assert "this ran" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\n<!DOCTYPE html><html><head>", "web page.* direct link"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code>", "web page.* direct link"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
+        (b"/annex/objects/SHA256E-s9--00.pth\n", "git annex get"),
+        (b"", "empty"),
+        (b"PK\x03\x04 the start of a zip archive", "cut short"),
+    ],
+)
+def test_what_was_fetched_instead_of_weights_is_named(tmp_path, suffix, content, said) -> None:
+    path = tmp_path / f"weights.{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"weights\.{suffix}: .*{said}") as error:
+        load_weights(segmenter_of("test_resnet"), str(path))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
+@pytest.mark.parametrize("part", [0.01, 0.5, 0.99])
+def test_a_file_that_is_cut_short_is_named(tmp_path, name, part) -> None:
+    path = saved(tmp_path, classifier_of("test_resnet").state_dict(), name)
+    with open(path, "rb+") as file:
+        file.truncate(int(part * os.path.getsize(path)))
+    with pytest.raises(CheckpointError, match="cut short"):
+        load_weights(segmenter_of("test_resnet"), path)
+
+
+def test_nobody_is_told_to_load_a_file_unsafely(tmp_path) -> None:
+    for content in ({"weight": Payload()}, Payload()):
+        with pytest.raises(CheckpointError, match="more than tensors") as error:
+            load_weights(segmenter_of("test_resnet"), saved(tmp_path, content))
+        assert "weights_only" not in str(error.value)
+
+
+def test_a_link_to_nothing_is_named(tmp_path) -> None:
+    (tmp_path / "a.pth").symlink_to(".git/annex/objects/SHA256E-s9--00.pth")
+    with pytest.raises(ConfigError, match=r"a link to \.git/annex.*git annex get"):
+        find_weights(str(tmp_path / "a.pth"))
 
 
 def test_a_missing_file_is_refused() -> None:

@@ -9,23 +9,27 @@ from PIL import Image
 from torch import Tensor
 
 from advent_dist.data.classes import CAMVID_11
+from advent_dist.data.store import open_folder
 from advent_dist.errors import DataError
 from advent_dist.evaluation.counts import pixel_entropy
-from advent_dist.runs.predict import predict
+from advent_dist.models.upsampling import CoarseLogits
+from advent_dist.runs.images import find_images
+from advent_dist.runs.predict import CoarsePredictor, predict
 
 CPU = torch.device("cpu")
 SIZE = (16, 8)
+KINDS = ("color", "entropy", "trainid")
 
 
-def by_redness(image: Tensor, size: tuple[int, int]) -> Tensor:
+def by_redness(image: Tensor) -> CoarseLogits:
     """Class 8 where the image is red, else class 3, more surely the redder or the darker it is."""
     assert image.shape == (1, 3, SIZE[1], SIZE[0])
     assert image.dtype == torch.uint8
-    red = torch.nn.functional.interpolate(image[:, :1].float(), size)[:, 0]
-    logits = torch.zeros(1, 11, *size)
+    red = image[:, 0].float()
+    logits = torch.zeros(1, 11, *red.shape[1:])
     logits[:, 8] = (red - 128) / 16
     logits[:, 3] = (128 - red) / 16
-    return logits
+    return CoarseLogits(values=logits, align_corners=True)
 
 
 @pytest.fixture
@@ -36,12 +40,12 @@ def photographs(tmp_path: Path) -> Path:
     pixels[:, 30:, 0] = 255
     Image.fromarray(pixels).save(folder / "left.png")
     Image.new("L", (30, 50), 200).save(folder / "Grey.JPG")
-    (folder / "notes.txt").write_text("no image")
     return folder
 
 
-def run(images: Path, out: Path) -> int:
-    return predict(by_redness, images, out, CAMVID_11, SIZE, CPU)
+def run(images: Path | str, out: Path | str, *predictors: CoarsePredictor) -> None:
+    found = find_images(str(images), str(out))
+    predict(predictors or [by_redness], found, open_folder(str(out)), CAMVID_11, SIZE, CPU)
 
 
 def read(file: Path) -> np.ndarray:
@@ -50,11 +54,10 @@ def read(file: Path) -> np.ndarray:
 
 def test_predict_writes_three_pictures_an_image(photographs: Path, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "out"
-    assert run(photographs, out) == 2
-    kinds = ("color", "entropy", "trainid")
+    run(photographs, out)
     assert sorted(file.name for file in out.iterdir()) == [
-        *(f"Grey_{kind}.png" for kind in kinds),
-        *(f"left_{kind}.png" for kind in kinds),
+        *(f"Grey_{kind}.png" for kind in KINDS),
+        *(f"left_{kind}.png" for kind in KINDS),
     ]
     train_ids = read(out / "left_trainid.png")
     assert train_ids.dtype == np.uint8
@@ -66,14 +69,58 @@ def test_predict_writes_three_pictures_an_image(photographs: Path, tmp_path: Pat
     assert read(out / "Grey_trainid.png").shape == (50, 30)
 
 
+def test_results_lie_as_the_images_do(photographs: Path, tmp_path: Path) -> None:
+    (photographs / "day" / "left").mkdir(parents=True)
+    for suffix in ("webp", "TIF"):
+        Image.new("RGB", (8, 6)).save(photographs / "day" / "left" / f"{suffix}.{suffix}")
+    run(photographs, tmp_path / "out")
+    found = {str(file.relative_to(tmp_path / "out")) for file in tmp_path.glob("out/**/*.png")}
+    names = ("left", "Grey", "day/left/webp", "day/left/TIF")
+    assert found == {f"{name}_{kind}.png" for name in names for kind in KINDS}
+
+
+def test_from_object_storage_to_object_storage(photographs: Path) -> None:
+    open_folder("memory://photographs/a").write("b.png", (photographs / "left.png").read_bytes())
+    run("memory://photographs", "memory://predictions/x")
+    run("memory://photographs/a/b.png", "memory://predictions/one")
+    results = open_folder("memory://predictions")
+    assert results.walk() == [
+        *(f"one/b_{kind}.png" for kind in KINDS),
+        *(f"x/a/b_{kind}.png" for kind in KINDS),
+    ]
+    assert results.read("one/b_color.png") == results.read("x/a/b_color.png")
+
+
 def test_entropy_picture_is_255_times_the_entropy(photographs: Path, tmp_path: Path) -> None:
     run(photographs, tmp_path / "out")
     # A grey of 200 is far enough from 128 to be sure, yet not certain.
     image = torch.full((1, 3, SIZE[1], SIZE[0]), 200, dtype=torch.uint8)
-    expected = 255 * pixel_entropy(by_redness(image, (50, 30)))[0].numpy()
+    expected = 255 * pixel_entropy(by_redness(image).upsample((50, 30)))[0].numpy()
     written = read(tmp_path / "out" / "Grey_entropy.png")
     assert 0 < expected.min() < 255
     assert np.abs(written - expected).max() <= 1
+
+
+@pytest.mark.parametrize("align_corners", [True, False])
+@pytest.mark.parametrize("number", [1, 2], ids=["one run", "an ensemble"])
+def test_a_large_picture_is_predicted_as_in_one_piece(
+    number: int, align_corners: bool, tmp_path: Path
+) -> None:
+    random = torch.Generator().manual_seed(number)
+    outputs = [
+        CoarseLogits(
+            values=3 * torch.randn(1, 11, 9, 13, generator=random), align_corners=align_corners
+        )
+        for _ in range(number)
+    ]
+    Image.new("RGB", (1037, 613)).save(tmp_path / "large.png")  # ten bands and a rest
+    run(tmp_path / "large.png", tmp_path / "out", *(lambda _, one=one: one for one in outputs))
+    logits = torch.stack([one.upsample((613, 1037)) for one in outputs]).mean(0)
+    train_ids = logits[0].argmax(0).numpy()
+    assert len(np.unique(train_ids)) == 11
+    assert (read(tmp_path / "out" / "large_trainid.png") == train_ids).all()
+    entropy = (255 * pixel_entropy(logits)[0]).round().int().numpy()
+    assert np.abs(read(tmp_path / "out" / "large_entropy.png") - entropy).max() <= 1
 
 
 def test_a_turned_photograph_is_read_as_it_is_seen(photographs: Path, tmp_path: Path) -> None:
@@ -88,28 +135,12 @@ def test_unreadable_images_are_named_after_the_others(photographs: Path, tmp_pat
     (photographs / "a_text.png").write_text("no image")
     cut = (photographs / "left.png").read_bytes()[:60]
     (photographs / "b_cut.png").write_bytes(cut)
-    with pytest.raises(DataError, match=r"2 of 4 .*a_text\.png .*b_cut\.png"):
+    with pytest.raises(DataError, match=r"2 of 4 .*a_text\.png.*b_cut\.png"):
         run(photographs, tmp_path / "out")
     assert (tmp_path / "out" / "left_color.png").exists()
 
 
 def test_images_of_more_than_8_bits_are_not_cut_off(photographs: Path, tmp_path: Path) -> None:
     Image.fromarray(np.full((4, 6), 3000, np.uint16)).save(photographs / "deep.png")
-    with pytest.raises(
-        DataError, match=r"1 of 3 .*deep\.png \(it has the mode I.*8 bits a channel"
-    ):
+    with pytest.raises(DataError, match=r"1 of 3 .*deep\.png: it has the mode I.*8 bits a channel"):
         run(photographs, tmp_path / "out")
-
-
-def test_folders_that_cannot_work_are_refused(photographs: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="missing: there is no such folder"):
-        run(tmp_path / "missing", tmp_path / "out")
-    with pytest.raises(DataError, match="give another folder"):
-        run(photographs, photographs.parent / "." / photographs.name)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"holds no \.jpg"):
-        run(tmp_path / "empty", tmp_path / "out")
-    Image.new("RGB", (4, 4)).save(photographs / "left.jpg")
-    with pytest.raises(DataError, match="several files are called left"):
-        run(photographs, tmp_path / "out")
-    assert not (tmp_path / "out").exists()

@@ -6,13 +6,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from advent_dist.errors import DamageError, UserError
 from advent_dist.parallel.world import World
 from advent_dist.training import checkpoint
 from advent_dist.training.progress import Progress
 from advent_dist.training.rank import train_rank
 from tests.helpers import tiny_run, write_tiny_shards
+from tests.shard_helpers import examples, write_shards
 
 
 def _full(*_: Any, **__: Any) -> None:
@@ -42,3 +45,35 @@ def test_a_checkpoint_that_fails_leaves_nothing_behind(
         train_rank(experiment, World(), report)
     assert ("run.json" in made) == (fails == "storing")
     assert list(local.glob("advent-dist-checkpoint-*")) == []
+
+
+def _alone(root: Path, **changes: Any) -> None:
+    """Train on shards at `root` with plain PyTorch, and keep nothing."""
+    changes = {"engine__kind": "local", "run__checkpoint_every": 100, **changes}
+    train_rank(tiny_run(str(root), "unused", **changes), World(), lambda *_: False)
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.0])
+def test_a_shard_that_is_cut_short_is_named(kept: float, tmp_path: Path) -> None:
+    write_tiny_shards(str(tmp_path))
+    shard = next((tmp_path / "source").glob("*.tar"))
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[: int(kept * len(whole))])
+    with pytest.raises(DamageError, match=rf"{shard.name}: .*cut short"):
+        _alone(tmp_path)
+
+
+@pytest.mark.parametrize(("value", "size", "said"), [(11, 64, "value 11"), (0, 32, "32x32")])
+def test_labels_that_can_not_be_are_named(value: int, size: int, said: str, tmp_path: Path) -> None:
+    write_tiny_shards(str(tmp_path))
+    label = np.full((size, size), value, dtype=np.uint8)
+    wrong = [one._replace(label=label) for one in examples(10, size=(64, 64))]
+    write_shards(f"{tmp_path}/source", wrong)
+    with pytest.raises(UserError, match=said):
+        _alone(tmp_path)
+
+
+def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
+    write_tiny_shards(str(tmp_path))
+    with pytest.raises(UserError, match=r"/nowhere.pth"):
+        _alone(tmp_path, model__weights="/nowhere.pth")

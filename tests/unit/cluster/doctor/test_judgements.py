@@ -13,7 +13,7 @@ from cluster.doctor.clock import Offset, judge_clocks, measure_offset
 from cluster.doctor.data import judge_shards, look_at_shards
 from cluster.doctor.devices import Devices, Gpu, find_devices, judge_devices
 from cluster.doctor.engines import judge_engine
-from cluster.doctor.finding import Finding, failure, ok, passes, warning
+from cluster.doctor.finding import HERE, Finding, failure, ok, passes, warning
 from cluster.doctor.links import Transfer, fetch, judge_links, judge_reads, read_some, serve
 from cluster.doctor.resources import Capacity, fit, judge_head, judge_resources
 from cluster.doctor.space import Disk, Space, find_space, judge_space
@@ -89,6 +89,9 @@ def test_space() -> None:
     small = _space(free_gb=50)
     tight = Space(temporary=Disk(folder="/tmp", free=4 * GB, size=30 * GB), shared=small.shared)
     assert levels(judge_space({"a": tight}, None)) == ["warning", "ok"]
+    for folder, here, there in (("/tmp", "ok", "ok"), ("/" + 50 * "a", "failure", "ok")):
+        deep = Space(temporary=Disk(folder=folder, free=50 * GB, size=100 * GB), shared=None)
+        assert levels(judge_space({HERE: deep, "a": deep}, None)) == [here, there]
     docker = judge_space({"a": _space(shared_gb=0.07)}, None)[1]
     assert (docker.level, docker.check) == ("failure", "shared memory")
     assert "--shm-size" in docker.fix

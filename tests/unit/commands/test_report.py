@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from advent_dist import cli
+from advent_dist.data.store import open_folder
+from tests.helpers import write_tiny_shards
+from tests.unit.runs.test_trained import trained_run
+
+PICTURE = '<img src="data:image/png;base64,iVBOR'
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> dict[str, str]:
+    write_tiny_shards(f"{tmp_path}/shards", num_samples=2)
+    return {
+        "data__root": f"{tmp_path}/shards",
+        "data__evaluation": "evaluation",
+        "data__classes": "camvid11",
+    }
+
+
+def report(*arguments: str) -> None:
+    assert cli.run(["report", *arguments]) == 0
+
+
+def test_the_page_of_a_run_is_written_again(
+    tmp_path: Path, shards: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, _ = trained_run(tmp_path, **shards)
+    report(run)
+    assert capsys.readouterr().out == f"{run}/report.html\n"
+    page = Path(run, "report.html").read_text()
+    assert "<h1>run</h1>" in page
+    assert page.count(PICTURE) == len(list(Path(run, "panels").iterdir())) == 4
+    report(run, "--out", "memory://pages/one.html")
+    assert open_folder("memory://pages").read("one.html").decode().count(PICTURE) == 4
+
+
+def test_runs_are_compared_with_the_first(
+    tmp_path: Path, shards: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, _ = trained_run(tmp_path, "one", **shards)
+    other, _ = trained_run(tmp_path / "elsewhere", "other", seed=1, **shards)
+    report(one, other, "--out", str(tmp_path / "new" / "page.html"))
+    assert capsys.readouterr().out == f"{tmp_path}/new/page.html\n"
+    page = (tmp_path / "new" / "page.html").read_text()
+    assert "<h1>one against other</h1>" in page
+    assert page.count(PICTURE) == 4
+    assert not Path(one, "report.html").exists()
+
+
+def test_runs_of_one_name_go_by_their_folders(tmp_path: Path, shards: dict[str, str]) -> None:
+    one, _ = trained_run(tmp_path / "a", **shards)
+    other, _ = trained_run(tmp_path / "b", **shards)
+    report(one, other, "--out", str(tmp_path / "page.html"))
+    assert f"<h1>{one} against {other}</h1>" in (tmp_path / "page.html").read_text()
+
+
+def test_without_images_the_page_has_the_pictures_that_are_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, _ = trained_run(tmp_path, data__root=f"{tmp_path}/gone")
+    report(run)
+    assert "-- pictures stay as they are: " in capsys.readouterr().err
+    assert "<h1>run</h1>" in Path(run, "report.html").read_text()
+    other, _ = trained_run(tmp_path, "other", data__root=f"{tmp_path}/gone")
+    report(run, other, "--out", str(tmp_path / "page.html"))
+    assert "-- without pictures: " in capsys.readouterr().err
+
+
+def test_mistakes_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, _ = trained_run(tmp_path, "one")
+    other, _ = trained_run(tmp_path, "other", data__classes="camvid11")
+    assert cli.run(["report"]) == 2
+    assert "give at least one run folder" in capsys.readouterr().err
+    for arguments, message in (
+        ([one, other], "--out: give the path or URL of a page"),
+        ([str(tmp_path)], "is no run folder"),
+        ([one, "--out", "s3://bucket"], "s3://bucket: give the path or URL of a file"),
+        ([one, other, "--out", "page.html"], "predict different classes"),
+    ):
+        assert cli.run(["report", *arguments]) == 1
+        said = capsys.readouterr().err
+        assert message in said
+        assert said.count("\n") == 1
