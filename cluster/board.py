@@ -80,7 +80,8 @@ class BoardObserver:
 
     def steps(self) -> None:
         """Tell the driver that there is something to save."""
-        self._board.begin.remote()
+        with self._aside("the progress bar"):
+            self._board.begin.remote()
 
     def sees(self, row: dict[str, Any]) -> None:
         """Pass the row on to the driver."""
@@ -89,7 +90,10 @@ class BoardObserver:
 
     def is_to_end(self) -> bool:
         """Whether the driver wants a checkpoint now, and the end."""
-        self._is_to_end = self._is_to_end or ray.get(self._board.is_to_end.remote())
+        if not self._is_to_end:
+            with self._aside("the driver's wish to end it"):
+                answer = self._board.is_to_end.remote()
+                self._is_to_end = ray.get(answer, timeout=_PATIENCE_S)
         return self._is_to_end
 
     def stops(self, row: dict[str, Any]) -> bool:

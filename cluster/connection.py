@@ -34,11 +34,10 @@ def ray_cluster(config: ClusterConfig) -> Iterator[None]:
     address = config.address or os.environ.get("RAY_ADDRESS")
     # Workers' output stays in Ray's log files: what a user must know is raised, or on the board.
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    with handlers_kept():
-        if address:
-            _join(address, quiet)
-        else:
-            _start(quiet)
+    if address:
+        _join(address, quiet)
+    else:
+        _start(quiet)
     try:
         yield
     finally:
@@ -50,7 +49,8 @@ def _join(address: str, quiet: dict[str, Any]) -> None:
     try:
         if reason := why_unreachable(address):
             raise ConnectionError(reason)
-        ray.init(address=address, **quiet)
+        with handlers_kept():
+            ray.init(address=address, **quiet)
     # No address, nobody there, or one with another version of Ray or Python: each way of connecting
     # raises errors of its own.
     except Exception as error:
@@ -66,7 +66,8 @@ def _start(quiet: dict[str, Any]) -> None:
     if reason := why_unfit():
         raise ConfigError(f"{reason}; set TMPDIR to a folder with a shorter path, such as /tmp")
     try:
-        ray.init(address="local", include_dashboard=False, **quiet)
+        with handlers_kept():
+            ray.init(address="local", include_dashboard=False, **quiet)
     # Its processes need room, ports and rights, and say in many ways which of these they lack.
     except Exception as error:
         # What has started of it.

@@ -144,9 +144,9 @@ def test_an_elastic_run_loses_a_host_and_gets_another(hosts: Rack) -> None:
 
 
 class _Notice(BaseHTTPRequestHandler):
-    """The metadata server of a spot instance that has 20 seconds left."""
+    """The metadata server of a spot instance that has 30 seconds left."""
 
-    left_s = 20
+    left_s = 30
 
     def do_PUT(self) -> None:
         self._answer("token")

@@ -43,6 +43,6 @@ def shards(bucket: str) -> str:
 @pytest.fixture(scope="session")
 def begun(ray_session: None, shards: str, bucket: str) -> Experiment:
     """A run that has been trained for two steps, with two workers."""
-    run = tiny_run(shards, f"{bucket}/runs", run__name="begun", run__steps=2)
+    run = tiny_run(shards, f"{bucket}/runs", run__name="begonnen_für_später", run__steps=2)
     assert launch(run).step == 2
     return run

@@ -79,7 +79,7 @@ def test_runs_that_are_in_the_way(
     begun: Experiment, shards: str, bucket: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def say(**changes: Any) -> str:
-        same = {"run__storage": f"{bucket}/runs", "run__name": "begun", **changes}
+        same = {"run__storage": f"{bucket}/runs", "run__name": "begonnen_für_später", **changes}
         return _message(tmp_path, capfd, shards, **same)
 
     run = RunFolder.of(begun)

@@ -38,10 +38,10 @@ def test_run_and_resume(begun: Experiment, shards: str, bucket: str, tmp_path: P
     assert through.step == 4
 
     # The rest by the command line, from the config that the run left behind.
-    config = f"{storage}/begun/config.json"
+    config = f"{storage}/begonnen_für_später/config.json"
     assert cli.run(["train", "--config", config, "--resume", "--run.steps", "4"]) == 0
 
-    runs = [RunFolder.open(f"{storage}/{name}") for name in ("through", "begun")]
+    runs = [RunFolder.open(f"{storage}/{name}") for name in ("through", "begonnen_für_später")]
     for run in runs:
         assert [row["step"] for row in run.rows()] == [1, 2, 3, 4]
         assert {"target_miou", "loss/seg", "lr/segmenter"} <= set(run.rows()[-1])
