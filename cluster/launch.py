@@ -148,7 +148,7 @@ def build_trainer(
     left_out: str | None = None,
     ending: Ending | None = None,
 ) -> ElasticTrainer:
-    """The trainer that runs `experiment` and keeps its checkpoints in `run`.
+    """The trainer that runs `experiment`, whose workers keep checkpoints in `run`.
 
     Args:
         experiment: The whole config.
@@ -173,12 +173,6 @@ def build_trainer(
             name=CHECKPOINTS,
             # Of notices of preemption any number: each comes with a checkpoint.
             failure_config=ray.train.FailureConfig(max_failures=cluster.max_failures),
-            # The best and, as always with Ray, the latest.
-            checkpoint_config=ray.train.CheckpointConfig(
-                num_to_keep=1,
-                checkpoint_score_attribute="target_miou",
-                checkpoint_score_order="max",
-            ),
             logging_config=ray.train.LoggingConfig(log_level="CRITICAL"),
             worker_runtime_env=worker_environment(cluster),
         ),

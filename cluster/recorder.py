@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from advent_dist.runs.folder import RunFolder
 from advent_dist.runs.tensorboard import EventLog
 from advent_dist.training.checkpoint import read_progress
 from advent_dist.training.progress import Progress
+from advent_dist.training.rank import Latest
 from cluster.aside import Aside
 from cluster.logs import run_label
 from cluster.metrics import CHECKPOINT_TIME, RayMetrics
@@ -59,7 +61,18 @@ class Recorder:
         self._gauges = RayMetrics(run_label(experiment))
         self._aside = Aside()
 
-    def begin(self, latest: Path | None) -> None:
+    def begun(self, latest: Latest) -> Latest:
+        """The same latest checkpoint, to which the record is put back when it is known."""
+
+        @contextmanager
+        def known() -> Iterator[Path | None]:
+            with latest() as folder:
+                self._begin(folder)
+                yield folder
+
+        return known
+
+    def _begin(self, latest: Path | None) -> None:
         """Put the record back to the checkpoint from where the run goes on; None starts it."""
         if not self._world.is_main:
             return

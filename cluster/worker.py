@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import torch
 from advent_dist.config.override import from_json
 from advent_dist.errors import DivergedError
 from advent_dist.parallel.world import World
-from advent_dist.runs.folder import checkpoint_name
+from advent_dist.runs.folder import RunFolder
 from advent_dist.training.progress import Progress
 from advent_dist.training.rank import train_rank
 from cluster.logs import log_as
@@ -54,37 +52,20 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
         ends = any(world.gather(world.is_main and observer.is_to_end()))
         return preemption() or ends
 
-    recorder = Recorder(experiment, world, observer, _report_to_ray)
-    with _latest_checkpoint() as latest:
-        recorder.begin(latest)
-        first_step = observer.steps if world.is_main else None
-        try:
-            progress = train_rank(experiment, world, recorder, latest, first_step, notice)
-        except DivergedError as error:
-            return {"diverged": str(error)}
-        finally:
-            recorder.close()
-    return progress.to_json()
+    checkpoints = RunFolder.of(experiment).checkpoint_store(experiment, world)
 
-
-@contextmanager
-def _latest_checkpoint() -> Iterator[Path | None]:
-    """The run's latest checkpoint as a local folder, if it has one."""
-    latest = ray.train.get_checkpoint()
-    if latest is None:
-        yield None
-        return
-    with latest.as_directory() as folder:
-        yield Path(folder)
-
-
-def _report_to_ray(row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> None:
-    if checkpoint is None:
+    def store(row: dict[str, Any], part: Path | None, progress: Progress) -> None:
+        checkpoints(row, part, progress)
+        # Ray Train hears of the metrics only: what it writes to object storage it does not check.
         ray.train.report(row)
-        return
-    ray.train.report(
-        row,
-        checkpoint=ray.train.Checkpoint.from_directory(checkpoint),
-        checkpoint_dir_name=checkpoint_name(row["step"]),
-        delete_local_checkpoint_after_upload=True,
-    )
+
+    recorder = Recorder(experiment, world, observer, store)
+    latest = recorder.begun(checkpoints.latest)
+    first_step = observer.steps if world.is_main else None
+    try:
+        progress = train_rank(experiment, world, recorder, latest, first_step, notice)
+    except DivergedError as error:
+        return {"diverged": str(error)}
+    finally:
+        recorder.close()
+    return progress.to_json()

@@ -9,18 +9,15 @@ from advent_dist.training.progress import Progress
 from advent_dist.training.rank import train_rank
 from cluster.logs import log_as
 from cluster.recorder import Observer, Recorder
-from tune.checkpoints import CheckpointStore
 
 
 def train_in_process(experiment: Experiment, world: World, observer: Observer) -> Progress:
     """Train one rank from its run folder's latest checkpoint, or from scratch. Collective."""
     log_as(experiment, world)
-    store = CheckpointStore(RunFolder.of(experiment), world)
+    store = RunFolder.of(experiment).checkpoint_store(experiment, world)
     recorder = Recorder(experiment, world, observer, store)
     try:
-        with store.latest() as latest:
-            recorder.begin(latest)
-            first_step = observer.steps if world.is_main else None
-            return train_rank(experiment, world, recorder, latest, first_step)
+        first_step = observer.steps if world.is_main else None
+        return train_rank(experiment, world, recorder, recorder.begun(store.latest), first_step)
     finally:
         recorder.close()

@@ -52,12 +52,14 @@ def require_inside(name: str, value: str | None) -> None:
         ConfigError: it is empty, absolute or a URL, or a part of it is `.`, `..`, too long or has
             characters that can't be printed.
     """
-    if value is None:
-        return
-    parts = value.split("/")
-    plain = not {"", ".", ".."} & set(parts) and value.isprintable() and "\\" not in value
-    short = all(len(part.encode()) <= _LONGEST_NAME for part in parts)
-    require(plain and short, name, value, _NAMES)
+    require(value is None or is_inside(value), name, value, _NAMES)
+
+
+def is_inside(name: str) -> bool:
+    """Whether a path is relative and stays inside of the folder that it is relative to."""
+    parts = name.split("/")
+    plain = not {"", ".", ".."} & set(parts) and name.isprintable() and "\\" not in name
+    return plain and all(len(part.encode()) <= _LONGEST_NAME for part in parts)
 
 
 def require_size(name: str, size: Size | None) -> None:

@@ -37,10 +37,18 @@ class RunConfig:
     checkpoint_every: int = 2000
     """Optimiser steps between two checkpoints; the last step and each new best are always kept."""
 
+    keep_checkpoints: int = 2
+    """So many of the latest checkpoints are kept, and the best one: a damaged one falls back to the
+    one before."""
+
     def __post_init__(self) -> None:
         for name in ("steps", "report_every", "evaluate_every", "checkpoint_every"):
             value = getattr(self, name)
             require(value >= 1, f"run.{name}", value, "must be at least 1 step")
+        kept = self.keep_checkpoints
+        require(
+            kept >= 1, "run.keep_checkpoints", kept, "the latest one is always kept; at least 1"
+        )
         batch = self.global_batch_size
         require(batch is None or batch >= 1, "run.global_batch_size", batch, "at least 1 image")
         require_no_secret("run.storage", self.storage)

@@ -11,6 +11,7 @@ import copy
 import itertools
 import os
 import random
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -109,6 +110,19 @@ class Folder:
             ),
         )
 
+    def upload(self, name: str, file: Path) -> None:
+        """Write the file `name` from a local one, of any size; readers see all of it or nothing."""
+        self._attempt(
+            name,
+            lambda files, path: (
+                _write_local(Path(path), file) if self.is_local else files.put_file(str(file), path)
+            ),
+        )
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of every file in the folder and in those in it, by its relative path."""
+        return self._attempt("", _sizes)
+
     def exists(self, name: str) -> bool:
         """Whether there is a file `name`."""
         return name in self.list()
@@ -202,6 +216,19 @@ def _list(files: Any, path: str, kind: str) -> list[str]:
     return sorted(one["name"].rsplit("/", 1)[-1] for one in found if one["type"] == kind)
 
 
+def _sizes(files: Any, path: str) -> dict[str, int]:
+    try:
+        found = files.find(path, detail=True)
+    except FileNotFoundError:
+        return {}
+    inside = f"{path.rstrip('/')}/"
+    return {
+        name.removeprefix(inside): int(one["size"])
+        for name, one in found.items()
+        if name.startswith(inside)
+    }
+
+
 def _walk(files: Any, path: str) -> list[str]:
     try:
         found = list(_walk_local(path)) if "file" in files.protocol else files.find(path)
@@ -234,12 +261,16 @@ def _walk_local(top: str) -> Iterator[str]:
         yield from (os.path.join(folder, file) for file in files)
 
 
-def _write_local(path: Path, data: bytes) -> None:
+def _write_local(path: Path, data: bytes | Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            if isinstance(data, Path):
+                with data.open("rb") as source:
+                    shutil.copyfileobj(source, file)
+            else:
+                file.write(data)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

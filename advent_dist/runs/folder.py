@@ -4,7 +4,7 @@ config.json      the resolved config; `advent-dist train --config` runs it again
 metrics.jsonl    one JSON object a report
 summary.json     last and best evaluation, and where their checkpoints are
 tensorboard/     the same metrics as event files
-checkpoints/     step_000100/ ..., written by Ray Train
+checkpoints/     step_000100/ ..., see `checkpoints.py`
 panels/          evaluation images with what the run makes of them, for the report
 report.html      curves, per-class table, pictures
 claim-*.json     who is using the folder, as long as somebody is; see `claim.py`
@@ -28,6 +28,8 @@ from advent_dist.data.store import Folder, open_folder, own_storage
 from advent_dist.errors import CheckpointError, ConfigError, DataError, MissingError
 from advent_dist.experiments.environment import experiment_in
 from advent_dist.json_text import json_object
+from advent_dist.parallel.world import World
+from advent_dist.runs.checkpoints import CheckpointStore, checkpoint_name
 from advent_dist.training.checkpoint import WEIGHTS_FILE, require_same
 from advent_dist.training.progress import Progress
 
@@ -39,12 +41,14 @@ CHECKPOINTS = "checkpoints"
 SWEEP_FILE = "sweep.json"
 """Of a sweep's folder, which is no run's."""
 
+_RAYS_LIST = "checkpoint_manager_snapshot.json"
+
 _OF_SWEEPS = ("trials", "final")
 """Folders in a sweep's that hold run folders."""
 
 _FILES = (CONFIG_FILE, METRICS_FILE, SUMMARY_FILE, REPORT_FILE)
 _FOLDERS = {
-    # Of Ray Train: its list of checkpoints, and what it tries a storage with.
+    # Of Ray Train: its list of checkpoints, and what it tries a storage with. kept.json is of old.
     CHECKPOINTS: re.compile(
         r"step_\d{6,}/|kept\.json|checkpoint_manager_snapshot\.json|\.validate.*"
     ),
@@ -87,11 +91,6 @@ def _is_config(text: bytes) -> bool:
         return False
 
 
-def checkpoint_name(step: int) -> str:
-    """Folder name of the checkpoint at a step."""
-    return f"step_{step:06d}"
-
-
 class RunFolder:
     """One run's folder."""
 
@@ -103,6 +102,11 @@ class RunFolder:
     def url(self) -> str:
         """Path or URL."""
         return self.folder.url
+
+    def checkpoint_store(self, experiment: Experiment, world: World) -> CheckpointStore:
+        """What keeps the run's checkpoints, on a rank of it."""
+        folder = self.folder.inside(CHECKPOINTS)
+        return CheckpointStore(folder, world, experiment.run.keep_checkpoints)
 
     @property
     def sweep(self) -> Folder | None:
@@ -183,6 +187,10 @@ class RunFolder:
         # Before the config is replaced: what the checkpoints were made with must stay known.
         self.check(experiment, call)
         self.folder.write(CONFIG_FILE, to_json(experiment).encode())
+        # Ray would go by a list of its own, in runs that were made when it kept the checkpoints.
+        checkpoints = self.folder.inside(CHECKPOINTS)
+        if _RAYS_LIST in checkpoints.list():
+            checkpoints.remove(_RAYS_LIST)
 
     def belongings(self) -> list[str]:
         """What the run here wrote: files, and folders with a / at the end, relative to this one."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,12 +11,12 @@ from typing import Any, Literal
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import MissingError
 from advent_dist.json_text import json_object
+from advent_dist.runs.checkpoints import checkpoint_name, steps_of
 from advent_dist.runs.folder import (
     CHECKPOINTS,
     CONFIG_FILE,
     METRICS_FILE,
     SUMMARY_FILE,
-    checkpoint_name,
 )
 from advent_dist.training.checkpoint import RUN_FILE
 
@@ -112,9 +111,7 @@ def _status(run: Folder, name: str, stale_after_s: float) -> RunStatus:
 def _latest_checkpoint(run: Folder) -> tuple[int | None, float | None]:
     """Step and age in seconds of the latest checkpoint that is whole."""
     checkpoints = run.inside(CHECKPOINTS)
-    found = (re.fullmatch(r"step_(\d+)", name) for name in checkpoints.folders())
-    # By number: as a text, a step of seven digits comes before one of six.
-    for step in sorted((int(name[1]) for name in found if name), reverse=True):
+    for step in steps_of(checkpoints):
         # Its list of files is written last; and the run may delete it while one looks.
         with suppress(MissingError):
             return step, _age_s(checkpoints, f"{checkpoint_name(step)}/{RUN_FILE}")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +24,21 @@ from advent_dist.training.global_batch import for_ranks, global_batch_size
 from advent_dist.training.intake import Intake
 from advent_dist.training.loop import Report, train
 from advent_dist.training.progress import Progress
+from advent_dist.training.scratch import disk_full_is_said, new_folder, remove_leftovers
 from advent_dist.types import DomainBatch
 
 _log = logging.getLogger(__name__)
+
+
+Latest = Callable[[], AbstractContextManager[Path | None]]
+"""Opens the latest checkpoint as a folder of this machine; None if there is none. Collective."""
 
 
 def train_rank(
     experiment: Experiment,
     world: World,
     report: Report,
-    latest: Path | None = None,
+    latest: Latest = nullcontext,
     on_first_step: Callable[[], None] | None = None,
     notice: Callable[[], bool] = bool,
 ) -> Progress:
@@ -44,7 +48,7 @@ def train_rank(
         experiment: The whole config.
         world: This rank.
         report: Takes rows and this rank's parts of checkpoints.
-        latest: Folder of the checkpoint to go on from.
+        latest: Opens the folder of the checkpoint to go on from, for as long as it is read.
         on_first_step: Called once, when the first micro-batch has been trained on.
         notice: See `loop.train`.
 
@@ -61,12 +65,14 @@ def train_rank(
         world.size,
         experiment.engine.gradient_accumulation_steps,
     )
+    remove_leftovers()
     method = build_method(experiment, world, _source_prior(experiment))
     progress, streams = Progress(), None
-    if latest is not None:
-        progress, streams = checkpoint.restore(
-            latest, experiment=experiment, world=world, engines=method.engines
-        )
+    with latest() as folder:
+        if folder is not None:
+            progress, streams = checkpoint.restore(
+                folder, experiment=experiment, world=world, engines=method.engines
+            )
     loader = TrainingLoader(
         data, rank=world.rank, world_size=world.size, seed=experiment.run.seed, state=streams
     )
@@ -105,8 +111,8 @@ def _saver(
     """A function that writes this rank's part of a checkpoint into a new folder. Collective."""
 
     def save(progress: Progress) -> Path:
-        folder = Path(tempfile.mkdtemp(prefix="advent-dist-checkpoint-"))
-        with _removed_on_error(folder):
+        folder = new_folder()
+        with _removed_on_error(folder), disk_full_is_said(folder):
             checkpoint.save(
                 folder,
                 experiment=experiment,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def _train(
             shutil.rmtree(checkpoint)
 
     experiment = tiny_run(root, "unused", **changes)
-    train_rank(experiment, world, report, Path(latest) if latest else None)
+    train_rank(experiment, world, report, lambda: nullcontext(latest and Path(latest)))
     return rows
 
 

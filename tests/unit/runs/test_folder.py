@@ -12,7 +12,8 @@ from advent_dist.config import Call, Experiment
 from advent_dist.config.override import override, to_json
 from advent_dist.data.store import open_folder
 from advent_dist.errors import CheckpointError, ConfigError
-from advent_dist.runs.folder import RunFolder, checkpoint_name, experiment_of_run
+from advent_dist.runs.checkpoints import checkpoint_name
+from advent_dist.runs.folder import RunFolder, experiment_of_run
 from advent_dist.training.progress import Progress, Scores
 from tests.helpers import tiny_experiment
 

@@ -13,7 +13,8 @@ from advent_dist import cli
 from advent_dist.commands.status import age
 from advent_dist.config import Call
 from advent_dist.errors import DataError
-from advent_dist.runs.folder import RunFolder, checkpoint_name
+from advent_dist.runs.checkpoints import checkpoint_name
+from advent_dist.runs.folder import RunFolder
 from advent_dist.runs.status import find_runs
 from advent_dist.training.progress import Progress, Scores
 from tests.helpers import tiny_run

@@ -13,7 +13,8 @@ from advent_dist.config import Call
 from advent_dist.config.override import override
 from advent_dist.errors import CheckpointError, ConfigError
 from advent_dist.models.segmenter import Segmenter, build_segmenter
-from advent_dist.runs.folder import RunFolder, checkpoint_name
+from advent_dist.runs.checkpoints import checkpoint_name
+from advent_dist.runs.folder import RunFolder
 from advent_dist.runs.trained import load_run, load_runs
 from advent_dist.training.progress import Progress, Scores
 from tests.helpers import tiny_experiment

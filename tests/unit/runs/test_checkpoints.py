@@ -1,0 +1,232 @@
+"""A checkpoint is whole, or as good as not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advent_dist.data.store import Folder, open_folder
+from advent_dist.errors import CheckpointError, DataError, UnavailableError
+from advent_dist.parallel.world import World
+from advent_dist.runs.checkpoints import CheckpointStore, checkpoint_name, files_of, steps_of
+from advent_dist.runs.restored import on_this_disk
+from advent_dist.training.progress import Progress, Scores
+from advent_dist.training.scratch import new_folder, remove_leftovers
+
+
+@pytest.fixture(params=["disk", "memory"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
+    place = str(tmp_path) if request.param == "disk" else f"memory:/{tmp_path}"
+    return open_folder(f"{place}/run/checkpoints")
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    return place
+
+
+def _part(files: dict[str, bytes] | None = None) -> Path:
+    """One rank's part of a checkpoint, as `checkpoint.save` leaves it."""
+    part = new_folder()
+    files = files or {"engines/segmenter/00000.safetensors": b"weights", "rank.pt": b"r"}
+    for name, data in files.items():
+        (part / name).parent.mkdir(parents=True, exist_ok=True)
+        (part / name).write_bytes(data)
+    listed = {name: len(data) for name, data in files.items()}
+    (part / "run.json").write_text(json.dumps({"files": listed}))
+    return part
+
+
+def _store(folder: Folder, step: int, best: int | None = None, keep: int = 2, **more: Any) -> None:
+    scores = Scores(step=best, target={"miou": 1.0}) if best is not None else None
+    progress = Progress(step=step, last=scores, best=scores)
+    CheckpointStore(folder, World(), keep)({}, _part(**more), progress)
+
+
+def _latest(folder: Folder) -> dict[str, bytes] | None:
+    with CheckpointStore(folder, World(), 2).latest() as found:
+        if found is None:
+            return None
+        return {
+            path.relative_to(found).as_posix(): path.read_bytes()
+            for path in found.rglob("*")
+            if path.is_file()
+        }
+
+
+def test_what_was_stored_comes_back(folder: Folder, temporary: Path) -> None:
+    assert _latest(folder) is None
+    _store(folder, 4)
+    found = _latest(folder)
+    assert found is not None
+    assert found["engines/segmenter/00000.safetensors"] == b"weights"
+    assert set(found) == {"engines/segmenter/00000.safetensors", "rank.pt", "run.json"}
+    assert list(temporary.iterdir()) == [], "neither the part nor the copy stays"
+
+
+def test_the_latest_two_and_the_best_are_kept(folder: Folder) -> None:
+    for step in (2, 4, 6, 8):
+        _store(folder, step, best=2)
+    assert steps_of(folder) == [8, 6, 2]
+    _store(folder, 10, best=10)
+    assert steps_of(folder) == [10, 8]
+    _store(folder, 12, best=10, keep=1)
+    assert steps_of(folder) == [12, 10]
+
+
+@pytest.mark.parametrize("fails", ["upload", "write"])
+def test_what_can_not_be_stored_costs_nothing_that_is_there(
+    folder: Folder, fails: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _store(folder, 2)
+
+    def down(*_: Any) -> None:
+        raise UnavailableError("503")
+
+    monkeypatch.setattr(Folder, fails, down)
+    with pytest.raises(UnavailableError):
+        _store(folder, 4)
+    monkeypatch.undo()
+    assert folder.inside(checkpoint_name(4)).exists("run.json") is False
+    assert _latest(folder) is not None
+    assert _latest(folder) == _latest(folder)
+    _store(folder, 4)
+    assert steps_of(folder) == [4, 2]
+
+
+def test_storage_that_loses_a_file_without_a_word_is_found_out(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _store(folder, 2)
+    real = Folder.upload
+
+    def lossy(self: Folder, name: str, file: Path) -> None:
+        if "segmenter" not in name:
+            real(self, name, file)
+
+    monkeypatch.setattr(Folder, "upload", lossy)
+    with pytest.raises(
+        CheckpointError, match=r"step_000004 is no whole checkpoint: engines/.* is missing"
+    ):
+        _store(folder, 4)
+    assert folder.inside(checkpoint_name(4)).exists("run.json") is False
+    assert folder.inside(checkpoint_name(2)).exists("run.json") is True
+
+
+def test_leftovers_of_an_attempt_that_was_cut_off_are_cleared(folder: Folder) -> None:
+    """Of more ranks, say."""
+    folder.write("step_000004/rank_00007.pt", b"old")
+    folder.write("step_000004/engines/segmenter/00007.safetensors", b"old")
+    _store(folder, 4)
+    found = _latest(folder)
+    assert found is not None
+    assert set(found) == {"engines/segmenter/00000.safetensors", "rank.pt", "run.json"}
+
+
+def _cut(folder: Folder) -> None:
+    folder.write("step_000004/engines/segmenter/00000.safetensors", b"wei")
+
+
+def _unlisted(folder: Folder) -> None:
+    folder.inside("step_000004").remove("run.json")
+
+
+def _lost(folder: Folder) -> None:
+    folder.inside("step_000004/engines/segmenter").remove("00000.safetensors")
+
+
+def _garbage(folder: Folder) -> None:
+    folder.write("step_000004/run.json", b"{")
+
+
+@pytest.mark.parametrize("damage", [_cut, _unlisted, _lost, _garbage])
+def test_a_damaged_one_falls_back_to_the_one_before(
+    folder: Folder, damage: Callable[[Folder], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    _store(folder, 2, files={"old": b"2"})
+    _store(folder, 4)
+    damage(folder)
+    found = _latest(folder)
+    assert found is not None
+    assert found["old"] == b"2"
+    assert "going on from step 2, since " in caplog.text
+    assert "step_000004 is no whole checkpoint" in caplog.text
+
+
+def test_where_all_are_damaged_nothing_is_begun_anew_in_silence(folder: Folder) -> None:
+    _store(folder, 4)
+    _lost(folder)
+    with pytest.raises(CheckpointError, match=r"holds no whole checkpoint .* --overwrite"):
+        _latest(folder)
+
+
+def test_a_run_that_was_cut_off_in_its_first_one_begins_anew(folder: Folder) -> None:
+    _store(folder, 4)
+    _unlisted(folder)
+    assert _latest(folder) is None
+
+
+@pytest.mark.parametrize("files", [{"../../escaped": 1}, {"/tmp/x": 1}, {"": 1}, ["a"], None, 3])
+def test_a_list_of_files_that_leads_elsewhere_is_refused(folder: Folder, files: object) -> None:
+    folder.write("step_000004/run.json", json.dumps({"files": files}).encode())
+    with pytest.raises(CheckpointError, match=r"lists no files of a checkpoint"):
+        files_of(folder.inside("step_000004"))
+
+
+def test_one_copy_a_machine(temporary: Path) -> None:
+    folder = open_folder(f"memory:/{temporary}/once")
+    folder.write("a", b"first")
+    with on_this_disk(folder, ["a"]) as one:
+        folder.write("a", b"second")
+        with on_this_disk(folder, ["a"]) as other:
+            assert (other / "a").read_bytes() == b"first"
+        assert (one / "a").read_bytes() == b"first", "still there for the one that reads it"
+    assert list(temporary.iterdir()) == []
+    with on_this_disk(folder, ["a"]) as one:
+        assert (one / "a").read_bytes() == b"second"
+
+
+def test_a_full_disk_is_one_message(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> None:
+    folder = open_folder(f"memory:/{temporary}/full")
+    folder.write("a", b"1")
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with (
+        pytest.raises(DataError, match=r"the disk is full .* TMPDIR"),
+        on_this_disk(folder, ["a"]),
+    ):
+        pytest.fail("there is nothing to read")
+
+
+def test_what_killed_processes_left_is_deleted(temporary: Path) -> None:
+    program = (
+        "import os, signal, tempfile; from advent_dist.training.scratch import *; "
+        f"tempfile.tempdir = {str(temporary)!r}; "
+        "print(new_folder(), shared_folder('ab')); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert killed.returncode == -9
+    mine, alive = temporary / "advent-dist-notes", new_folder()
+    mine.mkdir()
+    folder = open_folder(f"memory:/{temporary}/left")
+    folder.write("a", b"1")
+    with on_this_disk(folder, ["a"]) as read:
+        remove_leftovers()
+        assert set(temporary.iterdir()) == {mine, alive, read.parent}
+    os.rmdir(alive)
