@@ -10,25 +10,19 @@ withdraws and tries again a moment later; who sees that another one holds is ref
 
 from __future__ import annotations
 
-import getpass
 import json
 import logging
-import os
 import random
 import signal
-import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
-from pathlib import Path
-from typing import Literal
+from dataclasses import asdict, replace
 
 from advent_dist.data.store import Folder
 from advent_dist.errors import ConfigError, DataError, MissingError
+from advent_dist.runs.claimant import Claimant, this_process
 
 PREFIX = "claim-"
 
@@ -42,48 +36,6 @@ _LETS_GO_WITHIN_S = 180.0
 """How long a command that is told to end may take: it saves a checkpoint first."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claimant:
-    """A command that wants a folder, or has it."""
-
-    id: str
-    """Of this claim: random."""
-
-    user: str
-    """Name of who started it."""
-
-    host: str
-    """Name of the machine."""
-
-    pid: int
-    """Process on it."""
-
-    machine: str
-    """The boot of the machine and the namespace that `pid` counts in."""
-
-    started: str
-    """When the process started, in the machine's own count."""
-
-    since: float
-    """Unix seconds."""
-
-    state: Literal["asks", "holds"]
-    """Whether the folder is its own."""
-
-    force: bool
-    """Whether it takes the folder from who holds it."""
-
-    def __str__(self) -> str:
-        """As messages name it."""
-        at = datetime.fromtimestamp(self.since, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-        return f"process {self.pid} of {self.user} on {self.host} since {at}"
-
-    @property
-    def has_died(self) -> bool:
-        """Whether it is known to be gone, which can be told of this very machine's processes."""
-        return self.machine == _machine() and self.started != _start_of(self.pid)
 
 
 def check_unclaimed(folder: Folder) -> None:
@@ -142,17 +94,7 @@ class _Claim:
 
     def __init__(self, folder: Folder, *, force: bool) -> None:
         self._folder = folder
-        self._me = Claimant(
-            id=uuid.uuid4().hex,
-            user=_user(),
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            machine=_machine(),
-            started=_start_of(os.getpid()),
-            since=time.time(),
-            state="asks",
-            force=force,
-        )
+        self._me = this_process(force=force)
         self._outlived: set[str] = set()
         self.taken_by: Claimant | None = None
 
@@ -274,28 +216,3 @@ def _end() -> None:
     main = threading.main_thread().ident
     assert main is not None, "the main thread has started"
     signal.pthread_kill(main, signal.SIGTERM)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return str(os.getuid())
-
-
-def _machine() -> str:
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.stat('/proc/self/ns/pid').st_ino}"
-    except OSError:
-        return uuid.uuid4().hex  # none that any process is known to be of
-
-
-def _start_of(pid: int) -> str:
-    """When a process of this machine started, in ticks since the boot; empty if there is none."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
-    # The second field, the program's name in parentheses, may hold spaces; the start is the 22nd.
-    return stat.rpartition(")")[2].split()[19]

@@ -1,13 +1,16 @@
-"""What a manifest tells of its labels."""
+"""What a manifest tells of its labels, and what it may not tell."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from advent_dist.data.manifest import Manifest, lacking
+from advent_dist.errors import DataError
 from tests.shard_helpers import examples, write_shards
 
 
@@ -42,3 +45,43 @@ def test_nothing_is_known_without_labels_or_counts(manifest: Manifest, tmp_path:
     for unknown in (unlabelled, replace(manifest, class_histogram=())):
         assert not unknown.is_void
         assert lacking(unknown, "here") is None
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("shards", 0, "name"), "../../escaped.tar"),
+        (("shards", 0, "name"), "/etc/passwd"),
+        (("shards", 0, "name"), ".."),
+        (("shards", 0, "name"), "a\nb"),
+        (("shards", 0, "name"), ""),
+        (("shards", 0, "sha256"), "../../../../escaped"),
+        (("shards", 0, "sha256"), "A" * 64),
+        (("shards", 0, "num_samples"), -1),
+        (("shards", 0, "blocks", 0, "offset"), "far"),
+        (("shards", 0, "blocks", 0, "crc32"), 2**32),
+        (("shards", 0, "blocks"), 3),
+        (("palette", 0), [256, 0, 0]),
+        (("palette",), []),
+        (("class_histogram",), [1, 2]),
+        (("class_histogram", 0), -5),
+        (("class_names",), None),
+        (("labelled",), "perhaps"),
+        (("format",), 2),
+        (("shards",), {}),
+    ],
+)
+def test_a_field_that_can_not_be_is_named(
+    tmp_path: Path, place: tuple[str | int, ...], value: object
+) -> None:
+    """What a manifest of a stranger could lead to: other files, other memory."""
+    write_shards(str(tmp_path), examples(3))
+    tree = json.loads((tmp_path / "manifest.json").read_text())
+    inside: Any = tree
+    for step in place[:-1]:
+        inside = inside[step]
+    inside[place[-1]] = value
+    with pytest.raises(
+        DataError, match=rf"^/shards/manifest.json.*{place[0]}.*build the sh"
+    ):
+        Manifest.from_json(json.dumps(tree), "/shards/manifest.json")

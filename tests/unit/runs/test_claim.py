@@ -18,7 +18,8 @@ import pytest
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import ConfigError, UnavailableError
 from advent_dist.runs import claim
-from advent_dist.runs.claim import PREFIX, Claimant, check_unclaimed, claimed
+from advent_dist.runs.claim import PREFIX, check_unclaimed, claimed
+from advent_dist.runs.claimant import Claimant
 from tests.waiting import wait_until
 
 
