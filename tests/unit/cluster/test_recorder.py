@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ def _recorder(tmp_path: Path, **changes: Any) -> tuple[Recorder, RunFolder]:
     experiment = tiny_run("data", str(tmp_path), **changes)
     # No board: each row raises an AttributeError there.
     recorder = Recorder(experiment, World(), BoardObserver(board=None), _stored)
-    recorder.begin(None)
+    with recorder.begun(nullcontext)() as latest:
+        assert latest is None
     return recorder, RunFolder.of(experiment)
 
 
