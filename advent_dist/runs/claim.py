@@ -5,7 +5,9 @@
 Object storage has no locks, and not all of it can create a file only where there is none. It does
 show a file to everybody once it is written. So whoever wants the folder first writes that it asks,
 then looks: of two that ask at once at least one sees the other. Who sees that another one asks
-withdraws and tries again a moment later; who sees that another one holds is refused.
+withdraws and tries again a moment later; who sees that another one holds is refused, once that one
+is known to live: its process is there on this machine, or it renews its claim. So a command that
+was killed with its machine keeps nobody out for longer than a minute.
 """
 
 from __future__ import annotations
@@ -39,17 +41,16 @@ _log = logging.getLogger(__name__)
 
 
 def check_unclaimed(folder: Folder) -> None:
-    """Refuse a folder that somebody else is using; nothing is written.
+    """Refuse a folder that another process of this machine is using; nothing is written.
+
+    Whether one of another machine still lives is seen by waiting only: `claimed` does.
 
     Raises:
         ConfigError: it is in use; says by whom and since when.
         DataError: the folder can't be read.
     """
-    now = time.time()
-    for claimant, renewed_at in _claims(folder):
-        # The storage's own clock is not known without writing: one far from this is not judged by.
-        fresh = abs(now - renewed_at) < FRESH_S
-        if claimant.state == "holds" and fresh and not claimant.has_died:
+    for claimant, _ in _claims(folder):
+        if claimant.state == "holds" and claimant.is_here and not claimant.has_died:
             raise _in_use(folder, claimant)
 
 
@@ -95,6 +96,8 @@ class _Claim:
     def __init__(self, folder: Folder, *, force: bool) -> None:
         self._folder = folder
         self._me = this_process(force=force)
+        self._seen: dict[str, float] = {}
+        self._renewed: set[str] = set()
         self._outlived: set[str] = set()
         self.taken_by: Claimant | None = None
 
@@ -111,17 +114,18 @@ class _Claim:
         deadline, told = time.monotonic() + _LETS_GO_WITHIN_S, False
         while others := self._others():
             holders = [one for one in others if one.state == "holds"]
-            if holders and not self._me.force:
-                raise _in_use(self._folder, holders[0])
+            alive = [one for one in holders if one.is_here or one.id in self._renewed]
+            if alive and not self._me.force:
+                raise _in_use(self._folder, alive[0])
             if time.monotonic() > deadline:
                 raise ConfigError(
                     f"{self._folder.url}: {others[0]} was told to end and does not; end it by hand"
                 )
             if holders:
                 if not told:
-                    _log.warning("waiting for %s to end", holders[0])
+                    _log.warning("waiting for %s to end, or to be known as gone", holders[0])
                 told = True
-                time.sleep(1)
+                time.sleep(min(1.0, BEAT_S))
             else:
                 self.release()
                 time.sleep(random.uniform(0.2, 1.5))
@@ -141,6 +145,8 @@ class _Claim:
                 continue
             if now - renewed_at > FRESH_S or one.has_died:
                 self._outlived.add(one.id)
+            if renewed_at > self._seen.setdefault(one.id, renewed_at):
+                self._renewed.add(one.id)
             if one.id not in self._outlived:
                 others.append(one)
         return others

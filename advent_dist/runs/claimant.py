@@ -50,9 +50,14 @@ class Claimant:
         return f"process {self.pid} of {self.user} on {self.host} since {at}"
 
     @property
+    def is_here(self) -> bool:
+        """Whether it is, or was, a process of this very machine."""
+        return self.machine == _machine()
+
+    @property
     def has_died(self) -> bool:
         """Whether it is known to be gone, which can be told of this very machine's processes."""
-        return self.machine == _machine() and self.started != _start_of(self.pid)
+        return self.is_here and self.started != _start_of(self.pid)
 
 
 def this_process(*, force: bool) -> Claimant:

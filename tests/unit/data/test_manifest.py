@@ -81,7 +81,5 @@ def test_a_field_that_can_not_be_is_named(
     for step in place[:-1]:
         inside = inside[step]
     inside[place[-1]] = value
-    with pytest.raises(
-        DataError, match=rf"^/shards/manifest.json.*{place[0]}.*build the sh"
-    ):
+    with pytest.raises(DataError, match=rf"^/shards/manifest.json.*{place[0]}.*build the sh"):
         Manifest.from_json(json.dumps(tree), "/shards/manifest.json")

@@ -73,14 +73,40 @@ def test_a_failure_gives_the_folder_back(folder: Folder) -> None:
     assert folder.list() == []
 
 
-def test_who_comes_second_is_told_who_is_there(folder: Folder) -> None:
+@pytest.fixture
+def renewing(folder: Folder) -> Iterator[None]:
+    """Somebody on another machine, who lives."""
     _write(folder, _claimant())
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(0.2):
+            _write(folder, _claimant())
+
+    thread = threading.Thread(target=renew)
+    thread.start()
+    yield
+    done.set()
+    thread.join()
+
+
+@pytest.mark.usefixtures("renewing")
+def test_who_comes_second_is_told_who_is_there(folder: Folder) -> None:
     message = "in use by process 4711 of ada on node7 since 2027-01-15 08:00:00 UTC; .*--force"
     with pytest.raises(ConfigError, match=message), claimed(folder):
         pytest.fail("two at once")
-    with pytest.raises(ConfigError, match=message):
-        check_unclaimed(folder)
     assert _claims(folder) == [f"{PREFIX}{'a' * 32}.json"], "who was refused leaves nothing"
+
+
+def test_who_was_killed_with_another_machine_keeps_nobody_out_for_long(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claim, "FRESH_S", 1.5)
+    monkeypatch.setattr(claim, "BEAT_S", 0.1)
+    _write(folder, _claimant())
+    check_unclaimed(folder)
+    with claimed(folder):
+        assert len(_claims(folder)) == 1
 
 
 def test_a_claim_that_was_not_renewed_is_nobodys(tmp_path: Path) -> None:
