@@ -24,14 +24,22 @@ def why_unreachable(address: str) -> str:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
         return ""
+    reason = why_no_connection(host.strip("[]"), int(port))
+    # Every port of Ray that takes connections speaks gRPC.
+    if reason or os.environ.get("RAY_USE_TLS") == "1":
+        return reason
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_TIMEOUT_S).close()
-        # Every port of Ray that takes connections speaks gRPC.
-        if os.environ.get("RAY_USE_TLS") != "1":
-            with grpc.insecure_channel(f"{host}:{port}", _NO_PROXY) as channel:
-                grpc.channel_ready_future(channel).result(timeout=_TIMEOUT_S)
-    except OSError as error:
-        return error.strerror or str(error)
+        with grpc.insecure_channel(f"{host}:{port}", _NO_PROXY) as channel:
+            grpc.channel_ready_future(channel).result(timeout=_TIMEOUT_S)
     except grpc.FutureTimeoutError:
         return "who answers there is not Ray"
+    return ""
+
+
+def why_no_connection(host: str, port: int) -> str:
+    """Why nobody takes connections at a port, or nothing."""
+    try:
+        socket.create_connection((host, port), timeout=_TIMEOUT_S).close()
+    except OSError as error:
+        return error.strerror or str(error)
     return ""

@@ -33,16 +33,18 @@ class Ending:
         self._board = board
         self._number: int | None = None
         self._timer: threading.Timer | None = None
+        self._is_aborted = False
         self.controller: Any = None
         """Ray Train's actor that runs the workers, once there is one."""
 
     def __call__(self, number: int, _: object) -> None:
         """A signal's handler."""
-        if self._number is not None or not self._ask():
-            self._number = self._number or number
+        first, self._number = self._number is None, self._number or number
+        if not first or not self._ask():
             self._end_now()
             return
-        self._number = number
+        if self._is_aborted:
+            return  # by a second one, while the board was asked
         sys.stderr.write("\n-- saving a checkpoint before the end; once more ends it now\n")
         self._timer = threading.Timer(GRACE_S, self._abort)
         self._timer.daemon = True
@@ -62,8 +64,9 @@ class Ending:
 
     def _abort(self) -> None:
         # The controller ends itself with its workers, so that its answer always is an error.
+        self._is_aborted = True
         with suppress(RayError):
-            ray.get(self.controller.abort.remote())
+            ray.get(self.controller.abort.remote(), timeout=_ANSWERS_WITHIN_S)
 
     def close(self) -> None:
         """The run is over before its last step.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from advent_dist.config.override import override, to_json
 from advent_dist.data.store import Folder, impatient
 from advent_dist.errors import ConfigError, DivergedError
 from advent_dist.runs.claim import check_unclaimed, claimed
-from advent_dist.runs.folder import CHECKPOINTS, RunFolder
+from advent_dist.runs.folder import CHECKPOINTS, SWEEP_FILE, RunFolder
 from advent_dist.runs.preflight import check
 from advent_dist.training.global_batch import allowed_ranks
 from advent_dist.training.progress import Progress
@@ -62,14 +63,12 @@ def launch(experiment: Experiment, call: Call | None = None) -> Progress:
     glance.check(experiment, call)
     if not call.force:
         check_unclaimed(glance.folder)
-    if glance.sweep is not None:
-        check_unclaimed(glance.sweep)
     with ray_cluster(experiment.cluster):
         wait_for_workers()
         check_resources(experiment)
         check_shared(experiment)
         # Not before: what is to be overwritten is lost here.
-        with claimed(run.folder, force=call.force):
+        with _sweep_claimed(glance), claimed(glance.folder, force=call.force):
             _start(run, experiment, call)
             board = ProgressBoard.options(  # type: ignore[attr-defined]
                 scheduling_strategy=beside_the_driver()
@@ -83,6 +82,12 @@ def launch(experiment: Experiment, call: Call | None = None) -> Progress:
                 if progress.step < experiment.run.steps:
                     ending.close()
                 return progress
+
+
+def _sweep_claimed(run: RunFolder) -> AbstractContextManager[None]:
+    """A trial's folder is its sweep's as well: one of them at a time trains there."""
+    sweep = run.sweep
+    return claimed(sweep) if sweep is not None and sweep.exists(SWEEP_FILE) else nullcontext()
 
 
 def _start(run: RunFolder, experiment: Experiment, call: Call) -> None:

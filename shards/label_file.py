@@ -22,7 +22,7 @@ _LOOKED_AT = 32
 """Labels, spread evenly, that tell train ids from label ids."""
 
 _NOT_TRAIN_IDS = range(19, 255)
-_RARE_LABEL_IDS = (9, 10, 14, 15, 16, 18, 255)
+_RARE_LABEL_IDS = (9, 10, 14, 15, 16, 18)
 """Parking, rail track, guard rail, bridge, tunnel, pole group: as train ids terrain, sky, ..."""
 
 _COLOURS = dict(zip(CITYSCAPES_IDS, CITYSCAPES_19.palette, strict=True))
@@ -77,7 +77,8 @@ def require_label_ids(labels: Sequence[Path]) -> None:
     for path in labels[:: max(1, len(labels) // _LOOKED_AT)]:
         with suppress(DataError):  # which is told when this label's turn comes
             seen.update(_values(read_cityscapes_ids(path)))
-    if seen and not seen.intersection(_NOT_TRAIN_IDS) and seen.intersection(_RARE_LABEL_IDS):
+    void = {255}
+    if not (seen - void) & set(_NOT_TRAIN_IDS) and seen & set(_RARE_LABEL_IDS) and seen & {0, 2}:
         raise DataError(
             f"{labels[0].parent}: its labels hold train ids (0..18, 255), not the label ids "
             "(road = 7 ... bicycle = 33) that they are made from; use labels as they were published"

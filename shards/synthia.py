@@ -37,6 +37,8 @@ def read_classes(path: Path) -> LabelArray:
     """
     try:
         data = path.read_bytes()
+        if data[:8] != b"\x89PNG\r\n\x1a\n":
+            raise DataError(f"{path}: it is no PNG; use GT/LABELS as it was published")
         width, height = struct.unpack_from(">2I", data, _PNG_SIZE)
         check_size(width, height, str(path))
         channels = decode_image(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -23,10 +22,8 @@ from shards.dataset import Item, Reader, describe, located, shown
 from shards.encode import EncodeAll, Encoded, Encoder, encode_all
 from shards.options import BuildOptions
 from shards.progress import Finished, finished_shards, record, shard_name
+from shards.room import make_room, tidy
 from shards.tar import ShardTar
-
-_OURS = re.compile(r"\d{6}\.(tar|json)|\.(\d{6}\.(tar|json)|manifest\.json)\.\w{8}")
-"""Shards, their records, and the unfinished files that a killed build leaves in a local folder."""
 
 
 def build(
@@ -59,7 +56,8 @@ def build(
     stamps = [item.stamp for item in items]
     identity = json.dumps([what, repr(reader), options.shard_mb, *_unique_keys(items), stamps])
     build_id = hashlib.sha256(identity.encode()).hexdigest()
-    _make_room(folder, options.overwrite)  # not before the source has been found
+    # Not before the source has been found: what is overwritten is lost here.
+    make_room(folder, build_id, overwrite=options.overwrite)
     finished = _write_shards(folder, reader, items, options, encode, build_id)
     histograms = zip(*(shard.histogram for shard in finished), strict=True)
     manifest = Manifest(
@@ -72,13 +70,13 @@ def build(
         shards=tuple(shard.shard for shard in finished),
     )
     if manifest.is_void:
-        _tidy(folder, set())
+        tidy(folder, set())
         raise DataError(
             f"{folder.url}: none of the {manifest.num_samples} labels has a labelled pixel, all "
             f"are void; give labels with classes of {manifest.classes}, or build --unlabelled"
         )
     folder.write(FILE_NAME, manifest.to_json().encode())
-    _tidy(folder, {shard.name for shard in manifest.shards})
+    tidy(folder, {shard.name for shard in manifest.shards})
     return manifest
 
 
@@ -105,22 +103,6 @@ def _description(reader: Reader, options: BuildOptions) -> str:
     return " ".join(
         [describe(reader), *(f"{name}={shown(value)}" for name, value in recorded.items())]
     )
-
-
-def _make_room(folder: Folder, overwrite: bool) -> None:
-    if not folder.exists(FILE_NAME):
-        return
-    if not overwrite:
-        raise DataError(f"{folder.url} holds shards already; give another folder, or --overwrite")
-    # The manifest goes first: without it, a half-replaced folder can't be taken for a whole one.
-    folder.remove(FILE_NAME)
-    _tidy(folder, set())
-
-
-def _tidy(folder: Folder, keep: set[str]) -> None:
-    for name in folder.list():
-        if _OURS.fullmatch(name) and name not in keep:
-            folder.remove(name)
 
 
 def _ordered(items: Sequence[Item], options: BuildOptions) -> list[Item]:

@@ -6,6 +6,7 @@ Each is scored once on `data.held_out`, images that chose neither values nor che
 from __future__ import annotations
 
 import json
+import sys
 import time
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from ray.tune.search import Searcher
 
 from advent_dist.config.override import override
 from advent_dist.data.store import folder_url
-from advent_dist.runs.folder import RunFolder
+from advent_dist.runs.folder import CONFIG_FILE, RunFolder
 from tune.folder import FINAL_FILE, FINALS, SweepFolder, Trial
 from tune.metric import Metric
 from tune.observer import TrialObserver
@@ -110,11 +111,21 @@ def _is_done(final: Final, folder: SweepFolder) -> bool:
     """
     done = folder.read(FINAL_FILE, final.path)
     if done is None:
+        run = RunFolder(folder.open(final.path))
+        if run.folder.exists(CONFIG_FILE):
+            begun = run.experiment()
+            if override(begun, final.values) != begun:
+                _replace(final, folder)
         return False
     if done["values"] == json.loads(json.dumps(final.values)):
         return bool(done["state"] == "finished")
-    folder.clear_training(final.path)
+    _replace(final, folder)
     return False
+
+
+def _replace(final: Final, folder: SweepFolder) -> None:
+    sys.stderr.write(f"-- {folder.url}/{final.path} is trained anew: other values have won since\n")
+    folder.clear_training(final.path)
 
 
 class FinalCandidates(Searcher):

@@ -160,7 +160,8 @@ class SweepFolder:
 
     def clear(self) -> None:
         """Delete what the sweep here wrote, and nothing else."""
-        for path in self._trainings():
+        # Downwards: trials are known up to the first gap, so that none is forgotten half-way.
+        for path in reversed(self._trainings()):
             self.clear_training(path)
         for parent in _TRAININGS:
             self.open(parent).remove_if_empty()

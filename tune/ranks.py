@@ -9,7 +9,7 @@ from typing import Any
 
 import ray
 import ray.util
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from advent_dist.config import Experiment
@@ -17,6 +17,9 @@ from advent_dist.config.override import from_json, to_json
 from advent_dist.training.progress import Progress
 from cluster.launch import worker_environment
 from cluster.recorder import Observer
+
+_TOLD_WITHIN_S = 5.0
+"""So soon Ray knows that a process has died."""
 
 
 @ray.remote(max_restarts=0)
@@ -70,6 +73,16 @@ def score_run(run: str, which: str, folder: str) -> dict[str, Any]:
     return score([run], which, folder).to_json()
 
 
+def _raise_death(waiting: list[Any]) -> None:
+    """Raise the death of a rank, if one has died: the others may notice before Ray does."""
+    ended, _ = (
+        ray.wait(waiting, num_returns=len(waiting), timeout=_TOLD_WITHIN_S) if waiting else ([], [])
+    )
+    for one in ended:
+        with contextlib.suppress(RayTaskError):
+            ray.get(one)
+
+
 class WarmRanks:
     """As many `Rank`s as a trial has workers, in the bundles of the trial that runs this.
 
@@ -112,7 +125,11 @@ class WarmRanks:
         waiting = results
         while waiting:
             done, waiting = ray.wait(waiting)
-            ray.get(done)
+            try:
+                ray.get(done)
+            except RayError:
+                _raise_death(waiting)
+                raise
         return Progress.from_json(ray.get(results[0]))
 
     def score(self, run: str, which: str, folder: str) -> dict[str, Any]:

@@ -38,8 +38,8 @@ from tune.scheduler import Asha, stopper
 from tune.tracking import MLflowRuns, tracking
 from tune.trial import Sweep, run_trial
 
-_RAY_FOLDER = "ray"
-"""Below the sweep folder; Ray Tune's own records, which nobody reads."""
+_RAY_FOLDER, _RUNS = "ray", "trials"
+"""Below the sweep folder, and in it; Ray Tune's own records, which nobody reads."""
 
 
 def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
@@ -67,7 +67,7 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
         concurrent = max_concurrent(plan)
         check_shared(plan.experiment)
         # Not before: what is to be overwritten is lost here.
-        folder = SweepFolder(plan.url, plan.experiment.data).open()
+        folder = SweepFolder(plan.url, impatient(plan.experiment.data)).open()
         with claimed(folder, force=plan.options.force):
             record = SweepRecord.open(plan, resume_command)
             with record.session():
@@ -152,7 +152,7 @@ def _fit(
         run_config=ray.tune.RunConfig(
             storage_path=path,
             storage_filesystem=filesystem,
-            name=function.__name__,
+            name=_RUNS,
             verbose=0,
             callbacks=callbacks or [],
             # A trial's function raises nothing, so this counts deaths of its process only.
@@ -164,7 +164,7 @@ def _fit(
     try:
         tuner.fit()
     finally:
-        folder.inside(function.__name__).delete()
+        folder.inside(_RUNS).delete()
         folder.remove_if_empty()
 
 

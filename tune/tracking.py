@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from ray.air.integrations.mlflow import MLflowLoggerCallback
 
 from advent_dist.errors import ConfigError
-from cluster.address import why_unreachable
+from cluster.address import why_no_connection
 from cluster.aside import Aside
 from tune.plan import Plan
 
@@ -33,7 +34,7 @@ class MLflowRuns(MLflowLoggerCallback):
         # MLflow asks for minutes, in which the sweep would stand still.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         try:
-            if reason := _why_unreachable(str(self.tracking_uri)):
+            if reason := why_unreachable(str(self.tracking_uri)):
                 raise ConnectionError(reason)
             super().setup()  # type: ignore[no-untyped-call]
         # Whatever its stores raise: HTTP, SQL or files.
@@ -76,9 +77,10 @@ def tracking(plan: Plan) -> list[MLflowRuns]:
     return [runs]
 
 
-def _why_unreachable(uri: str) -> str:
+def why_unreachable(uri: str) -> str:
     """Why nobody answers at an HTTP address, or nothing."""
     parts = urlsplit(uri)
-    if parts.scheme not in _PORTS:
+    # Through a proxy the address itself need not be reachable from here.
+    if parts.scheme not in _PORTS or parts.scheme in getproxies():
         return ""
-    return why_unreachable(f"{parts.hostname}:{parts.port or _PORTS[parts.scheme]}")
+    return why_no_connection(str(parts.hostname), parts.port or _PORTS[parts.scheme])

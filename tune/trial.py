@@ -122,8 +122,12 @@ class _Session:
                 if not goes_on():
                     ray.cancel(waiting)
                     return
-            reason = self._decide(ray.get(waiting))
-            ray.get(board.answer.remote(path, reason))
+            evaluation = ray.get(waiting)
+            reason: str | None = "its evaluation could not be recorded"
+            try:
+                reason = self._decide(evaluation)
+            finally:  # rank 0 waits for it, whatever happened here
+                ray.get(board.answer.remote(path, reason))
 
     def _decide(self, evaluation: dict[str, Any]) -> str | None:
         """Why the trial is to end after an evaluation, if it is."""

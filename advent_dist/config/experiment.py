@@ -10,7 +10,7 @@ from advent_dist.config.engine import EngineConfig
 from advent_dist.config.method import MethodConfig
 from advent_dist.config.model import ModelConfig
 from advent_dist.config.optimizer import OptimizerConfig
-from advent_dist.config.require import require
+from advent_dist.config.require import require, require_inside
 from advent_dist.config.run import RunConfig
 
 
@@ -43,6 +43,7 @@ class Experiment:
     """The workers."""
 
     def __post_init__(self) -> None:
+        require_inside("name", self.name)
         accumulation = self.engine.gradient_accumulation_steps
         require(
             self.run.global_batch_size is None or accumulation == 1,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
+import logging
 import os
 import random
 import shutil
@@ -28,6 +29,8 @@ from advent_dist.data.traffic import BYTES, REQUESTS, RETRIES, Tally
 from advent_dist.errors import DamageError, DataError, MissingError
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 8.0
 _LOOK_TIMEOUT_S, _LOOK_ATTEMPTS = 10.0, 3
@@ -249,7 +252,9 @@ def _walk_local(top: str) -> Iterator[str]:
         return
 
     def stop(error: OSError) -> None:
-        raise error
+        if error.filename == top:
+            raise error
+        _log.warning("%s is left alone: it can't be listed (%s)", error.filename, error.strerror)
 
     seen = set()
     for folder, folders, files in os.walk(top, followlinks=True, onerror=stop):
@@ -271,6 +276,9 @@ def _write_local(path: Path, data: bytes | Path) -> None:
                     shutil.copyfileobj(source, file)
             else:
                 file.write(data)
+            # Or a machine that loses its power finds an empty file in place of the old one.
+            file.flush()
+            os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

@@ -45,12 +45,15 @@ def files_of(checkpoint: Folder) -> dict[str, int]:
 
     Raises:
         CheckpointError: it is not whole; says what is missing.
+        DataError: it can't be reached.
     """
     there = checkpoint.sizes()
     if RUN_FILE not in there:
         raise CheckpointError(f"{checkpoint.url} is no whole checkpoint: {RUN_FILE} is missing")
+    # What can't be reached is not damaged: that error is another one.
+    text = checkpoint.read(RUN_FILE)
     try:
-        files = json_object(checkpoint.read(RUN_FILE), RUN_FILE).get("files")
+        files = json_object(text, RUN_FILE).get("files")
     except DataError as error:
         raise CheckpointError(f"{checkpoint.url} is no whole checkpoint: {error}") from error
     return _all_of(checkpoint, files, there)
@@ -112,10 +115,17 @@ class CheckpointStore:
         kept = {progress.step, *([progress.best.step] if progress.best else [])}
         older = [step for step in steps_of(self._folder) if step < progress.step]
         whole = [step for step in older if self._is_listed(step)]
-        kept.update(whole[: self._keep - 1])
+        for step in whole[: self._keep - 1]:
+            kept.update({step, *self._best_of(step)})
         for step in steps_of(self._folder):
             if step not in kept:
                 self._delete(step)
+
+    def _best_of(self, step: int) -> list[int]:
+        """The step that was best at another one: a run that falls back there names it."""
+        text = self._at(step).read(RUN_FILE)
+        best = (json_object(text, RUN_FILE).get("progress") or {}).get("best")
+        return [int(best["step"])] if best else []
 
     def _delete(self, step: int) -> None:
         checkpoint = self._at(step)

@@ -96,7 +96,7 @@ class _Claim:
     def __init__(self, folder: Folder, *, force: bool) -> None:
         self._folder = folder
         self._me = this_process(force=force)
-        self._seen: dict[str, float] = {}
+        self._seen: dict[str, tuple[float, float]] = {}
         self._renewed: set[str] = set()
         self._outlived: set[str] = set()
         self.taken_by: Claimant | None = None
@@ -143,13 +143,24 @@ class _Claim:
         for one, renewed_at in claims:
             if one.id == self._me.id:
                 continue
-            if now - renewed_at > FRESH_S or one.has_died:
+            silent_s = self._watch(one, renewed_at)
+            # Not at first sight: where files have the clocks of those who write them, a claim can
+            # look old to a host whose clock is fast.
+            if one.has_died or (now - renewed_at > FRESH_S and silent_s > 2 * BEAT_S):
                 self._outlived.add(one.id)
-            if renewed_at > self._seen.setdefault(one.id, renewed_at):
-                self._renewed.add(one.id)
             if one.id not in self._outlived:
                 others.append(one)
         return others
+
+    def _watch(self, one: Claimant, renewed_at: float) -> float:
+        """Seconds for which this process has looked and seen no renewal."""
+        now = time.monotonic()
+        before, since = self._seen.setdefault(one.id, (renewed_at, now))
+        if renewed_at == before:
+            return now - since
+        self._renewed.add(one.id)
+        self._seen[one.id] = (renewed_at, now)
+        return 0.0
 
     def _remove_outlived(self) -> None:
         for name in self._outlived:
@@ -165,8 +176,9 @@ class _Claim:
             self._write()
             if self.taken_by is None:
                 self._look(on_lost)
-        # An outage is not the end of a run; who takes this claim for stale is noticed after it.
-        except DataError as error:
+        # An outage is not the end of a run, and nor is anything else here; who takes this claim
+        # for stale is noticed after it.
+        except Exception as error:
             _log.warning("the claim on %s could not be renewed: %s", self._folder.url, error)
 
     def _look(self, on_lost: Callable[[], None]) -> None:

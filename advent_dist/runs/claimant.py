@@ -12,6 +12,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
 
+_HIDDEN = "hidden"
+"""The start of a process that is there, but that /proc does not show to others than its owner."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Claimant:
@@ -57,7 +60,7 @@ class Claimant:
     @property
     def has_died(self) -> bool:
         """Whether it is known to be gone, which can be told of this very machine's processes."""
-        return self.is_here and self.started != _start_of(self.pid)
+        return self.is_here and _start_of(self.pid) not in (self.started, _HIDDEN)
 
 
 def this_process(*, force: bool) -> Claimant:
@@ -82,6 +85,16 @@ def _user() -> str:
         return str(os.getuid())
 
 
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
+
+
 def _machine() -> str:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -93,8 +106,8 @@ def _machine() -> str:
 def _start_of(pid: int) -> str:
     """When a process of this machine started, in ticks since the boot; empty if there is none."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
-        return ""
+        return _HIDDEN if _is_alive(pid) else ""
     # The second field, the program's name in parentheses, may hold spaces; the start is the 22nd.
     return stat.rpartition(")")[2].split()[19]

@@ -29,7 +29,7 @@ from advent_dist.errors import CheckpointError, ConfigError, DataError, MissingE
 from advent_dist.experiments.environment import experiment_in
 from advent_dist.json_text import json_object
 from advent_dist.parallel.world import World
-from advent_dist.runs.checkpoints import CheckpointStore, checkpoint_name
+from advent_dist.runs.checkpoints import CheckpointStore, checkpoint_name, steps_of
 from advent_dist.training.checkpoint import WEIGHTS_FILE, require_same
 from advent_dist.training.progress import Progress
 
@@ -158,11 +158,15 @@ class RunFolder:
             )
         if call.resume:
             require_same(self._read(CONFIG_FILE), experiment)
-        elif METRICS_FILE in files and not call.overwrite:
+        elif not call.overwrite and (METRICS_FILE in files or self._has_checkpoints()):
             raise ConfigError(
                 f"{self.url} holds a run already; go on with --resume, replace it with "
                 "--overwrite, or choose another --run.name"
             )
+
+    def _has_checkpoints(self) -> bool:
+        """Whether a run would go on here: an interrupted deletion leaves them without metrics."""
+        return bool(steps_of(self.folder.inside(CHECKPOINTS)))
 
     def _require_own(self, files: list[str]) -> None:
         """Refuse a folder in which somebody else's file has the name of one of a run's."""

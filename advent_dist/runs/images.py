@@ -59,8 +59,8 @@ def find_images(url: str, out: str) -> ImageFiles:
     folder = open_folder(url)
     names = folder.walk()
     if names == [""]:
-        parent, _, name = folder.url.rpartition("/")
-        images = ImageFiles(folder=open_folder(parent or "."), names=[name], left_alone=[])
+        parent, slash, name = folder.url.rpartition("/")
+        images = ImageFiles(folder=open_folder(parent or slash or "."), names=[name], left_alone=[])
     else:
         images = _below(folder, names, out)
     _require_own_names(images, out)
@@ -73,7 +73,12 @@ def _below(folder: Folder, names: list[str], out: str) -> ImageFiles:
         raise DataError(f"--images {folder.url}: there is no such file, and no folder with files")
     earlier = _address(out).removeprefix(f"{_address(folder.url)}/")
     names = [name for name in names if not name.startswith(f"{earlier}/")]
-    chosen = [name for name in names if is_image(Path(name))]
+    # Hidden folders hold what was thrown away, and thumbnails.
+    chosen = [
+        name
+        for name in names
+        if is_image(Path(name)) and not any(part.startswith(".") for part in name.split("/"))
+    ]
     if not chosen:
         raise DataError(
             f"--images {folder.url}: none of the {len(names)} files there ends in "
@@ -109,4 +114,4 @@ def _require_own_names(images: ImageFiles, out: str) -> None:
 def _address(url: str) -> str:
     """The same for all ways to name a folder."""
     folder = open_folder(url)
-    return os.path.realpath(folder.url) if folder.is_local else folder.url
+    return os.path.realpath(folder.url or "/") if folder.is_local else folder.url

@@ -4,13 +4,37 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from advent_dist.data.store import Folder
 from advent_dist.training.scratch import disk_full_is_said, shared_folder
+
+COMPLETE = "complete"
+
+
+@contextmanager
+def _shared(name: str) -> Iterator[tuple[Path, IO[str]]]:
+    """A folder that several processes use, and its lock, held by this one as by others."""
+    while True:
+        place = shared_folder(name)
+        with open(place / "lock", "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            if _is_still(place / "lock", lock):
+                yield place, lock
+                return
+        # Deleted by the last one who used it, in the moment in which this one came.
+
+
+def _is_still(path: Path, file: IO[str]) -> bool:
+    try:
+        return path.stat().st_ino == os.fstat(file.fileno()).st_ino
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
@@ -30,9 +54,8 @@ def on_this_disk(folder: Folder, names: Sequence[str]) -> Iterator[Path]:
     if folder.is_local:
         yield Path(folder.path)
         return
-    place = shared_folder(hashlib.sha256(folder.url.encode()).hexdigest()[:16])
-    with open(place / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)
+    name = hashlib.sha256(folder.url.encode()).hexdigest()[:16]
+    with _shared(name) as (place, lock):
         try:
             _download_once(folder, names, place)
             yield place / "files"
@@ -40,12 +63,13 @@ def on_this_disk(folder: Folder, names: Sequence[str]) -> Iterator[Path]:
             # Refused as long as another process reads: that one deletes it.
             with suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                (place / COMPLETE).unlink(missing_ok=True)
                 shutil.rmtree(place, ignore_errors=True)
 
 
 def _download_once(folder: Folder, names: Sequence[str], place: Path) -> None:
     """Download, unless another process has: ranks read at the same time, so none waits for one."""
-    complete = place / "complete"
+    complete = place / COMPLETE
     with open(place / "downloading", "w") as lock, disk_full_is_said(place):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not complete.exists():

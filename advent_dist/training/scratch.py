@@ -37,15 +37,13 @@ def remove_leftovers() -> None:
     """Delete what processes that were killed have left in the temporary folder."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):  # another process is at it too
-            if folder.stat().st_uid == os.getuid() and _is_left(folder):
+            if folder.stat().st_uid != os.getuid():
+                continue
+            of_process = _OF_PROCESS.fullmatch(folder.name)
+            if of_process and not _is_alive(int(of_process[1])):
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_left(folder: Path) -> bool:
-    of_process = _OF_PROCESS.fullmatch(folder.name)
-    if of_process:
-        return not _is_alive(int(of_process[1]))
-    return bool(_SHARED.fullmatch(folder.name)) and not _is_locked(folder / "lock")
+            elif _SHARED.fullmatch(folder.name):
+                _remove_unlocked(folder)
 
 
 def _is_alive(pid: int) -> bool:
@@ -58,13 +56,11 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _is_locked(lock: Path) -> bool:
-    with open(lock, "a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+def _remove_unlocked(folder: Path) -> None:
+    """Delete a shared folder unless somebody reads it (BlockingIOError)."""
+    with open(folder / "lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

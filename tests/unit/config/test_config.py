@@ -19,7 +19,9 @@ from advent_dist.config import (
     OptimizerConfig,
     RunConfig,
 )
+from advent_dist.config.override import override
 from advent_dist.errors import ConfigError, UserError
+from advent_dist.experiments import experiment
 from tests.shard_helpers import data_config
 
 REFUSED: list[tuple[Any, dict[str, Any], str]] = [
@@ -123,3 +125,8 @@ def test_a_name_of_a_run(name: str) -> None:
 def test_a_name_that_is_too_long_for_a_file_system() -> None:
     with pytest.raises(ConfigError, match=r"at most 200 bytes"):
         RunConfig(steps=1, name="ö" * 101)
+
+
+def test_a_name_of_an_experiment_is_one_of_a_folder() -> None:
+    with pytest.raises(ConfigError, match=r"name = '../../x': give a name"):
+        override(experiment("streets_advent"), {"name": "../../x"})

@@ -143,8 +143,9 @@ def test_another_number_of_classes_is_refused(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("name", ["broken.pth", "broken.safetensors"])
-def test_a_damaged_file_is_refused(tmp_path, name) -> None:
-    (tmp_path / name).write_bytes(b"not weights at all")
+@pytest.mark.parametrize("text", [b"not weights at all", b"error code: 1015", b"Repository gone"])
+def test_a_damaged_file_is_refused(tmp_path, name, text) -> None:
+    (tmp_path / name).write_bytes(text)
     with pytest.raises(CheckpointError, match="not readable as weights"):
         load_weights(segmenter_of("test_resnet"), str(tmp_path / name))
 

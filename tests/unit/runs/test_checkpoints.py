@@ -36,7 +36,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def _part(files: dict[str, bytes] | None = None) -> Path:
+def _part(progress: Progress, files: dict[str, bytes] | None = None) -> Path:
     """One rank's part of a checkpoint, as `checkpoint.save` leaves it."""
     part = new_folder()
     files = files or {"engines/segmenter/00000.safetensors": b"weights", "rank.pt": b"r"}
@@ -44,14 +44,18 @@ def _part(files: dict[str, bytes] | None = None) -> Path:
         (part / name).parent.mkdir(parents=True, exist_ok=True)
         (part / name).write_bytes(data)
     listed = {name: len(data) for name, data in files.items()}
-    (part / "run.json").write_text(json.dumps({"files": listed}))
+    (part / "run.json").write_text(json.dumps({"files": listed, "progress": progress.to_json()}))
     return part
 
 
 def _store(folder: Folder, step: int, best: int | None = None, keep: int = 2, **more: Any) -> None:
-    scores = Scores(step=best, target={"miou": 1.0}) if best is not None else None
+    scores = (
+        Scores(step=best, target={"miou": 1.0, "mean_entropy": 0.5, "live_classes": 3})
+        if best is not None
+        else None
+    )
     progress = Progress(step=step, last=scores, best=scores)
-    CheckpointStore(folder, World(), keep)({}, _part(**more), progress)
+    CheckpointStore(folder, World(), keep)({}, _part(progress, **more), progress)
 
 
 def _latest(folder: Folder) -> dict[str, bytes] | None:
@@ -80,7 +84,7 @@ def test_the_latest_two_and_the_best_are_kept(folder: Folder) -> None:
         _store(folder, step, best=2)
     assert steps_of(folder) == [8, 6, 2]
     _store(folder, 10, best=10)
-    assert steps_of(folder) == [10, 8]
+    assert steps_of(folder) == [10, 8, 2], "which is the best of 8"
     _store(folder, 12, best=10, keep=1)
     assert steps_of(folder) == [12, 10]
 
@@ -162,6 +166,31 @@ def test_a_damaged_one_falls_back_to_the_one_before(
     assert found["old"] == b"2"
     assert "going on from step 2, since " in caplog.text
     assert "step_000004 is no whole checkpoint" in caplog.text
+
+
+def test_what_can_not_be_reached_is_not_damaged(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the run would go on from an older one, and delete this."""
+    _store(folder, 2)
+    _store(folder, 4)
+
+    def down(*_: Any) -> None:
+        raise UnavailableError("503")
+
+    monkeypatch.setattr(Folder, "read", down)
+    with pytest.raises(UnavailableError):
+        _latest(folder)
+
+
+def test_the_best_of_one_that_is_kept_is_kept(folder: Folder) -> None:
+    """A run that falls back to it names that one."""
+    _store(folder, 80, best=80)
+    _store(folder, 100, best=80)
+    _store(folder, 200, best=200)
+    assert steps_of(folder) == [200, 100, 80]
+    _store(folder, 300, best=200)
+    assert steps_of(folder) == [300, 200]
 
 
 def test_where_all_are_damaged_nothing_is_begun_anew_in_silence(folder: Folder) -> None:

@@ -109,6 +109,7 @@ def test_who_was_killed_with_another_machine_keeps_nobody_out_for_long(
         assert len(_claims(folder)) == 1
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_claim_that_was_not_renewed_is_nobodys(tmp_path: Path) -> None:
     folder = open_folder(str(tmp_path))
     _write(folder, _claimant())

@@ -125,6 +125,15 @@ def test_resuming_keeps_the_metrics_and_takes_the_new_config(tmp_path: Path) -> 
     assert run.experiment().run.steps == 900
 
 
+def test_what_an_interrupted_deletion_left_is_not_gone_on_with(tmp_path: Path) -> None:
+    experiment = _experiment(tmp_path)
+    run = RunFolder.of(experiment)
+    run.start(experiment, Call())
+    run.folder.write("checkpoints/step_000300/run.json", b"{}")
+    with pytest.raises(ConfigError, match="holds a run already"):
+        run.start(experiment, Call())
+
+
 def test_resuming_needs_a_run(tmp_path: Path) -> None:
     experiment = _experiment(tmp_path)
     with pytest.raises(ConfigError, match=r"--resume: there is no run at .*/streets_advent; drop"):

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from advent_dist.config import Call
+from advent_dist.config.override import override
+from advent_dist.runs.folder import RunFolder
 from tests.unit.tune.helpers import plan, trial
 from tune.finals import FinalCandidates, finals_of, winner
 from tune.folder import FINAL_FILE, SweepFolder
@@ -79,6 +83,19 @@ def test_a_resumed_sweep_does_not_mind_what_was_pruned_before(tmp_path: Path) ->
         CheckpointPruner(made, folder).on_trial_complete(0, [], None)
         assert folder.open("trials/00000/checkpoints").folders() == []
         assert folder.open("trials/00001/checkpoints").folders() == ["step_000001"]
+
+
+def test_a_retraining_that_was_cut_off_does_not_go_on_with_other_values(tmp_path: Path) -> None:
+    """Another trial has won since: there is no final.json yet, and a checkpoint of the old one."""
+    made = plan(tmp_path, seeds_for_best=1)
+    folder = SweepFolder(made.url)
+    (before,) = [one for one in finals_of(made, trial(3, 10.0)) if one.which == "best"]
+    begun = override(made.training(before.path, before.values), {"run.seed": before.seed})
+    RunFolder.of(begun).start(begun, Call())
+    folder.open(f"{before.path}/checkpoints/step_000001").write("run.json", b"{}")
+    for values, is_kept in ((before.values, True), ({"optimizer.segmenter_lr": 0.5}, False)):
+        FinalCandidates([replace(before, values=values)], folder)
+        assert bool(folder.open(f"{before.path}/checkpoints").folders()) == is_kept
 
 
 def test_a_new_winner_is_trained_in_place_of_the_old_one(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +12,7 @@ import mlflow
 import pytest
 
 from advent_dist.errors import ConfigError
-from tune.tracking import MLflowRuns
+from tune.tracking import MLflowRuns, why_unreachable
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,18 @@ def test_an_address_where_nobody_is(uri: str) -> None:
         MLflowRuns(uri, "sweep").begin()
     assert "\n" not in str(error.value)
     assert time.monotonic() - start < 30
+
+
+def test_a_server_that_answers_is_no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("http_proxy", raising=False)
+    monkeypatch.delenv("HTTP_PROXY", raising=False)
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        said = why_unreachable(f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+        thread.join()
+    assert said == ""
 
 
 def test_a_server_that_goes_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
