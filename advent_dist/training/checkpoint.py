@@ -2,7 +2,7 @@
 
     STEP/run.json               rank 0     config, progress, both streams' positions, list of files
     STEP/segmenter.safetensors  rank 0     the segmenter's weights, BatchNorm statistics pooled
-    STEP/rank_00000.pt          each rank  its random states and BatchNorm statistics
+    STEP/rank_00000.safetensors each rank  its random states and BatchNorm statistics
     STEP/engines/NAME/          each rank  its part of an engine's weights and optimiser state
 
 Each rank writes its part into a folder of its own; whoever stores them lays them together.
@@ -11,15 +11,14 @@ Each rank writes its part into a folder of its own; whoever stores them lays the
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from advent_dist.config import Experiment
@@ -28,6 +27,7 @@ from advent_dist.json_text import json_object
 from advent_dist.parallel.buffers import Buffers, pooled, pooled_batch_norm
 from advent_dist.parallel.engine import Engine
 from advent_dist.parallel.world import World
+from advent_dist.training import random_state
 from advent_dist.training.progress import Progress
 
 RUN_FILE = "run.json"
@@ -55,13 +55,7 @@ def save(
     """
     for name, engine in engines.items():
         engine.save(folder / "engines" / name)
-    torch.save(
-        {
-            "random": _random_state(world.device),
-            "buffers": {name: _buffers(engine.module) for name, engine in engines.items()},
-        },
-        folder / _rank_file(world.rank),
-    )
+    save_file(_rank_state(world, engines), folder / _rank_file(world.rank))
     segmenter = engines["segmenter"]
     with pooled_batch_norm(segmenter.module, world):
         weights = segmenter.weights()
@@ -105,14 +99,14 @@ def restore(
     if run["world_size"] == world.size:
         state = _read_rank(folder, world.rank)
         for name, engine in engines.items():
-            _set_buffers(engine.module, state["buffers"][name])
-        _set_random_state(state["random"], world.device)
+            _set_buffers(engine.module, _below(f"buffers/{name}/", state))
+        random_state.put_back(_below("random/", state), world.device)
     else:
-        ranks = [_read_rank(folder, rank)["buffers"] for rank in range(run["world_size"])]
+        ranks = [_read_rank(folder, rank) for rank in range(run["world_size"])]
         for name, engine in engines.items():
-            buffers = [rank[name] for rank in ranks]
+            buffers = [_below(f"buffers/{name}/", rank) for rank in ranks]
             _set_buffers(engine.module, pooled(engine.module, buffers))
-        _draw_random_state(experiment.run.seed, progress.step, world.rank)
+        random_state.draw(experiment.run.seed, progress.step, world.rank)
     return progress, run["streams"]
 
 
@@ -189,48 +183,34 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def _rank_file(rank: int) -> str:
-    return f"rank_{rank:05d}.pt"
+    return f"rank_{rank:05d}.safetensors"
 
 
-def _read_rank(folder: Path, rank: int) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(
-        folder / _rank_file(rank), map_location="cpu", weights_only=False
-    )
+def _rank_state(world: World, engines: Mapping[str, Engine]) -> dict[str, torch.Tensor]:
+    """What is each rank's own, by the paths random/... and buffers/ENGINE/..."""
+    state = {f"random/{name}": value for name, value in random_state.take(world.device).items()}
+    for engine_name, engine in engines.items():
+        for name, buffer in engine.module.named_buffers():
+            state[f"buffers/{engine_name}/{name}"] = buffer.detach().cpu().clone()
     return state
 
 
-def _buffers(module: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: buffer.detach().cpu().clone() for name, buffer in module.named_buffers()}
+def _read_rank(folder: Path, rank: int) -> dict[str, torch.Tensor]:
+    name = _rank_file(rank)
+    try:
+        return load_file(folder / name)
+    except (FileNotFoundError, SafetensorError) as error:
+        raise _incomplete(folder, f"{name} can't be read ({error})") from error
+
+
+def _below(prefix: str, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors whose path begins with `prefix`, without it."""
+    return {
+        name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
+    }
 
 
 @torch.no_grad()
 def _set_buffers(module: nn.Module, buffers: Buffers) -> None:
     for name, buffer in module.named_buffers():
         buffer.copy_(buffers[name])
-
-
-def _random_state(device: torch.device) -> dict[str, Any]:
-    state: dict[str, Any] = {
-        "torch": torch.get_rng_state(),
-        "numpy": np.random.get_state(),
-        "python": random.getstate(),
-    }
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state
-
-
-def _set_random_state(state: dict[str, Any], device: torch.device) -> None:
-    torch.set_rng_state(state["torch"])
-    np.random.set_state(state["numpy"])
-    random.setstate(state["python"])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(state["cuda"], device)
-
-
-def _draw_random_state(seed: int, step: int, rank: int) -> None:
-    """Random states for a rank that has none to go on with; no two of a run's share one."""
-    drawn = int(np.random.SeedSequence((seed, step, rank)).generate_state(1)[0])
-    torch.manual_seed(drawn)
-    np.random.seed(drawn)
-    random.seed(drawn)

@@ -34,25 +34,13 @@ def _train(
     return rows
 
 
-def _final_state(folder: Path) -> dict[str, Any]:
-    """All tensors and plain values of a checkpoint by their file and place in it."""
-    found: dict[str, Any] = {}
-    for path in sorted(folder.glob("*.pt")):
-        _flatten(torch.load(path, weights_only=False), path.name, found)
-    for path in sorted(folder.rglob("*.safetensors")):
-        _flatten(load_file(path), path.relative_to(folder).as_posix(), found)
-    return found
-
-
-def _flatten(value: Any, name: str, found: dict[str, Any]) -> None:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            _flatten(inner, f"{name}/{key}", found)
-    elif isinstance(value, (list, tuple)):
-        for place, inner in enumerate(value):
-            _flatten(inner, f"{name}/{place}", found)
-    elif isinstance(value, torch.Tensor):
-        found[name] = value
+def _final_state(folder: Path) -> dict[str, torch.Tensor]:
+    """All tensors of a checkpoint by their file and place in it."""
+    return {
+        f"{path.relative_to(folder).as_posix()}/{name}": value
+        for path in sorted(folder.rglob("*.safetensors"))
+        for name, value in load_file(path).items()
+    }
 
 
 ENGINES: dict[str, dict[str, Any]] = {

@@ -56,7 +56,7 @@ def test_runs_of_every_state(tmp_path: Path) -> None:
 
 def test_a_checkpoint_that_is_not_whole_does_not_count(tmp_path: Path) -> None:
     run = _write_run(tmp_path, "one", step=2)
-    run.folder.write("checkpoints/step_000004/rank_00000.pt", b"")
+    run.folder.write("checkpoints/step_000004/rank_00000.safetensors", b"")
     (status,) = find_runs(str(tmp_path), stale_after_s=1800)
     assert status.checkpoint_step == 2
 

@@ -130,7 +130,7 @@ def test_another_model_is_refused(
 
 FILES = (
     "run.json",
-    "rank_00000.pt",
+    "rank_00000.safetensors",
     "segmenter.safetensors",
     "engines/segmenter/00000.safetensors",
     "engines/discriminator_aux/00000.safetensors",
@@ -157,4 +157,23 @@ def test_a_file_that_was_cut_short_is_named(
     folder, _ = saved
     (folder / name).write_bytes((folder / name).read_bytes()[:100])
     with pytest.raises(CheckpointError, match=f"no complete checkpoint: {name} (has 100|is dam)"):
+        _restore(folder, experiment)
+
+
+def test_nothing_in_a_checkpoint_is_unpickled(saved: tuple[Path, Method]) -> None:
+    """Whoever may write a bucket would run code on the workers."""
+    folder, _ = saved
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {
+        ".json",
+        ".safetensors",
+    }
+
+
+def test_a_rank_s_file_of_something_else_is_refused(
+    saved: tuple[Path, Method], experiment: Experiment
+) -> None:
+    folder, _ = saved
+    file = folder / "rank_00000.safetensors"
+    file.write_bytes(bytes(file.stat().st_size))
+    with pytest.raises(CheckpointError, match=r"rank_00000.safetensors can't be read"):
         _restore(folder, experiment)
