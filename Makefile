@@ -84,9 +84,8 @@ hosts:
 	  test -z "$$missing" || { apt-get update -q && apt-get install -qy openssh-server rsync iproute2 faketime; } \
 	  || echo "no $$missing: the tests on several hosts are skipped"
 
-# The last ones wait most of the time, so two of them run at once; what each says comes when it is through.
-ci: check browser hosts test
-	$(MAKE) --jobs=2 --output-sync=target test-onprem test-aws test-slow
+# One after the other: several hosts, or what is killed and goes on, fill two cores by themselves.
+ci: check browser test test-slow test-cluster
 
 clean:
 	rm -rf .venv build runs
