@@ -35,11 +35,15 @@ def _train(
 
 
 def _final_state(folder: Path) -> dict[str, torch.Tensor]:
-    """All tensors of a checkpoint by their file and place in it."""
+    """All tensors of a checkpoint by their file and place in it.
+
+    But for the state of Python's own generator, which no run is seeded by or draws from.
+    """
     return {
         f"{path.relative_to(folder).as_posix()}/{name}": value
         for path in sorted(folder.rglob("*.safetensors"))
         for name, value in load_file(path).items()
+        if not name.startswith("random/python")
     }
 
 
