@@ -92,10 +92,11 @@ def _sweep_claimed(run: RunFolder) -> AbstractContextManager[None]:
 
 def _start(run: RunFolder, experiment: Experiment, call: Call) -> None:
     """Make the folder that of a new run, or of one that goes on; says what is deleted for it."""
-    run.check(experiment, call)
-    if call.overwrite and (belongings := run.belongings()):
-        sys.stderr.write(f"-- --overwrite deletes in {run.url}: {', '.join(belongings)}\n")
-        run.clear()
+    if call.overwrite:
+        run.check(experiment, call)
+        if belongings := run.belongings():
+            sys.stderr.write(f"-- --overwrite deletes in {run.url}: {', '.join(belongings)}\n")
+            run.clear()
     run.start(experiment, call)
 
 

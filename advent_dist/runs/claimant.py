@@ -12,6 +12,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
 
+from advent_dist.processes import is_alive
+
 _HIDDEN = "hidden"
 """The start of a process that is there, but that /proc does not show to others than its owner."""
 
@@ -85,16 +87,6 @@ def _user() -> str:
         return str(os.getuid())
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # somebody else's
-    return True
-
-
 def _machine() -> str:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -108,6 +100,6 @@ def _start_of(pid: int) -> str:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
-        return _HIDDEN if _is_alive(pid) else ""
+        return _HIDDEN if is_alive(pid) else ""
     # The second field, the program's name in parentheses, may hold spaces; the start is the 22nd.
     return stat.rpartition(")")[2].split()[19]

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from advent_dist.errors import DataError
+from advent_dist.processes import is_alive
 
 _PREFIX = "advent-dist-"
 _OF_PROCESS = re.compile(_PREFIX + r"checkpoint-(\d+)-.*")
@@ -40,20 +41,10 @@ def remove_leftovers() -> None:
             if folder.stat().st_uid != os.getuid():
                 continue
             of_process = _OF_PROCESS.fullmatch(folder.name)
-            if of_process and not _is_alive(int(of_process[1])):
+            if of_process and not is_alive(int(of_process[1])):
                 shutil.rmtree(folder, ignore_errors=True)
             elif _SHARED.fullmatch(folder.name):
                 _remove_unlocked(folder)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _remove_unlocked(folder: Path) -> None:

@@ -71,3 +71,4 @@ def test_an_interrupted_build_of_before_there_were_marks_is_known_by_its_record(
     folder.write("000000.tar", b"a shard")
     folder.write("000000.json", b'{"build": "a"}')
     make_room(folder, "a", overwrite=False)
+    assert _names(tmp_path) == {"000000.tar", "000000.json", "unfinished.json"}
