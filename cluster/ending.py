@@ -57,7 +57,8 @@ class Ending:
         return False
 
     def _end_now(self) -> None:
-        if self.controller is None:
+        # Once aborted, there is a controller that does not answer: the driver goes without it.
+        if self.controller is None or self._is_aborted:
             assert self._number is not None, "set by the signal"
             raise Interrupted(self._number)
         self._abort()
