@@ -56,8 +56,8 @@ def test_files_of_all_folders_are_found(tmp_path):
 
 
 def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path, monkeypatch):
-    def refuse(*_: object) -> None:
-        raise PermissionError(13, "Permission denied")
+    def refuse(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
 
     (tmp_path / "inner").mkdir()
     monkeypatch.setattr(os, "scandir", refuse)  # root may look into all folders

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import layouts
@@ -75,7 +76,7 @@ def test_streets_data_is_built_once_and_only_where_missing(tmp_path: Path) -> No
     assert [name for name, m in manifests.items() if not m.labelled] == ["streets/dusk/train"]
     assert all(verify(url).problems == () for url in built)
 
-    (tmp_path / "streets/dusk/val/manifest.json").unlink()
+    shutil.rmtree(tmp_path / "streets/dusk/val")
     again = build_streets_data(str(tmp_path), size=(40, 20), num_evaluation=2, processes=1)
     assert again == [str(tmp_path / "streets/dusk/val")]
 

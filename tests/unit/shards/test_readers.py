@@ -119,14 +119,16 @@ def test_a_photograph_is_turned_upright_with_its_label(tmp_path: Path) -> None:
 def test_a_label_of_synthia_that_is_too_large_or_no_png_is_refused(tmp_path: Path) -> None:
     root = layouts.synthia(tmp_path)
     first, second = sorted((root / "GT" / "LABELS").iterdir())
-    header = bytearray(first.read_bytes())
-    header[16:24] = struct.pack(">2I", 20_000, 10_000)
-    first.write_bytes(header)
-    second.write_bytes(b"")
+    whole = first.read_bytes()
+    first.write_bytes(whole[:16] + struct.pack(">2I", 20_000, 10_000) + whole[24:])
+    second.write_bytes(whole[:40])
     items = Synthia(root).items(labelled=True)
     with pytest.raises(DataError, match=r"0000000\.png: it has 20000x10000 pixels, but at most"):
         items[0].load(labelled=True)
     with pytest.raises(DataError, match=r"0000001\.png: it can't be read"):
+        items[1].load(labelled=True)
+    second.write_bytes(b"")
+    with pytest.raises(DataError, match=r"0000001\.png: it is no PNG"):
         items[1].load(labelled=True)
 
 
