@@ -113,6 +113,21 @@ def domain_loss(logits: Float[Tensor, "n k h w"], domain: Domain) -> Float[Tenso
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(domain)))
 
 
+def least_squares_domain_loss(
+    logits: Float[Tensor, "n k h w"], domain: Domain
+) -> Float[Tensor, ""]:
+    """Squared error of a discriminator's raw answers against one domain, averaged.
+
+    Least-squares GAN (arXiv 1611.04076), as AdaptSegNet has it with `--gan LS`.
+
+    Args:
+        logits: the discriminator's output map, without a sigmoid.
+        domain: the answer that counts as right.
+    """
+    logits = at_least_fp32(logits)
+    return F.mse_loss(logits, torch.full_like(logits, float(domain)))
+
+
 def poly_lr(base: float, step: int, horizon: int, power: float) -> float:
     """Polynomial schedule base * (1 - step / horizon) ** power, and 0 from the horizon on.
 

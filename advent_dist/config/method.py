@@ -70,31 +70,37 @@ class MinEntConfig(_SupervisedConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdventConfig(_SupervisedConfig):
-    """Adversarial entropy minimisation (ADVENT, section 3.2)."""
+class _AdversarialConfig(_SupervisedConfig):
+    """What every method with discriminators has."""
+
+    lambda_adv: float = 1e-3
+    """Weight of the adversarial loss of the main head."""
+
+    lambda_adv_aux: float = 2e-4
+    """Weight of the adversarial loss of the auxiliary head."""
+
+    adversary_sees: Literal["self_information", "probabilities"] = "self_information"
+    """What the discriminators tell the domains by: self-information maps (ADVENT), or the softmax
+    itself (AdaptSegNet, arXiv 1802.10349)."""
+
+    gan_loss: Literal["vanilla", "least_squares"] = "vanilla"
+    """Binary cross entropy of the discriminators' answers, or their squared error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdventConfig(_AdversarialConfig):
+    """Adversarial adaptation of the output (ADVENT, section 3.2; AdaptSegNet)."""
 
     name: Literal["advent"] = "advent"
     """Key of the method."""
 
-    lambda_adv: float = 1e-3
-    """Weight of the adversarial loss of the main head."""
-
-    lambda_adv_aux: float = 2e-4
-    """Weight of the adversarial loss of the auxiliary head."""
-
 
 @dataclass(frozen=True, kw_only=True)
-class AdventMinEntConfig(_SupervisedConfig):
+class AdventMinEntConfig(_AdversarialConfig):
     """Adversarial and direct entropy minimisation in one training."""
 
     name: Literal["advent_minent"] = "advent_minent"
     """Key of the method."""
-
-    lambda_adv: float = 1e-3
-    """Weight of the adversarial loss of the main head."""
-
-    lambda_adv_aux: float = 2e-4
-    """Weight of the adversarial loss of the auxiliary head."""
 
     lambda_ent: float = 1e-3
     """Weight of the target entropy of the main head."""

@@ -23,11 +23,21 @@ class ModelConfig:
     """Initial weights: a local file (.pth, .safetensors), or `pip:PACKAGE` for the one that an
     installed package ships."""
 
+    decoder: Literal["deeplab", "daformer", "fpn", "linear", "upscaling"] = "deeplab"
+    """What turns a timm encoder's features into logits: DeepLab-v2's head, DAFormer's fusion of all
+    levels, a light feature pyramid, one linear layer, or VFM-UDA's head for plain transformers."""
+
+    decoder_width: int | None = None
+    """Channels inside the decoder (daformer: 256, fpn: 128, upscaling: a quarter of the features');
+    none takes these."""
+
     multi_level: bool = True
-    """Add an auxiliary head on the second-deepest features, with a discriminator of its own."""
+    """Add DeepLab-v2's head on the second-deepest features, with losses and a discriminator of its
+    own, whatever the decoder; single-level methods see the decoder's logits alone."""
 
     output_stride: Literal[8, 16, 32] = 8
-    """Input pixels per pixel of the deepest features of a timm CNN (others keep their own)."""
+    """Input pixels per pixel of the deepest features of a timm CNN (others keep their own). The
+    decoders daformer and fpn read undilated features of 4, 8, 16 and 32 instead."""
 
     discriminator_width: int = 64
     """Channels of a discriminator's first layer; each of the next three doubles them."""
@@ -35,6 +45,17 @@ class ModelConfig:
     def __post_init__(self) -> None:
         width = self.discriminator_width
         require(width >= 1, "model.discriminator_width", width, "must be at least 1")
+        inner = self.decoder_width
+        require(inner is None or inner >= 1, "model.decoder_width", inner, "must be at least 1")
+        has_width = self.decoder not in ("deeplab", "linear")
+        require(
+            inner is None or has_width, "model.decoder_width", inner, f"{self.decoder} has none"
+        )
+        own = self.encoder != "deeplab_v2" or self.decoder == "deeplab"
+        fix = (
+            "the paper's network has a head of its own; give an encoder of timm, such as resnet101"
+        )
+        require(own, "model.decoder", self.decoder, fix)
         both = self.pretrained and self.weights is not None
         require(
             not both, "model.weights", self.weights, "give either weights or pretrained, not both"

@@ -1,4 +1,4 @@
-"""AdvEnt: adversarial entropy minimisation (ADVENT, section 3.2)."""
+"""AdvEnt: adversarial entropy minimisation (ADVENT, section 3.2), and AdaptSegNet beside it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from advent_dist.types import DomainBatch, Metrics
 
 @final
 class Advent:
-    """Cross entropy on the source; target self-information that discriminators take for source."""
+    """Cross entropy on the source; target maps that discriminators take for those of the source."""
 
     adversarial: ClassVar[bool] = True
 
@@ -26,7 +26,7 @@ class Advent:
         self.config = config
         self.engines = engines
         self.segmenter = engines["segmenter"]
-        self.adversary = Adversary(engines)
+        self.adversary = Adversary(engines, config)
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Segmenter first, then the discriminators on the maps from before its update."""

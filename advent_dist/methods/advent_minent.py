@@ -31,7 +31,7 @@ class AdventMinEnt:
         self.config = config
         self.engines = engines
         self.segmenter = engines["segmenter"]
-        self.adversary = Adversary(engines)
+        self.adversary = Adversary(engines, config)
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Segmenter first, then the discriminators on the maps from before its update."""

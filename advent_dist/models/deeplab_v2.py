@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from advent_dist.models.heads import DilatedHead
+from advent_dist.models.decoders.dilated import DilatedHead
 from advent_dist.models.network import Network
 from advent_dist.models.state_dicts import check_fits, without_prefix
 

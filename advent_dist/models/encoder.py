@@ -1,8 +1,9 @@
-"""timm encoders: an image in, its two deepest feature maps out. Only this file imports timm."""
+"""timm encoders: an image in, feature maps out. Only this file imports timm."""
 
 from __future__ import annotations
 
 import difflib
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -24,13 +25,18 @@ _HUB_TIMEOUT_S = 5.0
 
 _PLAIN_TRANSFORMERS = ("vision_transformer", "eva", "deit")
 
+_TWO_STAGES, _FOUR_STAGES = (-2, -1), (-4, -3, -2, -1)
+_LAST_THIRD = (Fraction(2, 3), Fraction(1))
+_QUARTERS = (Fraction(1, 4), Fraction(1, 2), Fraction(3, 4), Fraction(1))
+"""Shares of a plain transformer's blocks, after which its features are taken."""
+
 
 class Encoder(nn.Module):
-    """A timm model reduced to the features that the heads read.
+    """A timm model reduced to the features that decoders read.
 
     Args:
-        body: a timm model that returns the two feature maps, the deeper one last.
-        channels: channels of the two.
+        body: a timm model that returns the feature maps, the deepest last.
+        channels: channels of each.
         channels_last: the body returns [n, h, w, c], as Swin transformers do.
         patch: height and width in pixels of the patches that a transformer cuts images into; none
             for networks that take any size.
@@ -39,7 +45,7 @@ class Encoder(nn.Module):
     def __init__(
         self,
         body: Any,
-        channels: tuple[int, int],
+        channels: tuple[int, ...],
         *,
         channels_last: bool = False,
         patch: tuple[int, int] | None = None,
@@ -54,22 +60,26 @@ class Encoder(nn.Module):
         self.std: tuple[float, ...] = body.pretrained_cfg["std"]
         """Of RGB in 0..1: what they were divided by."""
 
-    def forward(
-        self, image: Float[Tensor, "n 3 h w"]
-    ) -> tuple[Float[Tensor, "n c i j"], Float[Tensor, "n d k l"]]:
-        """The second-deepest and the deepest features.
+    def forward(self, image: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n c i j"]]:
+        """The features, the deepest last; two at least.
 
         Args:
             image: RGB in 0..1, minus `mean`, divided by `std`.
         """
-        middle, last = self.body(image if self.patch is None else _in_patches(image, self.patch))
+        features = self.body(image if self.patch is None else _in_patches(image, self.patch))
         if self.channels_last:
-            middle, last = middle.permute(0, 3, 1, 2), last.permute(0, 3, 1, 2)
-        return middle, last
+            return [level.permute(0, 3, 1, 2) for level in features]
+        return list(features)
 
 
-def build_encoder(config: ModelConfig) -> Encoder:
+def build_encoder(config: ModelConfig, *, pyramid: bool = False) -> Encoder:
     """The timm encoder `config.encoder`, random or pretrained.
+
+    Args:
+        config: which one.
+        pyramid: give the last four stages, of strides 4 to 32 in most networks, or in a plain
+            transformer the features after each quarter of its blocks. Else the two deepest, dilated
+            to `config.output_stride`.
 
     Raises:
         ConfigError: timm has no such model, gives no features of it at any image size, or cannot
@@ -78,8 +88,11 @@ def build_encoder(config: ModelConfig) -> Encoder:
     name = config.encoder
     check_encoder(name)
     if is_model_in_modules(name, _PLAIN_TRANSFORMERS):
-        return _plain_transformer(name, config.pretrained)
-    return _pyramid(name, config.pretrained, config.output_stride)
+        shares = _QUARTERS if pyramid else _LAST_THIRD
+        return _plain_transformer(name, config.pretrained, shares)
+    if pyramid:
+        return _stages(name, config.pretrained, _FOUR_STAGES, {})
+    return _stages(name, config.pretrained, _TWO_STAGES, {"output_stride": config.output_stride})
 
 
 def check_encoder(name: str) -> None:
@@ -122,26 +135,29 @@ def check_pretrained(name: str) -> None:
         raise _no_pretrained(name, str(error)) from None
 
 
-def _plain_transformer(name: str, pretrained: bool) -> Encoder:
-    """A ViT: features after two thirds of its blocks and after all, both through its final norm."""
+def _plain_transformer(name: str, pretrained: bool, shares: tuple[Fraction, ...]) -> Encoder:
+    """A ViT: features after these shares of its blocks, all through its final norm."""
     model = _create(name, pretrained, dynamic_img_size=True)
     depth = len(model.blocks)
-    indices = [2 * depth // 3 - 1, depth - 1]
+    indices = [max(0, int(share * depth) - 1) for share in shares]
     model.prune_intermediate_layers(indices, prune_norm=False, prune_head=True)
     # As `forward`: ZeRO-3 gathers the position embedding only of a model that is *called*.
     model.forward = partial(
         model.forward_intermediates, indices=indices, norm=True, intermediates_only=True
     )
-    return Encoder(model, (model.embed_dim, model.embed_dim), patch=model.patch_embed.patch_size)
+    channels = (model.embed_dim,) * len(shares)
+    return Encoder(model, channels, patch=model.patch_embed.patch_size)
 
 
-def _pyramid(name: str, pretrained: bool, output_stride: int) -> Encoder:
-    """A network with stages: the last two, dilated to `output_stride` where it knows how to."""
+def _stages(
+    name: str, pretrained: bool, stages: tuple[int, ...], dilation: dict[str, int]
+) -> Encoder:
+    """A network with stages: some of them, dilated where it knows how to."""
     fixed = timm.get_pretrained_cfg(name).fixed_input_size
-    attempts = [{"dynamic_img_size": True}] if fixed else [{"output_stride": output_stride}, {}]
+    attempts: list[dict[str, Any]] = [{"dynamic_img_size": True}] if fixed else [dilation, {}]
     for options in attempts:
         try:
-            body = _create(name, pretrained, features_only=True, out_indices=(-2, -1), **options)
+            body = _create(name, pretrained, features_only=True, out_indices=stages, **options)
             patch = body.patch_embed.patch_size if fixed else None
             break
         # What timm raises where an architecture does not know an option, or has no plain patches.
@@ -152,10 +168,9 @@ def _pyramid(name: str, pretrained: bool, output_stride: int) -> Encoder:
             f"model.encoder = {name!r}: timm gives no features of it, or only at its own image "
             "size; choose an encoder such as resnet50, convnext_tiny or vit_small_patch16_dinov3"
         )
-    middle, last = body.feature_info.channels()
     return Encoder(
         body,
-        (middle, last),
+        tuple(body.feature_info.channels()),
         channels_last=getattr(body, "output_fmt", None) == "NHWC",
         patch=patch,
     )

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from advent_dist.config import ModelConfig
 from advent_dist.losses import at_least_fp32
 from advent_dist.models.checkpointing import checkpoint_blocks
+from advent_dist.models.decoders import DECODERS
+from advent_dist.models.decoders.base import Decoder
+from advent_dist.models.decoders.dilated import DilatedHead
 from advent_dist.models.deeplab_v2 import BGR_MEAN, DeepLabV2
 from advent_dist.models.encoder import Encoder, build_encoder
-from advent_dist.models.heads import DilatedHead
 from advent_dist.models.network import Network
 from advent_dist.models.upsampling import CoarseLogits
 
@@ -64,23 +66,25 @@ class Normalise(nn.Module):
 
 
 class EncoderWithHeads(Network):
-    """A timm encoder, and DeepLab-v2's head on its deepest (multi-level: two deepest) features."""
+    """A timm encoder with a decoder and, multi-level, a head on the second-deepest features."""
 
-    def __init__(self, encoder: Encoder, num_classes: int, multi_level: bool) -> None:
+    def __init__(
+        self, encoder: Encoder, decoder: Decoder, num_classes: int, multi_level: bool
+    ) -> None:
         super().__init__()
-        middle, last = encoder.channels
         self.encoder = encoder
-        self.aux_head = DilatedHead(middle, num_classes) if multi_level else None
-        self.main_head = DilatedHead(last, num_classes)
-        self.align_corners = encoder.patch is None
+        self.aux_head = DilatedHead(encoder.channels[-2], num_classes) if multi_level else None
+        self.main_head = decoder
+        own = decoder.align_corners
+        self.align_corners = encoder.patch is None if own is None else own
 
     def forward(
         self, image: Float[Tensor, "n 3 h w"]
     ) -> tuple[Float[Tensor, "n c i j"] | None, Float[Tensor, "n c k l"]]:
         """Auxiliary (or None) and main logits, each at the resolution of its features."""
-        middle, last = self.encoder(image)
-        aux = None if self.aux_head is None else self.aux_head(middle)
-        return aux, self.main_head(last)
+        features = self.encoder(image)
+        aux = None if self.aux_head is None else self.aux_head(features[-2])
+        return aux, self.main_head(features)
 
     @property
     def heads(self) -> list[nn.Module]:
@@ -160,6 +164,9 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
     if config.encoder == "deeplab_v2":
         normalise = Normalise(BGR_MEAN, (1.0, 1.0, 1.0), bgr=True)
         return Segmenter(DeepLabV2(num_classes, config.multi_level), normalise)
-    encoder = build_encoder(config)
+    kind = DECODERS[config.decoder]
+    encoder = build_encoder(config, pyramid=kind.pyramid)
+    decoder = kind(encoder.channels, num_classes, config.decoder_width)
     normalise = Normalise(encoder.mean, encoder.std, scale=1 / 255)
-    return Segmenter(EncoderWithHeads(encoder, num_classes, config.multi_level), normalise)
+    network = EncoderWithHeads(encoder, decoder, num_classes, config.multi_level)
+    return Segmenter(network, normalise)

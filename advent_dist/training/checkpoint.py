@@ -158,17 +158,20 @@ def require_same(then: dict[str, Any], experiment: Experiment) -> None:
     """
     now = json.loads(json.dumps(asdict(experiment)))
     fields = [
-        ("data", "classes"),
-        ("model", "encoder"),
-        ("model", "multi_level"),
-        ("model", "discriminator_width"),
-        ("method", "name"),
-        ("optimizer", "segmenter"),
+        ("data", "classes", None),
+        ("model", "encoder", None),
+        # What configs mean that are older than the field.
+        ("model", "decoder", "deeplab"),
+        ("model", "decoder_width", None),
+        ("model", "multi_level", None),
+        ("model", "discriminator_width", None),
+        ("method", "name", None),
+        ("optimizer", "segmenter", None),
     ]
-    for section, name in fields:
+    for section, name, older in fields:
         # A config that is damaged there is not the same either.
         fields_then = then.get(section)
-        before = fields_then.get(name) if isinstance(fields_then, dict) else None
+        before = fields_then.get(name, older) if isinstance(fields_then, dict) else None
         if before != now[section][name]:
             raise CheckpointError(
                 f"{section}.{name} = {now[section][name]!r}, but the checkpoint was written with "

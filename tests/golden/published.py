@@ -45,7 +45,7 @@ def published_steps(
         for one in d_optimizers:
             one.param_groups[0]["lr"] = LR_D * factor
         rows.append(_step(name, network, discriminators, batch))
-        for one in (optimizer, *(d_optimizers if name == "AdvEnt" else ())):
+        for one in (optimizer, *(() if name == "MinEnt" else d_optimizers)):
             one.step()
     return rows
 
@@ -75,17 +75,19 @@ def _step(
             row[f"loss_ent_{level}"] = _information(logits).sum() / pixels
         kind = "ent"
     else:
+        seen = _information if name == "AdvEnt" else _softmax
+        answers = _squared if name == "LS" else _bce
         for level, logits, d in zip(("aux", "main"), target, (d_aux, d_main), strict=True):
-            row[f"loss_adv_trg_{level}"] = _bce(d(_information(logits)), 0.0)
+            row[f"loss_adv_trg_{level}"] = answers(d(seen(logits)), 0.0)
         kind = "adv_trg"
     (TARGET_MAIN * row[f"loss_{kind}_main"] + TARGET_AUX * row[f"loss_{kind}_aux"]).backward()
 
     for d in (d_aux, d_main):
         d.requires_grad_(True)
-    if name == "AdvEnt":
+    if name != "MinEnt":
         for answer, maps in ((0.0, source), (1.0, target)):
             for level, logits, d in zip(("aux", "main"), maps, (d_aux, d_main), strict=True):
-                half = _bce(d(_information(logits.detach())), answer) / 2
+                half = answers(d(seen(logits.detach())), answer) / 2
                 half.backward()
                 row[f"loss_d_{level}"] = half
     return {key: value.item() for key, value in row.items()}
@@ -115,6 +117,14 @@ def _upsample(logits: Tensor, image: Tensor) -> Tensor:
 def _information(logits: Tensor) -> Tensor:
     p = logits.softmax(1)
     return -p * torch.log2(p + 1e-30) / math.log2(p.shape[1])
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    return logits.softmax(1)
+
+
+def _squared(logits: Tensor, answer: float) -> Tensor:
+    return ((logits - answer) ** 2).mean()
 
 
 def _bce(logits: Tensor, answer: float) -> Tensor:

@@ -10,17 +10,17 @@ from torch import nn
 
 @torch.no_grad()
 def fill(module: nn.Module, prefix: str) -> None:
-    """Fill `module` in place: convolutions by name, their biases 0, BatchNorm affine 1 and 0.
+    """Fill `module` in place: weights of layers by name, their biases 0, those of norms 1 and 0.
 
     Args:
         module: a network with the published parameter names.
         prefix: "seg." for the segmenter, "d_aux." or "d_main." for a discriminator.
     """
     for name, parameter in module.named_parameters():
-        if parameter.ndim == 4:
+        if parameter.ndim >= 2:
             generator = torch.Generator().manual_seed(zlib.crc32((prefix + name).encode()))
-            fan_in = parameter[0].numel()
-            values = torch.randn(parameter.shape, generator=generator) * (2 / fan_in) ** 0.5
-            parameter.copy_(values)
+            values = torch.randn(parameter.shape, generator=generator)
+            gain = 2 if parameter.ndim == 4 else 1
+            parameter.copy_(values * (gain / parameter[0].numel()) ** 0.5)
         else:
             parameter.fill_(1.0 if name.endswith("weight") else 0.0)

@@ -12,27 +12,31 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from advent_dist.config import AdventConfig, EngineConfig, MinEntConfig, OptimizerConfig
-from advent_dist.losses import poly_lr
-from advent_dist.methods.advent import Advent
-from advent_dist.methods.minent import MinEnt
-from advent_dist.models.deeplab_v2 import DeepLabV2
-from advent_dist.models.discriminator import Discriminator
-from advent_dist.models.segmenter import Normalise, Segmenter
-from advent_dist.parallel.local import LocalEngine
-from advent_dist.parallel.world import World
-from advent_dist.training.optimizers import discriminator_optimizer, segmenter_optimizer
+from advent_dist.config import AdventConfig, MethodConfig, MinEntConfig
+from advent_dist.methods.base import Method
+from advent_dist.models.segmenter import Segmenter
 from advent_dist.types import DomainBatch
 from tests.golden.published import published_steps
-from tests.golden.reference_weights import fill
+from tests.golden.steps import (
+    method_on_published_networks,
+    published_networks,
+    three_batches,
+    train,
+)
 
 REFERENCE = Path(__file__).parent / "reference"
 TOLERANCE = {0: 1e-5, 1: 1e-3, 2: 0.15}
 """Step -> relative; see above."""
+
+CONFIGS: dict[str, MethodConfig] = {
+    "MinEnt": MinEntConfig(),
+    "AdvEnt": AdventConfig(),
+    "AdaptSegNet": AdventConfig(adversary_sees="probabilities"),
+    "LS": AdventConfig(adversary_sees="probabilities", gan_loss="least_squares"),
+}
 
 PUBLISHED_NAMES = {
     "loss_seg_src_main": "loss/seg",
@@ -47,18 +51,6 @@ PUBLISHED_NAMES = {
 }
 
 
-def _batches(dtype: torch.dtype = torch.float32) -> list[DomainBatch]:
-    inputs = np.load(REFERENCE / "three_steps_inputs.npz")
-    return [
-        DomainBatch(
-            source_image=torch.from_numpy(inputs[f"source_image_{step}"]).to(dtype),
-            source_label=torch.from_numpy(inputs[f"source_label_{step}"]),
-            target_image=torch.from_numpy(inputs[f"target_image_{step}"]).to(dtype),
-        )
-        for step in range(3)
-    ]
-
-
 def _small(batch: DomainBatch) -> DomainBatch:
     """A corner of each image, since fp64 is slow."""
     return DomainBatch(
@@ -68,62 +60,31 @@ def _small(batch: DomainBatch) -> DomainBatch:
     )
 
 
-def _networks(dtype: torch.dtype = torch.float32) -> tuple[DeepLabV2, dict[str, Discriminator]]:
-    """The published networks with the reference's weights."""
-    network = DeepLabV2(num_classes=19, multi_level=True)
-    fill(network, "seg.")
-    discriminators = {}
-    for name, prefix in (("discriminator", "d_main."), ("discriminator_aux", "d_aux.")):
-        discriminators[name] = Discriminator(19)
-        fill(discriminators[name], prefix)
-        discriminators[name].to(dtype)
-    return network.to(dtype).train(), discriminators
-
-
-def _method(name: str, dtype: torch.dtype = torch.float32) -> MinEnt | Advent:
-    """A method on the published networks, with the published optimisers."""
-    network, discriminators = _networks(dtype)
-    # The reference inputs are normalised already.
-    segmenter = Segmenter(network, Normalise((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))).to(dtype)
-    config = OptimizerConfig(published_repeats=True)
-    engine, world = EngineConfig(kind="local"), World()
-    optimizer = segmenter_optimizer(segmenter, config)
-    engines = {"segmenter": LocalEngine(segmenter, optimizer, engine, world)}
-    for key, discriminator in discriminators.items():
-        optimizer = discriminator_optimizer(discriminator.parameters(), config)
-        engines[key] = LocalEngine(discriminator, optimizer, engine, world)
-    prior = torch.full((19,), 1 / 19)
-    if name == "MinEnt":
-        return MinEnt(MinEntConfig(), engines, prior)
-    return Advent(AdventConfig(), engines, prior)
-
-
-def _train(method: MinEnt | Advent, batches: list[DomainBatch]) -> list[dict[str, float]]:
+def _losses(method: Method, batches: list[DomainBatch]) -> list[dict[str, float]]:
     """The losses of each step under the published log's names."""
-    rows = []
-    for step, batch in enumerate(batches):
-        for engine in method.engines.values():
-            engine.set_lr_factor(poly_lr(1.0, step, 250_000, 0.9))
-        metrics = method.step(batch)
-        names = {new: old for old, new in PUBLISHED_NAMES.items()}
-        rows.append({names[key]: metrics[key].item() for key in metrics if key in names})
-    return rows
+    return [
+        {old: row[new] for old, new in PUBLISHED_NAMES.items() if new in row}
+        for row in train(method, batches)
+    ]
 
 
 @pytest.mark.parametrize("name", ["MinEnt", "AdvEnt"])
 def test_published_numbers(name: str) -> None:
     expected = json.loads((REFERENCE / "three_steps.json").read_text())[name]["losses"]
-    for step, row in enumerate(_train(_method(name), _batches())):
+    for step, row in enumerate(
+        _losses(method_on_published_networks(CONFIGS[name]), three_batches())
+    ):
         assert row == pytest.approx(expected[step], rel=TOLERANCE[step]), f"step {step}"
 
 
-@pytest.mark.parametrize("name", ["MinEnt", "AdvEnt"])
+@pytest.mark.parametrize("name", CONFIGS)
 def test_published_arithmetic(name: str) -> None:
     """Losses and every parameter after three steps, in fp64."""
-    method, batches = _method(name, torch.float64), [_small(b) for b in _batches(torch.float64)]
-    network, discriminators = _networks(torch.float64)
+    method = method_on_published_networks(CONFIGS[name], torch.float64)
+    batches = [_small(batch) for batch in three_batches(torch.float64)]
+    network, discriminators = published_networks(torch.float64)
     expected = published_steps(name, network, discriminators, batches)
-    for row, losses in zip(_train(method, batches), expected, strict=True):
+    for row, losses in zip(_losses(method, batches), expected, strict=True):
         assert row == pytest.approx(losses, rel=1e-6)
     segmenter = method.engines["segmenter"].module
     assert isinstance(segmenter, Segmenter)

@@ -76,6 +76,13 @@ PAPER = {
     "gta5_cityscapes_source_only": GTA5,
     "gta5_cityscapes_minent": GTA5 | PUBLISHED_ENTROPY,
     "gta5_cityscapes_advent": GTA5 | PUBLISHED_ADVERSARIAL,
+    "gta5_cityscapes_adaptsegnet": GTA5
+    | PUBLISHED_ADVERSARIAL
+    | {
+        "method.adversary_sees": "probabilities",
+        "method.gan_loss": "vanilla",
+        "run.steps": 150_000,
+    },
     "synthia_cityscapes_minent": SYNTHIA | PUBLISHED_ENTROPY,
     "synthia_cityscapes_advent": SYNTHIA | PUBLISHED_ADVERSARIAL,
 }

@@ -1,9 +1,13 @@
-"""The segmentation head: features in, one logit a class out, at the resolution of the features."""
+"""DeepLab-v2's classifier, at the resolution of the features."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from advent_dist.models.decoders.base import Decoder
 
 _DILATIONS = (6, 12, 18, 24)
 
@@ -38,3 +42,17 @@ class DilatedHead(nn.Module):
         for convolution in others:
             logits = logits + convolution(features)
         return logits
+
+
+class DilatedDecoder(DilatedHead, Decoder):
+    """That head on the deepest features (`model.decoder = deeplab`); it has no width."""
+
+    pyramid = False
+    align_corners = None
+
+    def __init__(self, channels: Sequence[int], num_classes: int, width: int | None) -> None:
+        super().__init__(channels[-1], num_classes)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:  # type: ignore[override]
+        """Logits at the resolution of the deepest features."""
+        return super().forward(features[-1])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from advent_dist.models.heads import DilatedHead
+from advent_dist.models.decoders.dilated import DilatedHead
 
 
 def test_sums_all_four_convolutions() -> None:

@@ -1,0 +1,115 @@
+"""DAFormer's decoder: context-aware fusion of all levels (arXiv 2111.14887, section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from advent_dist.models.decoders.base import Decoder
+from advent_dist.models.decoders.resize import resize_to
+
+_WIDTH = 256
+_DILATIONS = (1, 6, 12, 18)
+
+
+class DAFormerDecoder(Decoder):
+    """Each level embedded, brought to the finest one's size, fused with dilated convolutions.
+
+    Parameters are named as in the published code.
+
+    Args:
+        channels: of each feature map.
+        num_classes: C.
+        width: channels of each level's embedding and of the fusion; 256 by default, as published.
+    """
+
+    pyramid = True
+
+    def __init__(self, channels: Sequence[int], num_classes: int, width: int | None) -> None:
+        super().__init__()
+        width = width or _WIDTH
+        self.embed_layers = nn.ModuleList(Embedding(one, width) for one in channels)
+        self.fuse_layer = Fusion(len(channels) * width, width)
+        self.dropout = nn.Dropout2d(0.1)
+        self.conv_seg = nn.Conv2d(width, num_classes, kernel_size=1)
+        nn.init.normal_(self.conv_seg.weight, std=0.01)
+        nn.init.zeros_(self.conv_seg.bias)  # type: ignore[arg-type]
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Logits at the resolution of the finest features."""
+        finest = features[0]
+        embedded = [
+            resize_to(embed(level), finest)
+            for embed, level in zip(self.embed_layers, features, strict=True)
+        ]
+        logits: Tensor = self.conv_seg(self.dropout(self.fuse_layer(torch.cat(embedded, 1))))
+        return logits
+
+
+class Embedding(nn.Module):
+    """A linear layer on each pixel's channels; no norm, no activation."""
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(in_channels, width)
+
+    def forward(self, features: Float[Tensor, "n d h w"]) -> Float[Tensor, "n e h w"]:
+        """[n, width, h, w]."""
+        embedded: Tensor = self.proj(features.permute(0, 2, 3, 1))
+        return embedded.permute(0, 3, 1, 2)
+
+
+class ConvBNReLU(nn.Sequential):
+    """A convolution without bias, BatchNorm, ReLU, named as in the published code."""
+
+    def __init__(
+        self, in_channels: int, width: int, kernel: int, *, dilation: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__()
+        padding = dilation * (kernel // 2)
+        self.conv = nn.Conv2d(
+            in_channels,
+            width,
+            kernel,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            bias=False,
+        )
+        self.bn = nn.BatchNorm2d(width)
+        self.activate = nn.ReLU(inplace=True)
+
+
+class SeparableConv(nn.Sequential):
+    """A dilated 3x3 convolution of each channel alone, then a 1x1 over all of them."""
+
+    def __init__(self, in_channels: int, width: int, dilation: int) -> None:
+        super().__init__()
+        self.depthwise_conv = ConvBNReLU(
+            in_channels, in_channels, 3, dilation=dilation, groups=in_channels
+        )
+        self.pointwise_conv = ConvBNReLU(in_channels, width, 1)
+
+
+class Fusion(nn.Module):
+    """Parallel convolutions of four dilations, as in ASPP but separable and without pooling."""
+
+    def __init__(self, in_channels: int, width: int) -> None:
+        super().__init__()
+        self.aspp_modules = nn.ModuleList(
+            ConvBNReLU(in_channels, width, 1)
+            if dilation == 1
+            else SeparableConv(in_channels, width, dilation)
+            for dilation in _DILATIONS
+        )
+        self.bottleneck = ConvBNReLU(len(_DILATIONS) * width, width, 3)
+
+    def forward(self, features: Float[Tensor, "n d h w"]) -> Float[Tensor, "n e h w"]:
+        """[n, width, h, w]."""
+        fused: Tensor = self.bottleneck(
+            torch.cat([branch(features) for branch in self.aspp_modules], 1)
+        )
+        return fused
