@@ -20,7 +20,6 @@ from advent_dist.data.store import Folder, impatient
 from advent_dist.errors import ConfigError, DivergedError
 from advent_dist.runs.claim import check_unclaimed, claimed
 from advent_dist.runs.folder import CHECKPOINTS, SWEEP_FILE, RunFolder
-from advent_dist.runs.preflight import check
 from advent_dist.training.global_batch import allowed_ranks
 from advent_dist.training.progress import Progress
 from cluster.autoscaled import may_grow
@@ -32,9 +31,8 @@ from cluster.ending import Ending, orderly_ending
 from cluster.failures import loss, mistake
 from cluster.here import beside_the_driver
 from cluster.joining import wait_for_workers
-from cluster.recorder import Observer
+from cluster.observer import Observer
 from cluster.scaling import ElasticTrainer
-from cluster.shared import check_shared
 from cluster.worker import train_worker
 
 
@@ -55,6 +53,10 @@ def launch(experiment: Experiment, call: Call | None = None) -> Progress:
         UserError: whatever else is wrong with the user's data or config.
         TrainingFailedError: a worker failed otherwise, more than `cluster.max_failures` times.
     """
+    # Networks and loaders: seconds of imports, which this module's other users do without.
+    from advent_dist.runs.preflight import check
+    from cluster.shared import check_shared
+
     experiment, call = absolute(experiment), call or Call()
     for said in check(experiment):
         sys.stderr.write(f"warning: {said}\n")

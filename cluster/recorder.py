@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from advent_dist.config import Experiment
 from advent_dist.parallel.world import World
@@ -18,32 +18,10 @@ from advent_dist.training.rank import Latest
 from cluster.aside import Aside
 from cluster.logs import run_label
 from cluster.metrics import CHECKPOINT_TIME, RayMetrics
+from cluster.observer import Observer
 
 Store = Callable[[dict[str, Any], Path | None, Progress], None]
 """Takes a row and this rank's part of a checkpoint, which it may delete. Collective."""
-
-
-class Observer(Protocol):
-    """Who watches a run on its rank 0: a progress bar, which never fails it, or its sweep."""
-
-    @property
-    def values(self) -> Mapping[str, Any]:
-        """What distinguishes the run from its siblings: dotted config path -> value."""
-
-    def begins(self, rows: list[dict[str, Any]]) -> None:
-        """The run starts, or goes on after these rows."""
-
-    def steps(self) -> None:
-        """The first micro-batch of this session has been trained on."""
-
-    def sees(self, row: dict[str, Any]) -> None:
-        """A row is there; may add to it before it is written."""
-
-    def is_to_end(self) -> bool:
-        """Whether a checkpoint is due now, after which the run is to end by `stops`."""
-
-    def stops(self, row: dict[str, Any]) -> bool:
-        """Whether the run is to end after `row`, which is written, as is its checkpoint."""
 
 
 class Recorder:

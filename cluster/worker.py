@@ -16,10 +16,8 @@ from advent_dist.errors import DivergedError
 from advent_dist.parallel.world import World
 from advent_dist.runs.folder import RunFolder
 from advent_dist.training.progress import Progress
-from advent_dist.training.rank import train_rank
 from cluster.logs import log_as
 from cluster.preemption import PreemptionNotice
-from cluster.recorder import Recorder
 
 
 def train_worker(config: dict[str, Any]) -> dict[str, Any]:
@@ -32,6 +30,11 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
         The run's progress as a JSON-able dict; or `diverged`, the message, if it has. That is not
         raised, since Ray Train would start the run again to see the same.
     """
+    # Networks, loaders, TensorBoard: seconds of imports, which Ray Train's controller, where this
+    # function passes through, and a sweep's trials do without.
+    from advent_dist.training.rank import train_rank
+    from cluster.recorder import Recorder
+
     experiment = from_json(config["experiment"])
     context = ray.train.get_context()
     world = World(

@@ -12,7 +12,7 @@ from tune.space import Values
 
 
 class TrialObserver:
-    """Watches a trial for its sweep; see `cluster.recorder.Observer`."""
+    """Watches a trial for its sweep; see `cluster.observer.Observer`."""
 
     def __init__(
         self, path: str, values: Values, board: Any, metric: Metric, decides: bool = True

@@ -16,7 +16,7 @@ from advent_dist.config import Experiment
 from advent_dist.config.override import from_json, to_json
 from advent_dist.training.progress import Progress
 from cluster.launch import worker_environment
-from cluster.recorder import Observer
+from cluster.observer import Observer
 
 _TOLD_WITHIN_S = 5.0
 """So soon Ray knows that a process has died."""

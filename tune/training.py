@@ -8,7 +8,8 @@ from advent_dist.runs.folder import RunFolder
 from advent_dist.training.progress import Progress
 from advent_dist.training.rank import train_rank
 from cluster.logs import log_as
-from cluster.recorder import Observer, Recorder
+from cluster.observer import Observer
+from cluster.recorder import Recorder
 
 
 def train_in_process(experiment: Experiment, world: World, observer: Observer) -> Progress:
