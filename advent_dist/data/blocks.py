@@ -7,6 +7,7 @@ import tarfile
 from bisect import bisect_right
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import accumulate
 from typing import NamedTuple
 
 from webdataset.tariterators import base_plus_ext
@@ -54,11 +55,13 @@ class DamagedSample(NamedTuple):
     epoch: int
     """As in `EncodedSample`."""
 
-    error: DamageError
+    why: str
     """What is wrong with the block."""
 
 
-_Block = list[tuple[str, Files]] | DamageError
+_Block = list[tuple[str, Files]] | str
+"""The files of each sample of a block, or what is wrong with it. A kept exception would keep the
+frames that it went through, with all that they hold, and more of them each time it is raised."""
 
 
 class BlockReader:
@@ -74,8 +77,8 @@ class BlockReader:
         self._labelled = labelled
         self.sizes = source.sizes
         self.num_samples = sum(self.sizes)
-        self._first = [sum(self.sizes[:place]) for place in range(len(self.sizes))]
-        self._damaged: dict[int, DamageError] = {}
+        self._first = list(accumulate(self.sizes, initial=0))[:-1]
+        self._damaged: dict[int, str] = {}
 
     def samples(self, portions: Iterator[Portion]) -> Iterator[EncodedSample | DamagedSample]:
         """The samples of all portions in order; the next portion is fetched in the background.
@@ -116,7 +119,7 @@ class BlockReader:
         self, block: _Block, place: int, index: int, epoch: int
     ) -> EncodedSample | DamagedSample:
         number = self._first[place] + index
-        if isinstance(block, DamageError):
+        if isinstance(block, str):
             return DamagedSample(number, epoch, block)
         key, files = block[index]
         where = f"{self._source.where(place)}: sample {key}"
@@ -134,7 +137,7 @@ class BlockReader:
             try:
                 return self._parse(place)
             except DamageError as error:
-                self._damaged[place] = error
+                self._damaged[place] = str(error)
         return self._damaged[place]
 
     def _parse(self, place: int) -> list[tuple[str, Files]]:

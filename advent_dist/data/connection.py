@@ -48,9 +48,9 @@ class Connection:
             DataError: the package that the scheme needs is not installed.
         """
         key = self._key()
-        if key not in _filesystems:
-            _filesystems[key] = self._open()
-        return _filesystems[key]
+        files = _filesystems.get(key)
+        # Another thread may open it, or take it away to renew it, between any two of these lines.
+        return _filesystems.setdefault(key, self._open()) if files is None else files
 
     def renew(self) -> None:
         """Open anew at the next use, with the credentials of then."""

@@ -62,7 +62,7 @@ class Decoder:
             DataError: the label does not fit the image or the class set.
         """
         if isinstance(sample, DamagedSample):
-            raise sample.error
+            raise DamageError(sample.why)
         image = decode_image(sample.image, sample.where, out)
         label = None
         if sample.label is not None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from advent_dist.data.assign import Order, in_file_order
 from advent_dist.data.blocks import BlockReader, DamagedSample, EncodedSample
+from advent_dist.data.classes import CAMVID_11
+from advent_dist.data.damage import DamageLimit
 from advent_dist.data.fetch import BlockSource
+from advent_dist.data.pipeline import Decoder
 from advent_dist.data.sample import decode_image, decode_label
 from advent_dist.data.store import open_folder
 from advent_dist.data.traffic import Tally
-from advent_dist.errors import DataError
+from advent_dist.errors import DamageError, DataError
 from tests.shard_helpers import examples, write_shards
 
 SAMPLES = examples(9)
@@ -29,7 +35,7 @@ def whole(samples: Iterator[EncodedSample | DamagedSample]) -> list[EncodedSampl
     read = []
     for sample in samples:
         if isinstance(sample, DamagedSample):
-            raise sample.error
+            raise DamageError(sample.why)
         read.append(sample)
     return read
 
@@ -123,3 +129,55 @@ def test_one_window_at_most_is_read_ahead(tmp_path):
     next(samples)
     assert len(asked) == 2
     samples.close()
+
+
+class _Added(int):
+    """A number that counts how often it is added to another."""
+
+    times = 0
+
+    def __radd__(self, other: int) -> int:
+        _Added.times += 1
+        return int(other) + int(self)
+
+    __add__ = __radd__
+
+
+def test_finding_the_first_sample_of_each_block_is_one_pass(tmp_path):
+    """And not one a block: a data set of 50,000 blocks would take seconds a reader."""
+    manifest = write_shards(str(tmp_path), SAMPLES, per_shard=9, per_block=9)
+    (shard,) = manifest.shards
+    (block,) = shard.blocks
+    many = tuple(replace(block, num_samples=_Added(9)) for _ in range(300))
+    blocks = open_reader(tmp_path, replace(manifest, shards=(replace(shard, blocks=many),)))
+    sample = blocks.sample(2 * 9 + 4, epoch=0)
+    assert isinstance(sample, EncodedSample)
+    assert sample.key == SAMPLES[4].key
+    assert _Added.times < 3 * len(many)
+
+
+def test_damage_that_is_met_again_and_again_holds_no_memory(tmp_path):
+    """An exception that is kept and raised again keeps the frames of each time."""
+    blocks = reader(tmp_path)
+    (tmp_path / "shard-00000.tar").write_bytes(b"")
+    decoder = Decoder(
+        reader=blocks,
+        classes=CAMVID_11,
+        damage=DamageLimit(name="", skip=True, num_samples=9, max_fraction=1.0, tally=Tally()),
+        tally=Tally(),
+    )
+    held = []
+    for _ in range(3):
+        pixels = np.zeros(1)
+        held.append(weakref.ref(pixels))
+        with pytest.raises(DamageError, match=r"shard-00000.tar: bytes 0-\d+"):
+            _decode_beside(decoder, pixels)
+        del pixels
+        gc.collect()
+    assert [one() for one in held] == [None] * 3
+
+
+def _decode_beside(decoder: Decoder, pixels: np.ndarray) -> None:
+    """Decode a damaged sample in a frame that has something to hold."""
+    decoder.decode(decoder.reader.sample(0, epoch=0))
+    assert pixels is not None
