@@ -5,21 +5,15 @@ Only one block is held at a time: blocks have a few MiB, whatever the size of a 
 
 from __future__ import annotations
 
-import io
-import tarfile
 import zlib
 
-from webdataset.tariterators import group_by_keys, tar_file_expander
-
 from advent_dist.data.manifest import Block, Shard
+from advent_dist.data.members import Files, MemberError, samples_in
 from advent_dist.data.sample import IMAGE_PREFIX, LABEL
 from advent_dist.data.store import Folder
 from advent_dist.errors import DataError
 
 _MEND = "; copy the shard again, or build it again"
-
-Files = dict[str, bytes]
-"""The files of a sample by their names after the key, and the key itself as `__key__`."""
 
 
 def read_block(folder: Folder, shard: Shard, block: Block) -> bytes:
@@ -31,8 +25,8 @@ def read_block(folder: Folder, shard: Shard, block: Block) -> bytes:
     return bytes(folder.read_range(shard.name, block.offset, block.offset + block.num_bytes))
 
 
-def samples_of(data: bytes, block: Block, where: str) -> list[Files]:
-    """The samples of a block.
+def samples_of(data: bytes, block: Block, where: str) -> list[tuple[str, Files]]:
+    """Key and files of each sample of a block.
 
     Args:
         data: Its bytes.
@@ -46,18 +40,15 @@ def samples_of(data: bytes, block: Block, where: str) -> list[Files]:
     if zlib.crc32(data) != block.crc32:
         raise DataError(f"{place}: their checksum is not that of the manifest{_MEND}")
     try:
-        # A block is a tar without the end mark, and tar readers take the end of the data for it.
-        samples = list(
-            group_by_keys(tar_file_expander([{"url": where, "stream": io.BytesIO(data)}]))
-        )
-    except (tarfile.TarError, ValueError) as error:
+        samples = samples_in(data)
+    except MemberError as error:
         raise DataError(f"{place}: they are no tar of samples ({error}){_MEND}") from error
     if len(samples) != block.num_samples:
         raise DataError(f"{place}: {len(samples)} samples instead of {block.num_samples}{_MEND}")
     return samples
 
 
-def files_of(sample: Files, where: str, *, labelled: bool) -> tuple[bytes, bytes | None]:
+def files_of(sample: Files, where: str, *, labelled: bool) -> tuple[memoryview, memoryview | None]:
     """Image and label of a sample, still encoded.
 
     Args:

@@ -13,11 +13,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from advent_dist.data.manifest import Block, Manifest, Shard
+from advent_dist.data.members import Files
 from advent_dist.data.sample import decode_image, decode_label, encode_image
 from advent_dist.data.store import Folder, open_file, open_folder, read_manifest
 from advent_dist.errors import DataError
 from advent_dist.pictures import colourise, to_data_uri
-from shards.blocks import Files, files_of, read_block, samples_of
+from shards.blocks import files_of, read_block, samples_of
 from shards.info import class_shares, facts
 
 _LONGEST_SIDE = 480
@@ -94,7 +95,7 @@ def tiles(folder: Folder, manifest: Manifest, numbers: list[int]) -> Iterator[Ti
         where = f"{folder.url}/{shard.name}"
         samples = samples_of(read_block(folder, shard, block), block, where)
         for place in places:
-            yield _tile(samples[place], shard.name, where, manifest)
+            yield _tile(*samples[place], shard.name, where, manifest)
 
 
 def _by_block(manifest: Manifest, numbers: list[int]) -> Iterator[tuple[Shard, Block, list[int]]]:
@@ -109,8 +110,7 @@ def _by_block(manifest: Manifest, numbers: list[int]) -> Iterator[tuple[Shard, B
             first = end
 
 
-def _tile(sample: Files, shard: str, where: str, manifest: Manifest) -> Tile:
-    key = str(sample["__key__"])
+def _tile(key: str, sample: Files, shard: str, where: str, manifest: Manifest) -> Tile:
     where = f"{where}: sample {key}"
     image_file, label_file = files_of(sample, where, labelled=manifest.labelled)
     image = decode_image(image_file, where).permute(1, 2, 0).numpy()
@@ -130,7 +130,7 @@ def _photograph(image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> str:
     return to_data_uri(encode_image(np.asarray(picture), "jpg", quality=85), "image/jpeg")
 
 
-def _painted(label_file: bytes, where: str, manifest: Manifest) -> str:
+def _painted(label_file: memoryview, where: str, manifest: Manifest) -> str:
     label = decode_label(label_file, where).numpy()
     picture = Image.fromarray(colourise(label, manifest.palette))
     # Nearest: the mean of two classes' colours would be the colour of a third.

@@ -172,8 +172,7 @@ def _check_block(
     except UserError as error:
         found.problems.append(str(error))
         return
-    for sample in samples:
-        key = str(sample["__key__"])
+    for key, sample in samples:
         found.keys.append(key)
         try:
             found.histogram += _check_sample(f"{where}: sample {key}", sample, manifest)

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import track
 
 from advent_dist.data.manifest import FILE_NAME, Manifest
+from advent_dist.data.members import key_fault
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError
 from shards.dataset import Item, Reader, describe, located, shown
@@ -88,6 +89,9 @@ def _unique_keys(items: Sequence[Item]) -> list[str]:
                 f"{item.where}: the dot in the name {item.key} would end the sample's name in a "
                 "shard; rename the file, and its label, without it"
             )
+        fault = key_fault(item.key)
+        if fault is not None:
+            raise DataError(f"{item.where}: {fault}; rename the file, and its label")
         if item.key in seen:
             raise DataError(
                 f"{item.where} and {seen[item.key]} have the same name; rename one of them"

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from bisect import bisect_right
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import accumulate
 from typing import NamedTuple
 
-from webdataset.tariterators import base_plus_ext
-
 from advent_dist.data.assign import Portion
 from advent_dist.data.fetch import BlockSource
+from advent_dist.data.members import Files, MemberError, samples_in
 from advent_dist.data.sample import IMAGE_PREFIX, LABEL
 from advent_dist.errors import DamageError, DataError
-
-Files = dict[str, memoryview]
-"""Extension -> content of one sample's files."""
 
 _CONNECTIONS = 4
 """Blocks of a portion that are downloaded at the same time: one alone rarely fills the line."""
@@ -141,18 +135,9 @@ class BlockReader:
         return self._damaged[place]
 
     def _parse(self, place: int) -> list[tuple[str, Files]]:
-        data = memoryview(self._source.read(place))
-        samples: list[tuple[str, Files]] = []
         try:
-            # A block is a tar without the end mark, and tar readers take the data's end for it.
-            with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
-                for member in tar:
-                    key, extension = base_plus_ext(member.name)
-                    if not samples or samples[-1][0] != key:
-                        samples.append((key, {}))
-                    stop = member.offset_data + member.size
-                    samples[-1][1][extension] = data[member.offset_data : stop]
-        except tarfile.TarError as error:
+            samples = samples_in(self._source.read(place))
+        except MemberError as error:
             raise self._source.damaged(place, str(error)) from error
         if len(samples) != self.sizes[place]:
             found = f"{len(samples)} samples instead of {self.sizes[place]}"

@@ -14,14 +14,12 @@ from typing import IO, Any
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from advent_dist.data.pixel_limit import oversize
 from advent_dist.data.sample import as_rgb
 from advent_dist.errors import DataError
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 """File endings of images, in lower case; `.JPG` is one, too. Others are left alone in folders."""
-
-MAX_PIXELS = 178_956_970
-"""Width times height of the largest image that is decoded: 0.5 GB of RGB. Pillow refuses more."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "JPEG2000")
 """What is opened, whatever the ending: no format that Pillow hands to another program."""
@@ -88,11 +86,9 @@ def check_size(width: int, height: int, where: str) -> None:
     Raises:
         DataError: it has more than `MAX_PIXELS`; `where` names it.
     """
-    if width * height > MAX_PIXELS:
-        raise DataError(
-            f"{where}: it has {width}x{height} pixels, but at most {MAX_PIXELS:,} are decoded; "
-            "make it smaller"
-        )
+    fault = oversize(width, height)
+    if fault is not None:
+        raise DataError(f"{where}: {fault}; make it smaller")
 
 
 @contextmanager

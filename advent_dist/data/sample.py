@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -21,6 +23,7 @@ from PIL.PngImagePlugin import putchunk
 from torch import Tensor
 
 from advent_dist.data.classes import ClassSet
+from advent_dist.data.pixel_limit import oversize
 from advent_dist.errors import DamageError, DataError
 from advent_dist.types import IGNORE_INDEX
 
@@ -93,16 +96,17 @@ def decode_image(
         A view with the channels last in memory, which resizing is faster on; of `out` if it fits.
 
     Raises:
-        DamageError: not such a file, or damaged.
+        DamageError: not such a file, damaged, of too many pixels or for too little memory.
         DataError: more than 8 bits a channel.
     """
     what = f"{where}: its image"
-    if data[: len(_JPEG_SIGNATURE)] == _JPEG_SIGNATURE:
-        pixels = _decode_jpeg(data, what, out)
-        if pixels is not None:
-            return pixels.permute(2, 0, 1)
-    image = as_rgb(_open(data, what), what)
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    with _damage_is_said(what):
+        if data[: len(_JPEG_SIGNATURE)] == _JPEG_SIGNATURE:
+            pixels = _decode_jpeg(data, out)
+            if pixels is not None:
+                return pixels.permute(2, 0, 1)
+        image = as_rgb(_open(data), what)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
 def as_rgb(image: Image.Image, what: str) -> Image.Image:
@@ -122,49 +126,61 @@ def decode_label(data: Encoded, where: str) -> UInt8[Tensor, "h w"]:
     """Train ids of a label file.
 
     Raises:
-        DamageError: not an image, or damaged; `where` names the sample.
+        DamageError: not an image, damaged, of too many pixels or for too little memory; `where`
+            names the sample.
         DataError: not of one 8-bit channel.
     """
-    label = _open(data, f"{where}: its label")
-    if label.mode not in ("L", "P"):
-        raise DataError(
-            f"{where}: its label has the mode {label.mode}; write train ids as an 8-bit grey PNG"
-        )
-    if label.mode == "L" and label.format == "PNG" and data[PNG_DEPTH] != 8:
-        raise DataError(
-            f"{where}: its label has {data[PNG_DEPTH]} bits a pixel; write train ids as an 8-bit "
-            "grey PNG"
-        )
-    return torch.from_numpy(np.array(label))
+    what = f"{where}: its label"
+    with _damage_is_said(what):
+        label = _open(data)
+        if label.mode not in ("L", "P"):
+            raise DataError(
+                f"{what} has the mode {label.mode}; write train ids as an 8-bit grey PNG"
+            )
+        if label.mode == "L" and label.format == "PNG" and data[PNG_DEPTH] != 8:
+            raise DataError(
+                f"{what} has {data[PNG_DEPTH]} bits a pixel; write train ids as an 8-bit grey PNG"
+            )
+        return torch.from_numpy(np.array(label))
 
 
-def _decode_jpeg(data: Encoded, what: str, out: Tensor | None) -> Tensor | None:
+def _decode_jpeg(data: Encoded, out: Tensor | None) -> Tensor | None:
     """uint8 [h, w, 3]; None for one in CMYK, whose colours simplejpeg would get wrong."""
-    try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
-        if colours in ("CMYK", "YCCK"):
-            return None
-        if out is None or out.shape[:2] != (height, width):
-            return torch.from_numpy(simplejpeg.decode_jpeg(data))
-        # Memory that was written before takes half the time of fresh memory.
-        simplejpeg.decode_jpeg(data, buffer=out.numpy())
-    except ValueError as error:
-        raise _undecodable(what, error) from error
+    height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+    _require_size(width, height)
+    if colours in ("CMYK", "YCCK"):
+        return None
+    if out is None or out.shape[:2] != (height, width):
+        return torch.from_numpy(simplejpeg.decode_jpeg(data))
+    # Memory that was written before takes half the time of fresh memory.
+    simplejpeg.decode_jpeg(data, buffer=out.numpy())
     return out
 
 
-def _open(data: Encoded, what: str) -> Image.Image:
-    try:
-        image = Image.open(io.BytesIO(data), formats=_FORMATS)
-        image.load()
-    # Pillow raises SyntaxError for a broken PNG.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise _undecodable(what, error) from error
+def _open(data: Encoded) -> Image.Image:
+    image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    _require_size(image.width, image.height)
+    image.load()
     return image
 
 
-def _undecodable(what: str, error: Exception) -> DamageError:
-    return DamageError(f"{what} can't be decoded ({error}); build the shard again")
+def _require_size(width: int, height: int) -> None:
+    """Refuse, before it is decoded, what a few bytes may make of all memory."""
+    fault = oversize(width, height)
+    if fault is not None:
+        raise ValueError(fault)
+
+
+@contextmanager
+def _damage_is_said(what: str) -> Iterator[None]:
+    """Whatever a file makes a decoder raise is damage of its sample: `what` names it."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:  # decoders raise nearly anything, MemoryError among it
+        said = str(error) or type(error).__name__
+        raise DamageError(f"{what} can't be decoded ({said}); build the shard again") from error
 
 
 def check_label(

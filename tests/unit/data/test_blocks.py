@@ -173,7 +173,7 @@ def test_damage_that_is_met_again_and_again_holds_no_memory(tmp_path):
         with pytest.raises(DamageError, match=r"shard-00000.tar: bytes 0-\d+"):
             _decode_beside(decoder, pixels)
         del pixels
-        gc.collect()
+    gc.collect()
     assert [one() for one in held] == [None] * 3
 
 

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from advent_dist.data import image as module
-from advent_dist.data.image import MAX_PIXELS, is_image, read_as_stored, read_image
+from advent_dist.data.image import is_image, read_as_stored, read_image
+from advent_dist.data.pixel_limit import MAX_PIXELS
 from advent_dist.errors import DataError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)

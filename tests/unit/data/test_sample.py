@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import random
+import resource
 import struct
 import warnings
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +24,7 @@ from advent_dist.data.sample import (
     encode_image,
     encode_label,
 )
-from advent_dist.errors import DataError
+from advent_dist.errors import DamageError, DataError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (9, 13, 3), dtype=np.uint8)
 RAMP = np.stack(np.broadcast_arrays(*np.ogrid[0:128:2, 0:128:2], 64), axis=-1).astype(np.uint8)
@@ -179,3 +183,55 @@ def test_a_label_of_another_size_is_refused():
     label = torch.zeros(4, 6, dtype=torch.uint8)
     with pytest.raises(DataError, match="k: its label is 6x4, but its image is 8x5"):
         check_label(label, torch.zeros(3, 5, 8, dtype=torch.uint8), CAMVID_11, "k")
+
+
+def _claiming(data: bytes, width: int, height: int) -> bytes:
+    """The same file with another size in its header."""
+    if data[:3] == b"\xff\xd8\xff":
+        place = data.index(b"\xff\xc0") + 5  # of the frame's header
+        return data[:place] + struct.pack(">2H", height, width) + data[place + 4 :]
+    header = b"IHDR" + struct.pack(">2I", width, height) + data[24:29]
+    return data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
+
+
+@pytest.mark.parametrize("image_format", ["jpg", "png"])
+def test_an_image_of_too_many_pixels_is_refused_by_its_header(image_format, monkeypatch):
+    """Whatever other code of the process allows Pillow. A few bytes could fill all memory."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    data = _claiming(encode_image(NOISE, image_format), 30_000, 29_000)
+    with pytest.raises(DamageError, match=r"30000x29000 pixels, but at most 178,956,970"):
+        decode_image(data, "here")
+
+
+def test_a_label_of_too_many_pixels_is_refused_by_its_header(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    data = _claiming(encode_label(NOISE[..., 0]), 30_000, 29_000)
+    with pytest.raises(DamageError, match=r"k: its label .* 30000x29000 pixels, but at most"):
+        decode_label(data, "k")
+
+
+def test_too_little_memory_is_damage_of_the_sample():
+    side = 6_000
+    data = encode_label(np.zeros((side, side), np.uint8))
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (used + side * side // 4, hard))
+        with pytest.raises(DamageError, match=r"k: its label can't be decoded"):
+            decode_label(data, "k")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    assert decode_label(data, "k").shape == (side, side)
+
+
+@pytest.mark.parametrize("image_format", ["jpg", "png", "webp"])
+def test_no_damage_makes_another_error(image_format):
+    chance = random.Random(0)
+    whole = encode_image(RAMP, image_format)
+    for _ in range(150):
+        data = bytearray(whole)
+        for _ in range(chance.choice((1, 2, 10))):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        with contextlib.suppress(DataError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            decode_image(bytes(data[: chance.choice((len(data), len(data) // 2))]), "k")
