@@ -5,6 +5,7 @@ Only one block is held at a time: blocks have a few MiB, whatever the size of a 
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 
 from advent_dist.data.manifest import Block, Shard
@@ -37,7 +38,8 @@ def samples_of(data: bytes, block: Block, where: str) -> list[tuple[str, Files]]
         DataError: it is damaged, or holds another number of samples.
     """
     place = f"{where}: bytes {block.offset}-{block.offset + block.num_bytes}"
-    if zlib.crc32(data) != block.crc32:
+    is_named_so = block.sha256 in (None, hashlib.sha256(data).hexdigest())
+    if zlib.crc32(data) != block.crc32 or not is_named_so:
         raise DataError(f"{place}: their checksum is not that of the manifest{_MEND}")
     try:
         samples = samples_in(data)

@@ -63,12 +63,14 @@ class ShardTar:
         starts, stops = self._starts, [*self._starts[1:], self.num_bytes]
         self._tar.close()
         data = self._file.getvalue()
+        view = memoryview(data)
         blocks = tuple(
             Block(
                 offset=start,
                 num_bytes=stop - start,
                 num_samples=count,
-                crc32=zlib.crc32(memoryview(data)[start:stop]),
+                crc32=zlib.crc32(view[start:stop]),
+                sha256=hashlib.sha256(view[start:stop]).hexdigest(),
             )
             for start, stop, count in zip(starts, stops, self._counts, strict=True)
         )

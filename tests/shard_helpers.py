@@ -88,7 +88,7 @@ def write_shards(
 
 def checksums(data: bytes) -> dict[str, Any]:
     """What a manifest says of the bytes of a block."""
-    return {"crc32": zlib.crc32(data)}
+    return {"crc32": zlib.crc32(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def _tar(samples: Sequence[Example], labelled: bool, image_format: ImageFormat) -> bytes:

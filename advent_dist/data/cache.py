@@ -1,9 +1,9 @@
 """Blocks of shards on the local disk, shared by all processes of a node and by several jobs.
 
-DIR/ab/ab12..-4194304   a block: the sha256 of its shard, and its first byte. The name is that of
-                        the content, so equally named shards of two buckets do not collide.
-DIR/incoming/           blocks being written; each is locked as long as its writer lives
-DIR/size                bytes of all blocks; whoever changes the cache locks this file
+DIR/ab/ab12..    a block: the sha256 of its bytes. They have to have it, whoever put them there, so
+                 that no manifest, whatever it says, changes what another one's readers get.
+DIR/incoming/    blocks being written; each is locked as long as its writer lives
+DIR/size         bytes of all blocks; whoever changes the cache locks this file
 
 Files of other names are left alone: the folder may be somebody's own.
 """
@@ -12,18 +12,18 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import re
 import uuid
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from advent_dist.data.manifest import Block, Shard
-
 _SHELF = re.compile(r"[0-9a-f]{2}")
-_BLOCK = re.compile(r"[0-9a-f]{64}-\d+")
+_BLOCK = re.compile(r"[0-9a-f]{64}(-\d+)?")
+"""Once they were named by their shard and first byte: those give way like others."""
+
 _UNFINISHED = re.compile(r"[0-9a-f]{32}")
 
 _FILL_AGAIN_TO = 0.9
@@ -47,12 +47,16 @@ class BlockCache:
             self._remove_unfinished()
             ledger.num_bytes = self._count()
 
-    def get(self, shard: Shard, block: Block) -> bytes | None:
-        """The block's bytes, or None. One that is damaged on the disk is thrown away."""
-        path = self._path(shard, block)
+    def get(self, sha256: str) -> bytes | None:
+        """The bytes with this digest, or None. Others under its name are thrown away.
+
+        Args:
+            sha256: 64 hex digits.
+        """
+        path = self._path(sha256)
         with contextlib.suppress(FileNotFoundError):
             data = path.read_bytes()
-            if len(data) == block.num_bytes and zlib.crc32(data) == block.crc32:
+            if hashlib.sha256(data).hexdigest() == sha256:
                 os.utime(path)  # used just now
                 return data
             with self._ledger() as ledger:
@@ -60,13 +64,17 @@ class BlockCache:
                 ledger.num_bytes = self._count()
         return None
 
-    def put(self, shard: Shard, block: Block, data: bytes | bytearray) -> None:
+    def put(self, sha256: str, data: bytes | bytearray) -> None:
         """Keep a block: all of it or nothing, whenever the process is killed.
+
+        Args:
+            sha256: the digest of the bytes, 64 hex digits; `get` finds out if it is not.
+            data: the bytes.
 
         Raises:
             OSError: the disk is full, or the folder can't be written.
         """
-        path = self._path(shard, block)
+        path = self._path(sha256)
         if len(data) > self._limit or path.exists():
             return
         path.parent.mkdir(exist_ok=True)
@@ -77,8 +85,8 @@ class BlockCache:
                 os.replace(temporary, path)
                 ledger.num_bytes += len(data)
 
-    def _path(self, shard: Shard, block: Block) -> Path:
-        return self._folder / shard.sha256[:2] / f"{shard.sha256}-{block.offset}"
+    def _path(self, sha256: str) -> Path:
+        return self._folder / sha256[:2] / sha256
 
     def _make_room(self, num_bytes: int) -> int:
         """Delete the blocks unused for longest, for `num_bytes` more; the bytes that stay."""

@@ -28,9 +28,17 @@ class BlockSource:
         self, folder: Folder, manifest: Manifest, cache: BlockCache | None, tally: Tally
     ) -> None:
         self._folder = folder
-        self._cache = cache
         self._tally = tally
         self._blocks = [(shard, block) for shard in manifest.shards for block in shard.blocks]
+        # Nothing else says whose bytes they are: a crc32 can be had by anybody for any bytes.
+        named = all(block.sha256 is not None for _, block in self._blocks)
+        self._cache = cache if named else None
+        if cache is not None and not named:
+            _log.warning(
+                "data.cache_dir is not used for %s, whose manifest has no sha256 of its blocks; "
+                "build the shards again",
+                folder.url,
+            )
         self.sizes = tuple(block.num_samples for _, block in self._blocks)
         self._cache_works = True
 
@@ -46,11 +54,11 @@ class BlockSource:
             DataError: storage can't be reached.
         """
         shard, block = self._blocks[place]
-        if self._cache is None:
+        if self._cache is None or block.sha256 is None:
             return self._fetch(shard, block)
         data: bytes | bytearray | None = None
         try:
-            data = self._cache.get(shard, block)
+            data = self._cache.get(block.sha256)
         except OSError as error:
             self._complain(error)
         if data is not None:
@@ -58,7 +66,7 @@ class BlockSource:
             return data
         self._tally.add(CACHE_MISSES)
         data = self._fetch(shard, block)
-        self._keep(self._cache, shard, block, data)
+        self._keep(self._cache, block.sha256, data)
         return data
 
     def damaged(self, place: int, how: str) -> DamageError:
@@ -80,9 +88,9 @@ class BlockSource:
                 return data
         raise _damaged(where, block, "its checksum is wrong")
 
-    def _keep(self, cache: BlockCache, shard: Shard, block: Block, data: bytearray) -> None:
+    def _keep(self, cache: BlockCache, sha256: str, data: bytearray) -> None:
         try:
-            cache.put(shard, block, data)
+            cache.put(sha256, data)
         except OSError as error:
             self._complain(error)
 

@@ -45,7 +45,10 @@ class Block:
     """Samples in the block."""
 
     crc32: Annotated[int, Field(ge=0, lt=2**32)]
-    """zlib.crc32 of the block's bytes."""
+    """zlib.crc32 of the block's bytes: tells damage."""
+
+    sha256: Sha256 | None = None
+    """Hex digest of the block's bytes: tells whose they are. None in manifests of old."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import time
@@ -17,7 +18,7 @@ import pytest
 
 from advent_dist.data.cache import BlockCache
 from advent_dist.data.fetch import BlockSource
-from advent_dist.data.manifest import Block, Shard
+from advent_dist.data.manifest import Manifest
 from advent_dist.data.store import open_folder
 from advent_dist.data.traffic import CACHE_ERRORS, CACHE_HITS, CACHE_MISSES, Tally
 from tests.shard_helpers import examples, write_shards
@@ -25,16 +26,10 @@ from tests.shard_helpers import examples, write_shards
 BYTES = 10_000
 
 
-def block(number: int) -> tuple[Shard, Block, bytes]:
-    """A shard of one block."""
+def block(number: int) -> tuple[str, bytes]:
+    """The digest and the bytes of a block."""
     data = bytes([number]) * BYTES
-    made = Block(offset=0, num_bytes=BYTES, num_samples=1, crc32=zlib.crc32(data))
-    digest = hashlib.sha256(data).hexdigest()
-    return (
-        Shard(name="0", num_bytes=BYTES, num_samples=1, sha256=digest, blocks=(made,)),
-        made,
-        data,
-    )
+    return hashlib.sha256(data).hexdigest(), data
 
 
 def test_a_cache_may_lie_in_the_home_folder(
@@ -52,19 +47,19 @@ def put(cache: BlockCache, *numbers: int) -> None:
 
 
 def kept(cache: BlockCache, numbers: range) -> list[int]:
-    return [number for number in numbers if cache.get(*block(number)[:2]) is not None]
+    return [number for number in numbers if cache.get(block(number)[0]) is not None]
 
 
 def size_on_disk(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*-*"))
+    return sum(path.stat().st_size for path in folder.rglob("??/*"))
 
 
 def test_what_was_put_comes_back(tmp_path):
     cache = BlockCache(str(tmp_path), 10 * BYTES)
     assert kept(cache, range(3)) == []
     put(cache, 0, 1)
-    shard, one, data = block(1)
-    assert cache.get(shard, one) == data
+    digest, data = block(1)
+    assert cache.get(digest) == data
     assert kept(BlockCache(str(tmp_path), 10 * BYTES), range(3)) == [0, 1]
 
 
@@ -98,7 +93,7 @@ def test_a_block_larger_than_the_cache_is_not_kept(tmp_path):
 def test_a_block_damaged_on_the_disk_is_read_anew(damage, tmp_path):
     cache = BlockCache(str(tmp_path), 2 * BYTES)
     put(cache, 0)
-    (path,) = tmp_path.rglob("*-*")
+    (path,) = tmp_path.rglob("??/*")
     path.write_bytes(damage(path.read_bytes()))
     assert kept(cache, range(1)) == []
     assert not path.exists()
@@ -106,21 +101,78 @@ def test_a_block_damaged_on_the_disk_is_read_anew(damage, tmp_path):
     assert kept(cache, range(2)) == [0, 1]
 
 
-def test_equal_names_in_two_buckets_are_two_blocks(tmp_path):
-    cache = BlockCache(str(tmp_path), 10 * BYTES)
-    (first, one, data), (second, other, more) = block(0), block(1)
-    assert first.name == second.name
-    cache.put(first, one, data)
-    assert cache.get(second, other) is None
-    cache.put(second, other, more)
-    assert cache.get(first, one) == data
+def of_the_same_crc32(data: bytes, crc32: int) -> bytes:
+    """`data` with its last four bytes chosen so that it has that crc32: what anybody can do."""
+    start = zlib.crc32(data[:-4])
+    # The checksum is linear in the bits over GF(2).
+    zero = zlib.crc32(bytes(4), start)
+    columns = [
+        (zlib.crc32((1 << bit).to_bytes(4, "little"), start) ^ zero, 1 << bit) for bit in range(32)
+    ]
+    wanted, chosen = crc32 ^ zero, 0
+    for top in reversed(range(32)):
+        pivot = next(one for one in columns if one[0] >> top & 1)
+        columns = [
+            (value ^ pivot[0], bits ^ pivot[1]) if value >> top & 1 else (value, bits)
+            for value, bits in columns
+            if (value, bits) != pivot
+        ]
+        if wanted >> top & 1:
+            wanted, chosen = wanted ^ pivot[0], chosen ^ pivot[1]
+    return data[:-4] + chosen.to_bytes(4, "little")
+
+
+def test_a_manifest_puts_nothing_in_the_place_of_another_ones(tmp_path: Path) -> None:
+    """It says the same of its shard as the honest one does, and has other bytes of that crc32."""
+    honest = write_shards(f"{tmp_path}/honest", examples(2))
+    (shard,) = honest.shards
+    data = (tmp_path / "honest" / shard.name).read_bytes()
+    (first, *others), end = shard.blocks, shard.blocks[0].num_bytes
+    forged = of_the_same_crc32(bytes([7]) * end, first.crc32)
+    assert zlib.crc32(forged) == first.crc32
+    (tmp_path / "forged").mkdir()
+    (tmp_path / "forged" / shard.name).write_bytes(forged + data[end:])
+    cache = BlockCache(str(tmp_path / "cache"), 10**9)
+    strange = BlockSource(open_folder(f"{tmp_path}/forged"), honest, cache, Tally())
+    assert strange.read(0) == forged, "the crc32 tells damage only"
+    source = BlockSource(open_folder(f"{tmp_path}/honest"), honest, cache, Tally())
+    for _ in range(2):
+        assert source.read(0) == data[:end]
+    for place in range(len(others)):
+        assert source.read(1 + place) == strange.read(1 + place)
+
+
+def test_shards_of_old_are_read_past_the_cache_which_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    manifest = write_shards(f"{tmp_path}/shards", examples(2))
+    text = re.sub(r',\s*"sha256": "\w+"(?=\s*\})', "", manifest.to_json())
+    old = Manifest.from_json(text, "manifest.json")
+    assert [block.sha256 for shard in old.shards for block in shard.blocks] == [None]
+    tally, cache = Tally(), BlockCache(str(tmp_path / "cache"), 10**9)
+    source = BlockSource(open_folder(f"{tmp_path}/shards"), old, cache, tally)
+    assert source.read(0) == source.read(0)
+    assert tally.take()[CACHE_MISSES] == 0
+    assert size_on_disk(tmp_path / "cache") == 0
+    assert "data.cache_dir is not used for" in caplog.text
+
+
+def test_blocks_of_earlier_versions_give_way(tmp_path: Path) -> None:
+    old = tmp_path / "ab" / f"{'ab' * 32}-4096"
+    old.parent.mkdir()
+    old.write_bytes(bytes(BYTES))
+    os.utime(old, (0, 0))
+    cache = BlockCache(str(tmp_path), 3 * BYTES)
+    put(cache, 0, 1, 2)
+    assert not old.exists()
+    assert size_on_disk(tmp_path) <= 3 * BYTES
 
 
 def _fill(folder: str, start: int) -> None:
     cache = BlockCache(folder, 12 * BYTES)
     for number in range(start, start + 40):
         put(cache, number)
-        cache.get(*block(number - 3)[:2])
+        cache.get(block(number - 3)[0])
 
 
 def test_two_jobs_share_one_cache(tmp_path):
@@ -138,7 +190,7 @@ def test_two_jobs_share_one_cache(tmp_path):
         assert job.exitcode == 0
     cache = BlockCache(str(tmp_path), 12 * BYTES)
     for number in kept(cache, range(70)):
-        assert cache.get(*block(number)[:2]) == block(number)[2]
+        assert cache.get(block(number)[0]) == block(number)[1]
     assert int((tmp_path / "size").read_text()) == size_on_disk(tmp_path) > 0
 
 
@@ -162,7 +214,7 @@ def test_a_kill_leaves_nothing_behind(tmp_path):
         assert list((tmp_path / "incoming").iterdir()) == []
         assert int((tmp_path / "size").read_text()) == size_on_disk(tmp_path) <= 5 * BYTES
         for number in kept(cache, range(30)):
-            assert cache.get(*block(number)[:2]) == block(number)[2]
+            assert cache.get(block(number)[0]) == block(number)[1]
 
 
 @pytest.fixture
@@ -206,7 +258,7 @@ def test_a_cache_that_can_not_be_read_costs_speed_only(tmp_path):
     tally, cache = Tally(), BlockCache(str(tmp_path / "cache"), 10**9)
     source = BlockSource(open_folder(f"{tmp_path}/shards"), manifest, cache, tally)
     first = bytes(source.read(0))
-    (kept_block,) = (tmp_path / "cache").rglob("*-*")
+    (kept_block,) = (tmp_path / "cache").rglob("??/*")
     kept_block.unlink()
     kept_block.mkdir()  # whatever a read error is
     assert bytes(source.read(0)) == first

@@ -145,3 +145,15 @@ def test_a_key_that_occurs_twice_is_found(folder: Path) -> None:
 def test_a_folder_without_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"manifest\.json"):
         verify(str(tmp_path))
+
+
+def test_a_block_of_another_name_than_the_manifest_says_is_found(tmp_path: Path) -> None:
+    """The disk cache goes by these names."""
+    write_shards(str(tmp_path), examples(2))
+    path = tmp_path / "manifest.json"
+    tree = json.loads(path.read_text())
+    tree["shards"][0]["blocks"][0]["sha256"] = "0" * 64
+    path.write_text(json.dumps(tree))
+    (problem,) = verify(str(tmp_path)).problems
+    assert "shard-00000.tar: bytes 0-" in problem
+    assert "their checksum is not that of the manifest" in problem
