@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 from importlib import import_module
 
 from advent_dist.errors import UserError
 from advent_dist.interruption import interruptible, status_of
+from advent_dist.printable import PrintableFormatter, printable
 
 _COMMANDS = {
     "demo": "source-only against AdvEnt on procedural streets, from a local S3 server to a report",
@@ -31,6 +33,8 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # As on stderr: a terminal that lacks a name's letters is no reason to fail.
         sys.stdout.reconfigure(errors="backslashreplace")
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(PrintableFormatter())
     sys.exit(run(sys.argv[1:]))
 
 
@@ -62,7 +66,7 @@ def _run(name: str, rest: list[str]) -> int:
     except UserError as error:
         if os.environ.get("ADVENT_DIST_TRACEBACK"):
             raise
-        sys.stderr.write(f"advent-dist {name}: {error}\n")
+        sys.stderr.write(printable(f"advent-dist {name}: {error}\n"))
         return 1
     return status
 

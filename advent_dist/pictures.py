@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 Colour = tuple[int, int, int]
 """RGB, 0..255."""
@@ -122,11 +123,22 @@ def _row(tiles: Sequence[tuple[str, Image.Image]]) -> Image.Image:
     return row
 
 
-def to_png(image: Image.Image) -> bytes:
-    """The image as a PNG file's bytes."""
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
+def to_png(image: Image.Image, title: str = "") -> bytes:
+    """The image as a PNG file's bytes; a title travels in it, as PNG's keyword of that name."""
+    buffer, texts = io.BytesIO(), PngInfo()
+    if title:
+        texts.add_itxt("Title", title)
+    image.save(buffer, format="PNG", optimize=True, pnginfo=texts)
     return buffer.getvalue()
+
+
+def title_of(png: bytes) -> str:
+    """The title in a PNG file; empty if it has none, or is none."""
+    try:
+        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+            return str(image.info.get("Title", ""))
+    except Exception:  # Pillow raises nearly anything at a damaged file
+        return ""
 
 
 def to_data_uri(image: Image.Image | bytes, media_type: str = "image/png") -> str:

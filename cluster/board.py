@@ -105,11 +105,11 @@ class BoardObserver:
 def progress_bar(board: Any, steps: int, name: str) -> Iterator[None]:
     """Draw `board`'s newest row with the time that remains, until the block ends."""
     progress = Progress(
-        TextColumn(name),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=10),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[metrics]}"),
+        TextColumn("{task.fields[metrics]}", markup=False),
         console=Console(stderr=True),
     )
     task = progress.add_task(name, total=steps, metrics="starting the workers")

@@ -8,6 +8,7 @@ import socket
 
 from advent_dist.config import Experiment
 from advent_dist.parallel.world import World
+from advent_dist.printable import PrintableFormatter
 
 _log = logging.getLogger(__name__)
 
@@ -22,9 +23,7 @@ def run_label(experiment: Experiment) -> str:
 def log_as(experiment: Experiment, world: World) -> None:
     """Log from now on as this rank of this run; a process may be several in turn."""
     place = f"[{run_label(experiment)} rank {world.rank}/{world.size}]".replace("%", "%%")
-    logging.basicConfig(
-        level=logging.INFO,
-        format=f"{place} %(levelname)s %(name)s: %(message)s",
-        force=True,
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter(f"{place} %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     _log.info("%s on %s, process group of %d", world.device, socket.gethostname(), world.size)

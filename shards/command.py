@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Generic, TypeVar
 
 import tyro
-from rich.console import Console
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from advent_dist.data.manifest import lacking
 from advent_dist.data.store import read_manifest
 from advent_dist.errors import DataError
+from advent_dist.printable import plain_console, printable
 from shards.dataset import Reader
 from shards.encode import EncodeAll
 from shards.info import tables
@@ -143,7 +143,7 @@ def _verify(arguments: list[str]) -> int:
     if asked.json:
         sys.stdout.write(json.dumps(asdict(verdict), indent=1) + "\n")
     else:
-        sys.stdout.write("".join(f"{problem}\n" for problem in verdict.problems))
+        sys.stdout.write("".join(f"{printable(one)}\n" for one in verdict.problems))
         sys.stdout.write("".join(f"warning: {said}\n" for said in verdict.warnings))
         state = f"{len(verdict.problems)} problems" if verdict.problems else "all well"
         size = f"{verdict.num_samples} samples in {verdict.num_shards} shards"
@@ -157,7 +157,7 @@ def _info(arguments: list[str]) -> int:
     if asked.json:
         sys.stdout.write(json.dumps(asdict(manifest), indent=1) + "\n")
     else:
-        Console().print(tables(manifest, asked.destination))
+        plain_console().print(tables(manifest, asked.destination))
     return 0
 
 

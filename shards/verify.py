@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 
 from advent_dist.data.classes import class_set
@@ -75,7 +76,7 @@ def verify(url: str) -> Verdict:
         findings = list(
             track(
                 checked,
-                folder.url,
+                escape(folder.url),
                 total=len(manifest.shards),
                 console=console,
                 disable=not console.is_terminal,

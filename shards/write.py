@@ -13,6 +13,7 @@ from dataclasses import asdict
 from functools import partial
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 
 from advent_dist.data.manifest import FILE_NAME, Manifest
@@ -136,7 +137,7 @@ def _write_shards(
     console = Console(stderr=True)
     samples = track(
         encode(encoder, items[done:]),
-        description=folder.url,
+        description=escape(folder.url),
         total=len(items),
         completed=done,
         console=console,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ray.tune import Callback
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from advent_dist.printable import plain_console
 from cluster.aside import Aside
 from tune.folder import SweepFolder, Trial
 from tune.plan import Plan
@@ -28,7 +28,7 @@ class LiveTable(Callback):
         self._plan = plan
         self._folder = folder
         self._num_trials = num_trials
-        self._console = Console(stderr=True)
+        self._console = plain_console(stderr=True)
         self._trials: dict[int, Trial] = {trial.number: trial for trial in folder.trials()}
         self._live: Live | None = None
         self._aside = Aside()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from advent_dist.evaluation.counts import Evaluation
+from advent_dist.printable import plain_console
 from advent_dist.runs.scoring import score
 
 
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     if options.json:
         sys.stdout.write(json.dumps(result.to_json(), indent=2) + "\n")
     else:
-        Console().print(_table(result, f"{' + '.join(options.runs)} ({options.which})"))
+        plain_console().print(_table(result, f"{' + '.join(options.runs)} ({options.which})"))
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import tyro
 
 from advent_dist.data.store import open_folder
+from advent_dist.printable import printable
 from advent_dist.runs.images import find_images
 from advent_dist.runs.predict import predict
 from advent_dist.runs.trained import available_device, load_runs
@@ -46,7 +47,7 @@ def main(arguments: list[str]) -> int:
         return 2
     images = find_images(options.images, options.out)
     if images.left_alone:
-        sys.stderr.write(f"-- {_told(images.left_alone)}\n")
+        sys.stderr.write(printable(f"-- {_told(images.left_alone)}\n"))
     device = available_device()
     runs = load_runs(list(options.runs), options.which, device)
     predict(

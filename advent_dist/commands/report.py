@@ -64,8 +64,7 @@ def _draw(run: RunFolder) -> None:
     """Write the pictures of a run into its folder."""
     device = available_device()
     snapshots = {which: load_run(run.url, which, device) for which in ("last", "best")}
-    for number, panel in enumerate(draw_panels(snapshots)):
-        run.folder.write(f"panels/{number:02d}_{panel.caption}.png", panel.png)
+    run.write_panels([panel.png for panel in draw_panels(snapshots)])
 
 
 def _page(run: RunFolder) -> str:

@@ -10,8 +10,10 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from advent_dist.errors import ConfigError
+from advent_dist.printable import plain_console, printable
 from advent_dist.runs.status import RunStatus, State, find_runs
 
 _WIDTH = 100
@@ -45,7 +47,7 @@ def main(arguments: list[str]) -> int:
         return 0
     if not runs:
         raise ConfigError(f"no run below {options.storage}; give what run.storage named")
-    console = Console(width=min(Console().width, _WIDTH))
+    console = plain_console(width=min(Console().width, _WIDTH))
     console.print(_table(runs))
     return 0
 
@@ -60,8 +62,8 @@ def _table(runs: list[RunStatus]) -> Table:
         if run.checkpoint_step is not None:
             checkpoint = f"step {run.checkpoint_step}, {age(run.checkpoint_age_s)}"
         table.add_row(
-            run.name,
-            f"[{_STYLES[run.state]}]{run.state}[/]",
+            printable(run.name),
+            Text(run.state, style=_STYLES[run.state]),
             f"{run.step} / {run.steps}",
             age(run.silent_s),
             checkpoint,

@@ -12,13 +12,20 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from advent_dist.errors import DataError
 from advent_dist.json_text import json_object
 
 FILE_NAME = "manifest.json"
 FORMAT = 1
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("control characters in a name")
+    return text
+
 
 # A manifest comes with the shards, from whoever made them: no field may lead elsewhere.
 Count = Annotated[int, Field(ge=0)]
@@ -28,6 +35,7 @@ FileName = Annotated[
     # At least one character that is no dot: neither . nor .. is a file.
     Field(pattern=r"^[^/\\\x00-\x1f]*[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", max_length=255),
 ]
+Text = Annotated[str, Field(max_length=4096), AfterValidator(_printable)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -75,13 +83,13 @@ class Shard:
 class Manifest:
     """A folder of shards: one split of one domain."""
 
-    dataset: str
+    dataset: Text
     """What was built: camvid, gta5, synthia, cityscapes or streets, with its options."""
 
-    classes: str
+    classes: Text
     """Name of the class set."""
 
-    class_names: tuple[str, ...]
+    class_names: tuple[Text, ...]
     """Names, in the order of the train ids."""
 
     palette: tuple[tuple[Level, Level, Level], ...]

@@ -10,6 +10,7 @@ from advent_dist.data.classes import CLASS_SETS, ClassSet
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError
 from advent_dist.json_text import json_object
+from advent_dist.pictures import title_of
 
 SNAPSHOTS = ("last", "best")
 """The states of a run that are always shown together: its end, and its highest target mIoU."""
@@ -91,11 +92,15 @@ def read_run(url: str) -> RunRecord:
             if summary.get(snapshot)
         },
         panels=[
-            Panel(caption=name.removesuffix(".png"), png=pictures.read(name))
+            _panel(name.removesuffix(".png"), pictures.read(name))
             for name in pictures.list()
             if name.endswith(".png")
         ],
     )
+
+
+def _panel(name: str, png: bytes) -> Panel:
+    return Panel(caption=title_of(png) or name, png=png)
 
 
 def read_json(folder: Folder, name: str) -> dict[str, Any]:

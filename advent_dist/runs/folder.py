@@ -16,6 +16,7 @@ import json
 import os
 import posixpath
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import safetensors.torch
@@ -38,6 +39,7 @@ METRICS_FILE = "metrics.jsonl"
 SUMMARY_FILE = "summary.json"
 REPORT_FILE = "report.html"
 CHECKPOINTS = "checkpoints"
+PANELS = "panels"
 SWEEP_FILE = "sweep.json"
 """Of a sweep's folder, which is no run's."""
 
@@ -53,7 +55,8 @@ _FOLDERS = {
         r"step_\d{6,}/|kept\.json|checkpoint_manager_snapshot\.json|\.validate.*"
     ),
     "tensorboard": re.compile(r"events\.out\.tfevents\..*"),
-    "panels": re.compile(r"\d{2}_.*\.png"),
+    # Of old with the sample's name after the number.
+    PANELS: re.compile(r"\d{2}(_.*)?\.png"),
 }
 """What a run writes: nothing else in its folder is ever deleted."""
 
@@ -285,6 +288,17 @@ class RunFolder:
             )
         return self._read(SUMMARY_FILE)
 
+    def write_panels(self, pngs: Sequence[bytes]) -> None:
+        """Write the pictures of the run, as PNG files, in place of those that it had."""
+        folder = self.folder.inside(PANELS)
+        # By number: the name of a sample is a stranger's, and no path.
+        files = {f"{number:02d}.png": png for number, png in enumerate(pngs)}
+        for name, png in files.items():
+            folder.write(name, png)
+        for name in folder.list():
+            if _FOLDERS[PANELS].fullmatch(name) and name not in files:
+                folder.remove(name)
+
     def _read(self, name: str) -> dict[str, Any]:
         return json_object(self.folder.read(name), f"{self.url}/{name}")
 
@@ -298,6 +312,11 @@ class RunFolder:
         if checkpoint is None:
             raise CheckpointError(
                 f"{self.url} has no {which} checkpoint yet; wait for its first evaluation"
+            )
+        if not re.fullmatch(rf"{CHECKPOINTS}/step_\d{{6,}}", str(checkpoint)):
+            raise CheckpointError(
+                f"{self.url}/{SUMMARY_FILE}: its {which} checkpoint, {checkpoint!r}, is none "
+                "of the run's; copy the whole run there again"
             )
         name = f"{checkpoint}/{WEIGHTS_FILE}"
         try:

@@ -41,5 +41,5 @@ def draw_panels(
                 {name: pixel_entropy(one)[row].numpy() for name, one in logits.items()},
                 first.classes.palette,
             )
-            panels.append(Panel(caption=key, png=to_png(picture)))
+            panels.append(Panel(caption=key, png=to_png(picture, title=key)))
     return panels[:number]

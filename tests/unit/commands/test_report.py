@@ -7,6 +7,7 @@ import pytest
 from advent_dist import cli
 from advent_dist.data.store import open_folder
 from tests.helpers import write_tiny_shards
+from tests.shard_helpers import Example, examples, write_shards
 from tests.unit.runs.test_trained import trained_run
 
 PICTURE = '<img src="data:image/png;base64,iVBOR'
@@ -37,6 +38,27 @@ def test_the_page_of_a_run_is_written_again(
     assert page.count(PICTURE) == len(list(Path(run, "panels").iterdir())) == 4
     report(run, "--out", "memory://pages/one.html")
     assert open_folder("memory://pages").read("one.html").decode().count(PICTURE) == 4
+
+
+def test_names_of_samples_become_no_paths(tmp_path: Path) -> None:
+    """But captions: a sample's name may have folders in it, and is a stranger's."""
+    root = tmp_path / "shards"
+    write_tiny_shards(str(root), num_samples=2)
+    image, label = (one := examples(2, size=(64, 64))[0]).image, one.label
+    keys = ["night/<b>a", "b" * 200]
+    write_shards(str(root / "evaluation"), [Example(key, image, label) for key in keys])
+    run, _ = trained_run(
+        tmp_path, data__root=str(root), data__evaluation="evaluation", data__classes="camvid11"
+    )
+    panels = Path(run, "panels")
+    panels.mkdir()
+    for name in ("00_old.png", "07.png", "mine.png"):
+        (panels / name).write_bytes(b"")
+    report(run)
+    assert sorted(path.name for path in panels.iterdir()) == ["00.png", "01.png", "mine.png"]
+    page = Path(run, "report.html").read_text()
+    assert "<figcaption>night/&lt;b&gt;a</figcaption>" in page
+    assert f"<figcaption>{keys[1]}</figcaption>" in page
 
 
 def test_runs_are_compared_with_the_first(

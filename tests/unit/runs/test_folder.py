@@ -72,6 +72,7 @@ def test_overwriting_deletes_what_the_run_wrote_and_nothing_else(tmp_path: Path)
         "checkpoints/kept.json",
         "tensorboard/events.out.tfevents.1.host.2.0",
         "panels/00_dusk.png",
+        "panels/01.png",
         "report.html",
     )
     mine = ("notes.txt", "checkpoints/best_of_all/weights.pth", "panels/for_the_paper.png")
@@ -86,6 +87,7 @@ def test_overwriting_deletes_what_the_run_wrote_and_nothing_else(tmp_path: Path)
         "config.json",
         "metrics.jsonl",
         "panels/00_dusk.png",
+        "panels/01.png",
         "report.html",
         "tensorboard/events.out.tfevents.1.host.2.0",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,14 @@ def test_runs_of_one_task(tmp_path: Path) -> None:
     assert len(load_runs([one, one], "last", CPU)) == 2
     with pytest.raises(CheckpointError, match=r"one predicts cityscapes19, but .*other camvid11"):
         load_runs([one, other], "last", CPU)
+
+
+@pytest.mark.parametrize("place", ["../other/checkpoints/step_000004", "/etc", 4, ""])
+def test_a_summary_that_leads_elsewhere_is_refused(tmp_path: Path, place: object) -> None:
+    url, _ = trained_run(tmp_path)
+    trained_run(tmp_path, "other")
+    summary = json.loads(Path(url, "summary.json").read_text())
+    summary["checkpoints"]["last"] = place
+    Path(url, "summary.json").write_text(json.dumps(summary))
+    with pytest.raises(CheckpointError, match=r"summary.json: its last checkpoint, .* is none of"):
+        load_run(url, "last", CPU)
