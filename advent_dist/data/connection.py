@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import fsspec
-from fsspec.registry import known_implementations
+from fsspec.registry import known_implementations, registry
 
+from advent_dist.data.bounded import Bounded
 from advent_dist.errors import DataError
 
 
@@ -19,7 +20,7 @@ def scheme_of(url: str) -> str:
         DataError: fsspec knows no such scheme.
     """
     scheme = url.split("://")[0] if "://" in url else "file"
-    if scheme not in known_implementations:
+    if scheme not in known_implementations and scheme not in registry:
         raise DataError(f"{url}: no access to {scheme}://; give a local folder or an s3:// URL")
     return scheme
 
@@ -35,7 +36,7 @@ class Connection:
     """As `scheme_of` gives it."""
 
     timeout_s: float
-    """Seconds without an answer after which an S3 request fails."""
+    """Seconds without an answer after which a request fails."""
 
     anonymous: bool
     """Send S3 requests without credentials."""
@@ -52,6 +53,15 @@ class Connection:
         # Another thread may open it, or take it away to renew it, between any two of these lines.
         return _filesystems.setdefault(key, self._open()) if files is None else files
 
+    @property
+    def bounded(self) -> Any:
+        """The same, to be used for one attempt: what it raises are errors of storage.
+
+        A disk has no need of limits, and S3 has its own.
+        """
+        files = self.filesystem
+        return files if self.scheme in ("file", "s3") else Bounded(files, self.timeout_s)
+
     def renew(self) -> None:
         """Open anew at the next use, with the credentials of then."""
         _filesystems.pop(self._key(), None)
@@ -65,8 +75,10 @@ class Connection:
         if self.scheme == "s3":
             return _open_s3(self.timeout_s, self.anonymous)
         try:
-            return fsspec.filesystem(self.scheme, skip_instance_cache=True)
-        except ImportError as error:
+            return fsspec.filesystem(
+                self.scheme, skip_instance_cache=True, use_listings_cache=False
+            )
+        except (ImportError, ValueError) as error:
             raise DataError(f"{self.scheme}:// can't be read: {error}") from error
 
 

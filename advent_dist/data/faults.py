@@ -28,6 +28,7 @@ _CONNECTION = (
     boto.HTTPClientError,
     aiohttp.ClientError,
     asyncio.TimeoutError,
+    TimeoutError,
 )
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _BROKEN_ANSWER = (boto.IncompleteReadError, ResponseParserError)
@@ -95,8 +96,14 @@ def translate(error: Exception, url: str, attempts: int) -> DataError:
 
 
 def _explain(error: Exception, url: str, attempts: int) -> str:
-    if not url.startswith("s3://"):
+    if "://" not in url:
         return _explain_local(error, url)
+    if not url.startswith("s3://"):
+        return _explain_other(error, url, attempts)
+    return _explain_s3(error, url, attempts)
+
+
+def _explain_s3(error: Exception, url: str, attempts: int) -> str:
     bucket = url.removeprefix("s3://").split("/")[0]
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     endpoint = re.sub("//[^/]*@", "//***@", endpoint or "")
@@ -136,6 +143,30 @@ def _explain(error: Exception, url: str, attempts: int) -> str:
         )
     code = errno.errorcode.get(getattr(error, "errno", None) or 0, kind)
     return f"{url}: storage {at} answered with an error, {attempts} attempts ({kind}, {code})"
+
+
+def _explain_other(error: Exception, url: str, attempts: int) -> str:
+    scheme = url.split("://")[0]
+    if isinstance(error, FileNotFoundError):
+        return f"{url}: there is no such object; build the shards or correct the folder"
+    if isinstance(error, PermissionError):
+        return (
+            f"{url}: access denied; check the credentials that the driver of {scheme}:// takes "
+            "from its environment, and what they may do"
+        )
+    code = getattr(error, "errno", None)
+    if code == errno.ENOSYS:
+        return (
+            f"{url}: the driver of {scheme}:// can't do this; give an s3:// URL or a local folder"
+        )
+    kind = type(error).__name__
+    if isinstance(error, _CONNECTION):
+        return (
+            f"{url}: no connection after {attempts} attempts ({kind}); check the network, or raise "
+            "data.attempts and data.timeout_s"
+        )
+    what = getattr(error, "strerror", None) or kind
+    return f"{url}: storage answered with an error, {attempts} attempts ({what})"
 
 
 def _explain_local(error: Exception, url: str) -> str:

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from advent_dist.config import DataConfig
 from advent_dist.data.connection import Connection, scheme_of
-from advent_dist.data.download import download
+from advent_dist.data.download import Part, download
 from advent_dist.data.manifest import FILE_NAME, Manifest
 from advent_dist.data.traffic import BYTES, REQUESTS, RETRIES, Tally
 from advent_dist.errors import DamageError, DataError, MissingError
@@ -39,8 +39,8 @@ _LOOK_TIMEOUT_S, _LOOK_ATTEMPTS = 10.0, 3
 class Folder:
     """A folder of files, local or on object storage. Threads and forked processes may share it.
 
-    Every read and write is bounded: `attempts` times at most `timeout_s` on S3, with pauses of up
-    to 12 seconds between them.
+    Every read and write is bounded: `attempts` times at most `timeout_s` where it is not a local
+    one, with pauses of up to 12 seconds between them.
     """
 
     def __init__(
@@ -87,20 +87,20 @@ class Folder:
         return self._download(name, start, stop)
 
     def _download(self, name: str, start: int, stop: int | None) -> bytearray:
-        received = bytearray()
+        part = Part(start, stop)
 
         def more(files: Any, path: str) -> None:
-            before = len(received)
+            before = len(part.received)
             try:
-                download(files, path, received, start=start, stop=stop, timeout_s=self._timeout_s)
+                download(files, path, part, self._timeout_s)
             except DamageError as error:
                 raise DamageError(f"{self.url}/{name}: {error}") from error
             finally:
                 self._tally.add(REQUESTS)
-                self._tally.add(BYTES, len(received) - before)
+                self._tally.add(BYTES, max(len(part.received) - before, 0))
 
         self._attempt(name, more)
-        return received
+        return part.received
 
     def write(self, name: str, data: bytes) -> None:
         """Write the file `name`; readers see the old file or the whole new one, never a part."""
@@ -154,7 +154,7 @@ class Folder:
         url = f"{self.url}/{name}" if name else self.url
         for attempt in itertools.count(1):
             try:
-                files = self.filesystem
+                files = self._connection.bounded
                 return action(files, files._strip_protocol(url))
             except Exception as error:
                 # Imported here, since it loads the S3 client that a local folder has no use for.

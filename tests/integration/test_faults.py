@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import psutil
@@ -28,6 +29,7 @@ from advent_dist.errors import DamageError, DataError
 from advent_dist.types import DomainBatch
 from shards.local_s3 import local_s3
 from tests.fault_proxy import (
+    Answer,
     Close,
     ExpiredKey,
     Fault,
@@ -172,6 +174,43 @@ def test_a_download_ends_with_its_last_byte(faults: list[Fault], proxy: Proxy):
     assert folder.read_range("unended.tar", 1000, 900_000) == data[1000:900_000]
     proxy.faults = [Close(), *faults]
     assert folder.read("unended.tar") == data
+
+
+class Replaced(Close):
+    """Half of the body, then the end of the connection; meanwhile the file becomes another one."""
+
+    def __init__(self, folder: Folder, name: str, data: bytes) -> None:
+        self._replace = lambda: folder.write(name, data)
+
+    def send(self, answer: Answer, handler: BaseHTTPRequestHandler) -> None:
+        self._replace()
+        super().send(answer, handler)
+
+
+@pytest.mark.parametrize("size", [900_000, 1_048_576, 1_200_000])
+def test_two_versions_of_a_file_are_never_mixed(size: int, proxy: Proxy):
+    folder = open_folder(ROOT, config())
+    old, new = bytes(1_048_576), b"n" * size
+    folder.write("replaced.tar", old)
+    proxy.faults = [Replaced(folder, "replaced.tar", new)]
+    assert folder.read("replaced.tar") == new
+    folder.write("replaced.tar", old)
+    proxy.faults = [Close(), Replaced(folder, "replaced.tar", new), Close()]
+    assert folder.read("replaced.tar") == new
+    folder.write("replaced.tar", old)
+    proxy.faults = [Replaced(folder, "replaced.tar", new)]
+    assert folder.read_range("replaced.tar", 1000, 800_000) == new[1000:800_000]
+
+
+def test_a_server_that_says_that_a_file_was_replaced_is_asked_for_all_of_it(proxy: Proxy):
+    """The answer to If-Match, which the server of these tests does not look at."""
+    folder = open_folder(ROOT, config())
+    folder.write("matched.tar", bytes(range(256)) * 4096)
+    proxy.faults = [Close(), Refusal(412, "PreconditionFailed")]
+    assert folder.read("matched.tar") == bytes(range(256)) * 4096
+    starts = proxy.ranges[-3:]
+    assert (starts[0], starts[2]) == ("", "")
+    assert starts[1].startswith("bytes=")
 
 
 def test_an_answer_from_another_byte_than_asked_is_not_used(proxy: Proxy):
