@@ -80,7 +80,7 @@ def prepare(options: Account) -> None:
     session = boto3.Session(region_name=region)
     _make_bucket(session.client("s3"), options.bucket, region)
     for role, policies in (
-        ("worker", ("iam_policy.json",)),
+        ("worker", ("iam_policy.json", "iam_worker_policy.json")),
         ("head", ("iam_policy.json", "iam_head_policy.json")),
     ):
         _make_role(session.client("iam"), f"{NAME}-{role}", policies, options.bucket)

@@ -4,7 +4,8 @@
 #
 #   ~/.advent_dist         variables of the cluster, written by the cluster file; read by every login shell
 #   ADVENT_DIST_VENV       virtual environment with the packages, on a disk that the nodes share; none makes one on each node
-#   ADVENT_DIST_WHEELS     s3:// prefix that keeps wheels between nodes (optional)
+#   ADVENT_DIST_WHEELS     s3:// prefix from which nodes take wheels (optional); with --keep-wheels they are put there, which
+#                          is for the head: its list of their sha256 is what others go by, so workers must not write there
 #   ADVENT_DIST_PACKAGES   further packages, such as a driver of another object storage (optional)
 set -euo pipefail
 
@@ -44,12 +45,28 @@ versions=$(cat "$repository/pyproject.toml" "$repository/constraints.txt" | sha2
 kept=${ADVENT_DIST_WHEELS:+$ADVENT_DIST_WHEELS/$("$environment/bin/python" -c 'import sys; print(sys.implementation.cache_tag)')-$versions}
 mkdir -p "$wheels"
 has_aws() { [ -n "$kept" ] && command -v aws > /dev/null; }
-if has_aws; then aws s3 sync --quiet "$kept" "$wheels" || echo "no wheels from $kept yet" >&2; fi
+if has_aws; then
+  fetched=$(mktemp -d)
+  aws s3 sync --quiet "$kept" "$fetched" || echo "no wheels from $kept yet" >&2
+  for wheel in "$fetched"/*.whl; do
+    [ -f "$wheel" ] || continue
+    name=$(basename "$wheel")
+    if grep -qxF "$(sha256sum < "$wheel" | cut -d' ' -f1)  $name" "$fetched/SHA256SUMS"; then
+      cp "$wheel" "$wheels"
+    else
+      echo "left alone, since SHA256SUMS does not list it so: $kept/$name" >&2
+    fi
+  done
+  rm -r "$fetched"
+fi
 
 $pip wheel --wheel-dir "$wheels" --find-links "$wheels" --constraint "$repository/constraints.txt" \
   'setuptools>=77' "$repository[imagenet]" ${ADVENT_DIST_PACKAGES:-}
 rm -f "$wheels"/advent_dist-*.whl # the repository itself is installed from its folder
-if has_aws; then aws s3 sync --quiet "$wheels" "$kept" || echo "wheels could not be kept at $kept" >&2; fi
+if [ "${1:-}" = --keep-wheels ] && has_aws; then
+  (cd "$wheels" && sha256sum -- *.whl > SHA256SUMS)
+  aws s3 sync --quiet --delete "$wheels" "$kept" || echo "wheels could not be kept at $kept" >&2
+fi
 
 $pip install --no-index --find-links "$wheels" --constraint "$repository/constraints.txt" \
   --editable "$repository[imagenet]" ${ADVENT_DIST_PACKAGES:-}

@@ -20,10 +20,11 @@ from rich.progress import track
 
 from advent_dist.data.classes import class_set
 from advent_dist.data.manifest import Block, Manifest, Shard, lacking
+from advent_dist.data.members import Files
 from advent_dist.data.sample import check_label, decode_image, decode_label
 from advent_dist.data.store import Folder, open_folder, read_manifest
 from advent_dist.errors import UserError
-from shards.blocks import Files, files_of, read_block, samples_of
+from shards.blocks import files_of, read_block, samples_of
 
 
 @dataclass(frozen=True, kw_only=True)

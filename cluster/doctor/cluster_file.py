@@ -106,6 +106,8 @@ def _mounts(one: Tree, path: str) -> list[Finding]:
     ]
     if missing:
         fix = "call ray from the root of the repository"
+        if any(source.endswith("/auth_token") for source in missing):
+            fix = "make it: ray get-auth-token --generate > /dev/null"
         return [failure("cluster file", path, f"file_mounts: no {', '.join(missing)} here", fix)]
     here = set((one.get("file_mounts") or {}).values())
     if "." in here and not os.path.exists("cluster/setup.sh"):

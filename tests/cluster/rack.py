@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shlex
 import subprocess
 import sys
@@ -137,12 +138,15 @@ def _cluster_file(bed: Bed) -> str:
     head, *workers = bed.hosts
     run = tiny_run(f"{BUCKET}/shards", f"{BUCKET}/runs", cluster__placement="STRICT_SPREAD")
     (bed.shared / "config.json").write_text(to_json(run))
+    token = bed.folder / "auth_token"
+    token.write_text(secrets.token_hex(32))
     text = (REPOSITORY / "cluster" / "onprem.yaml").read_text()
     for old, new in (
         ("CHANGE-ME-head", head),
         ("CHANGE-ME-workers", f"[{', '.join(workers)}]"),
         ("CHANGE-ME-user", "root"),
         ("~/.ssh/id_ed25519", str(bed.key)),
+        ("token: ~/.ray/auth_token", f"token: {token}"),
         ("/CHANGE-ME-shared", BUCKET),
         ("=streets_advent", "=/shared/config.json"),
         (

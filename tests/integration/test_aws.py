@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 import yaml
+from botocore.exceptions import ClientError
 from moto import mock_aws
+from moto.core.responses import ActionAuthenticatorMixin
 from ray.autoscaler._private.aws.config import bootstrap_aws
 from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
 from ray.autoscaler._private.util import prepare_config, validate_config
@@ -58,7 +60,7 @@ def test_the_account(file: Path) -> None:
     boto3.client("s3").head_bucket(Bucket="streets")
     iam = boto3.client("iam")
     for role, policies in (
-        ("advent-dist-worker", ["iam_policy"]),
+        ("advent-dist-worker", ["iam_policy", "iam_worker_policy"]),
         ("advent-dist-head", ["iam_head_policy", "iam_policy"]),
     ):
         profile = iam.get_instance_profile(InstanceProfileName=role)["InstanceProfile"]
@@ -154,3 +156,39 @@ def test_ssh_for_everybody_is_refused(
     assert aws_account.main(arguments) == 1
     assert "give" in capsys.readouterr().err
     assert boto3.client("iam").list_roles()["Roles"] == []
+
+
+@pytest.fixture
+def in_the_role(file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """A role's name -> S3 as its instances see it; what a policy does not allow is refused."""
+    clients = {}
+    for role in ("worker", "head"):
+        keys = boto3.client("sts").assume_role(
+            RoleArn=f"arn:aws:iam::123456789012:role/advent-dist-{role}", RoleSessionName=role
+        )["Credentials"]
+        clients[role] = boto3.client(
+            "s3",
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys["SessionToken"],
+        )
+    monkeypatch.setattr(ActionAuthenticatorMixin, "request_count", float("inf"))
+    return clients.__getitem__
+
+
+def test_workers_can_not_change_what_others_install(in_the_role: Callable[[str], Any]) -> None:
+    worker, head = in_the_role("worker"), in_the_role("head")
+    wheel = {"Bucket": "streets", "Key": "wheels/cpython-311-0123/torch.whl"}
+    head.put_object(**wheel, Body=b"of the head")
+    assert worker.get_object(**wheel)["Body"].read() == b"of the head"
+    for refused in (
+        lambda: worker.put_object(**wheel, Body=b"evil"),
+        lambda: worker.delete_object(**wheel),
+        lambda: worker.create_multipart_upload(**wheel),
+    ):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            refused()
+    worker.put_object(Bucket="streets", Key="runs/a/config.json", Body=b"{}")
+    worker.delete_object(Bucket="streets", Key="runs/a/config.json")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        worker.put_object(Bucket="other", Key="x", Body=b"")

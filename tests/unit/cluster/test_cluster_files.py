@@ -33,6 +33,7 @@ def _filled(name: str, tmp_path: Path, *changes: tuple[str, str]) -> str:
     key = tmp_path / "key"
     key.touch(mode=0o600)
     text = (REPOSITORY / name).read_text().replace("~/.ssh/id_ed25519", str(key))
+    text = text.replace("token: ~/.ray/auth_token", f"token: {key}")
     text = text.replace("head_ip: CHANGE-ME-head", "head_ip: ''")
     text = text.replace("CHANGE-ME-workers", "[]")
     text = re.sub("CHANGE-ME(-[a-z]+)?", "filled-in", text)
@@ -178,6 +179,18 @@ def test_what_can_not_work(
     name: str, change: tuple[str, str], check: str, message: str, tmp_path: Path
 ) -> None:
     assert message in _failures(judge_cluster_file(_filled(name, tmp_path, change)))[check]
+
+
+@pytest.mark.parametrize("name", ["cluster/onprem.yaml", "cluster/gcp.yaml"])
+def test_a_token_is_asked_for_where_others_share_the_network(name: str, tmp_path: Path) -> None:
+    """AWS has a security group in its place, Kubernetes a policy."""
+    documents = [yaml.safe_load((REPOSITORY / name).read_text())]
+    assert variables(documents)["RAY_AUTH_MODE"] == "token"
+    assert documents[0]["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
+    path = _filled(name, tmp_path, (str(tmp_path / "key\n"), str(tmp_path / "auth_token\n")))
+    (found,) = [one for one in judge_cluster_file(path) if "file_mounts" in one.said]
+    assert "auth_token here" in found.said
+    assert "ray get-auth-token --generate" in found.fix
 
 
 def test_keys_and_secrets(tmp_path: Path) -> None:

@@ -46,7 +46,50 @@ def _pod_templates(part: Any) -> list[dict[str, Any]]:
 
 def test_every_object_is_as_its_schema_says() -> None:
     kinds = check(FILE.read_text())
-    assert kinds == ["ConfigMap", "RayCluster", "Pod", "Pod", "RayJob"]
+    assert kinds == ["ConfigMap", "RayCluster", "Pod", "Pod", "NetworkPolicy", "RayJob"]
+
+
+def _matches(selector: dict[str, Any] | None, labels: dict[str, str]) -> bool:
+    """Whether a selector of labels alone chooses something; an empty one chooses all."""
+    return selector is not None and selector.get("matchLabels", {}).items() <= labels.items()
+
+
+def _may_reach(labels: dict[str, str], namespace: str, port: int) -> bool:
+    """Whether a pod may connect to the cluster's, as Kubernetes reads the policy."""
+    documents = list(yaml.safe_load_all(FILE.read_text()))
+    (policy,) = (one for one in documents if one["kind"] == "NetworkPolicy")
+    own = policy["metadata"]["namespace"]
+    for rule in policy["spec"]["ingress"]:
+        peers = [
+            _matches(peer["podSelector"], labels)
+            and (namespace == own if "namespaceSelector" not in peer else True)
+            for peer in rule["from"]
+        ]
+        if any(peers) and port in [one["port"] for one in rule.get("ports", [])] + [port] * (
+            "ports" not in rule
+        ):
+            return True
+    return False
+
+
+def test_a_strange_pod_submits_no_job() -> None:
+    documents = list(yaml.safe_load_all(FILE.read_text()))
+    by_kind = {one["kind"]: one for one in documents}
+    cluster, policy = by_kind["RayCluster"]["metadata"], by_kind["NetworkPolicy"]
+    own = {"ray.io/cluster": cluster["name"]}  # KubeRay gives it to the head and to all workers
+    assert policy["metadata"]["namespace"] == cluster["namespace"]
+    assert policy["spec"]["podSelector"] == {"matchLabels": own}
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
+    job = {"batch.kubernetes.io/job-name": by_kind["RayJob"]["metadata"]["name"]}
+    operator = {"app.kubernetes.io/name": "kuberay-operator"}
+    strange = {"app": "web"}
+    ports = (6379, 8265, 10001, 30000)
+    assert [_may_reach(own, "default", port) for port in ports] == [True] * 4
+    assert [_may_reach(own, "elsewhere", port) for port in ports] == [False] * 4
+    for submitter, namespace in ((job, "default"), (operator, "kuberay")):
+        reached = [_may_reach(submitter, namespace, port) for port in ports]
+        assert reached == [False, True, False, False]
+    assert [_may_reach(strange, "default", port) for port in ports] == [False] * 4
 
 
 @pytest.mark.parametrize(
