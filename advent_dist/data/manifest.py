@@ -20,6 +20,12 @@ from advent_dist.json_text import json_object
 FILE_NAME = "manifest.json"
 FORMAT = 1
 
+_LEAST_BYTES = 512
+"""Of a sample in a tar: the header of one file."""
+
+_MOST_BYTES = 2**31
+"""Of a block, which is read as a whole: 512 times what the builder makes of small samples."""
+
 
 def _printable(text: str) -> str:
     if not text.isprintable():
@@ -134,7 +140,7 @@ class Manifest:
         """Read a manifest's text; `where` is named in messages.
 
         Raises:
-            DataError: not JSON, another format, or a field is missing.
+            DataError: not JSON, another format, or a field is missing or can't be.
         """
         fix = "build the shards again"
         raw = json_object(text, where, fix)
@@ -156,7 +162,23 @@ class Manifest:
                 f"{where}: class_names, palette and class_histogram are of {sorted(classes)} "
                 f"classes; {fix}"
             )
+        for shard in manifest.shards:
+            fault = _fault(shard)
+            if fault is not None:
+                raise DataError(f"{where}: {shard.name}: {fault}; {fix}")
         return manifest
+
+
+def _fault(shard: Shard) -> str | None:
+    """What can't be of a shard: readers plan, and take memory, by what it says of its samples."""
+    for block in shard.blocks:
+        if block.num_samples * _LEAST_BYTES > block.num_bytes or block.num_bytes > _MOST_BYTES:
+            return f"{block.num_samples} samples in a block of {block.num_bytes} bytes"
+        if block.offset + block.num_bytes > shard.num_bytes:
+            return f"a block up to byte {block.offset + block.num_bytes} of {shard.num_bytes}"
+    if sum(block.num_samples for block in shard.blocks) != shard.num_samples:
+        return f"its blocks do not add up to {shard.num_samples} samples"
+    return None
 
 
 @cache

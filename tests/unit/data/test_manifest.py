@@ -60,6 +60,12 @@ def test_nothing_is_known_without_labels_or_counts(manifest: Manifest, tmp_path:
         (("shards", 0, "num_samples"), -1),
         (("shards", 0, "blocks", 0, "offset"), "far"),
         (("shards", 0, "blocks", 0, "crc32"), 2**32),
+        (("shards", 0, "blocks", 0, "num_samples"), 10**12),
+        (("shards", 0, "blocks", 0, "num_samples"), 1),
+        (("shards", 0, "blocks", 0, "num_bytes"), 10**12),
+        (("shards", 0, "blocks", 0, "sha256"), "../escaped"),
+        (("shards", 0, "num_samples"), 10**12),
+        (("shards", 0, "num_bytes"), 512),
         (("shards", 0, "blocks"), 3),
         (("palette", 0), [256, 0, 0]),
         (("palette",), []),
@@ -81,5 +87,7 @@ def test_a_field_that_can_not_be_is_named(
     for step in place[:-1]:
         inside = inside[step]
     inside[place[-1]] = value
-    with pytest.raises(DataError, match=rf"^/shards/manifest.json.*{place[0]}.*build the sh"):
+    with pytest.raises(
+        DataError, match=rf"^/shards/manifest.json.*{str(place[0])[:5]}.*build the sh"
+    ):
         Manifest.from_json(json.dumps(tree), "/shards/manifest.json")
