@@ -9,8 +9,6 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -100,13 +98,17 @@ def decode_image(
         DataError: more than 8 bits a channel.
     """
     what = f"{where}: its image"
-    with _damage_is_said(what):
+    try:
         if data[: len(_JPEG_SIGNATURE)] == _JPEG_SIGNATURE:
             pixels = _decode_jpeg(data, out)
             if pixels is not None:
                 return pixels.permute(2, 0, 1)
         image = as_rgb(_open(data), what)
         return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    except DataError:
+        raise
+    except Exception as error:
+        raise _undecodable(what, error) from error
 
 
 def as_rgb(image: Image.Image, what: str) -> Image.Image:
@@ -131,7 +133,7 @@ def decode_label(data: Encoded, where: str) -> UInt8[Tensor, "h w"]:
         DataError: not of one 8-bit channel.
     """
     what = f"{where}: its label"
-    with _damage_is_said(what):
+    try:
         label = _open(data)
         if label.mode not in ("L", "P"):
             raise DataError(
@@ -142,6 +144,10 @@ def decode_label(data: Encoded, where: str) -> UInt8[Tensor, "h w"]:
                 f"{what} has {data[PNG_DEPTH]} bits a pixel; write train ids as an 8-bit grey PNG"
             )
         return torch.from_numpy(np.array(label))
+    except DataError:
+        raise
+    except Exception as error:
+        raise _undecodable(what, error) from error
 
 
 def _decode_jpeg(data: Encoded, out: Tensor | None) -> Tensor | None:
@@ -171,16 +177,10 @@ def _require_size(width: int, height: int) -> None:
         raise ValueError(fault)
 
 
-@contextmanager
-def _damage_is_said(what: str) -> Iterator[None]:
-    """Whatever a file makes a decoder raise is damage of its sample: `what` names it."""
-    try:
-        yield
-    except DataError:
-        raise
-    except Exception as error:  # decoders raise nearly anything, MemoryError among it
-        said = str(error) or type(error).__name__
-        raise DamageError(f"{what} can't be decoded ({said}); build the shard again") from error
+def _undecodable(what: str, error: Exception) -> DamageError:
+    """The damage that an error of a decoder is: they raise nearly anything, MemoryError too."""
+    said = str(error) or type(error).__name__
+    return DamageError(f"{what} can't be decoded ({said}); build the shard again")
 
 
 def check_label(
