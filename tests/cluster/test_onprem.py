@@ -66,6 +66,15 @@ def test_the_jobs_api(hosts: Rack) -> None:
     assert "report.html" in open_folder(f"{BUCKET}/runs/by job").list()
 
 
+def test_without_its_token_nobody_joins_the_cluster(hosts: Rack) -> None:
+    join = "python -c \"import ray; ray.init(address='auto'); print('joined')\" 2>&1 || true"
+    assert "joined" in hosts.login(hosts.head, join)
+    for without in ("RAY_AUTH_TOKEN=another", "RAY_AUTH_MODE=disabled"):
+        said = hosts.login(hosts.head, f"{without} {join}")
+        assert "joined" not in said
+        assert "Failed to connect to Ray cluster" in said
+
+
 def test_storage_of_one_host_only_is_refused(hosts: Rack) -> None:
     """Before anything starts, with the host that does not see it."""
     command = "advent-dist train --config /shared/config.json --run.storage /tmp/mine"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import struct
 import warnings
@@ -17,6 +18,7 @@ from advent_dist.data.image import is_image, read_as_stored, read_image
 from advent_dist.data.pixel_limit import MAX_PIXELS
 from advent_dist.errors import DataError
 
+REPOSITORY = Path(__file__).parents[3]
 NOISE = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)
 AS_SEEN = {
     1: lambda pixels: pixels,
@@ -176,3 +178,17 @@ def refusal(data: bytes) -> str | None:
 def test_what_ends_as_an_image() -> None:
     assert all(is_image(Path(name)) for name in ("a.jpg", "a.JPG", "a.Jpeg", "a.webp", "b.c.TIF"))
     assert not any(is_image(Path(name)) for name in ("._a.jpg", "a.gif", "a.txt", "jpg", ".png"))
+
+
+def test_pillow_is_told_the_formats_wherever_it_opens_a_file() -> None:
+    """Or it tries all that it knows, and hands some of them to other programs."""
+    calls = [
+        (path, call)
+        for package in ("advent_dist", "cluster", "shards", "tune")
+        for path in (REPOSITORY / package).rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "Image.open"
+    ]
+    assert len(calls) >= 2
+    told = [path for path, call in calls if "formats" in {one.arg for one in call.keywords}]
+    assert told == [path for path, _ in calls]
