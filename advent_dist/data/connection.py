@@ -9,7 +9,7 @@ from typing import Any
 import fsspec
 from fsspec.registry import known_implementations, registry
 
-from advent_dist.data.bounded import Bounded
+from advent_dist.data.driver import Bounded
 from advent_dist.errors import DataError
 
 
