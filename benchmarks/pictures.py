@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from advent_dist.config import Size
-from advent_dist.data.classes import class_set
+from advent_dist.data.class_sets import class_set
 from advent_dist.data.manifest import FILE_NAME, Manifest
 from advent_dist.data.sample import encode_image, encode_label
 from advent_dist.data.store import open_folder

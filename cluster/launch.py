@@ -16,9 +16,12 @@ from ray.train.torch import TorchConfig
 
 from advent_dist.config import Call, ClusterConfig, Experiment
 from advent_dist.config.override import override, to_json
+from advent_dist.data.class_file import class_file_text
+from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import Folder, impatient
 from advent_dist.errors import ConfigError, DivergedError
 from advent_dist.runs.claim import check_unclaimed, claimed
+from advent_dist.runs.classes import classes_of
 from advent_dist.runs.folder import CHECKPOINTS, SWEEP_FILE, RunFolder
 from advent_dist.training.global_batch import allowed_ranks
 from advent_dist.training.progress import Progress
@@ -58,11 +61,14 @@ def launch(experiment: Experiment, call: Call | None = None) -> Progress:
     from cluster.shared import check_shared
 
     experiment, call = absolute(experiment), call or Call()
-    for said in check(experiment):
+    classes = classes_of(experiment)
+    for said in check(experiment, classes):
         sys.stderr.write(f"warning: {said}\n")
     run = RunFolder.of(experiment)
     glance = RunFolder.of(replace(experiment, data=impatient(experiment.data)))
     glance.check(experiment, call)
+    if call.resume:
+        glance.check_classes(classes)
     if not call.force:
         check_unclaimed(glance.folder)
     with ray_cluster(experiment.cluster):
@@ -71,7 +77,7 @@ def launch(experiment: Experiment, call: Call | None = None) -> Progress:
         check_shared(experiment)
         # Not before: what is to be overwritten is lost here.
         with _sweep_claimed(glance), claimed(glance.folder, force=call.force):
-            _start(run, experiment, call)
+            _start(run, experiment, classes, call)
             board = ProgressBoard.options(  # type: ignore[attr-defined]
                 scheduling_strategy=beside_the_driver()
             ).remote()
@@ -80,7 +86,7 @@ def launch(experiment: Experiment, call: Call | None = None) -> Progress:
                 progress_bar(board, experiment.run.steps, name),
                 orderly_ending(board) as ending,
             ):
-                progress = fit(experiment, run, BoardObserver(board), ending)
+                progress = fit(experiment, classes, run, BoardObserver(board), ending)
                 if progress.step < experiment.run.steps:
                     ending.close()
                 return progress
@@ -92,7 +98,7 @@ def _sweep_claimed(run: RunFolder) -> AbstractContextManager[None]:
     return claimed(sweep) if sweep is not None and sweep.exists(SWEEP_FILE) else nullcontext()
 
 
-def _start(run: RunFolder, experiment: Experiment, call: Call) -> None:
+def _start(run: RunFolder, experiment: Experiment, classes: ClassSet, call: Call) -> None:
     """Make the folder that of a new run, or of one that goes on; says what is deleted for it."""
     if call.overwrite:
         run.check(experiment, call)
@@ -100,15 +106,21 @@ def _start(run: RunFolder, experiment: Experiment, call: Call) -> None:
             sys.stderr.write(f"-- --overwrite deletes in {run.url}: {', '.join(belongings)}\n")
             run.clear()
     run.start(experiment, call)
+    run.write_classes(classes)
 
 
 def fit(
-    experiment: Experiment, run: RunFolder, observer: Observer, ending: Ending | None = None
+    experiment: Experiment,
+    classes: ClassSet,
+    run: RunFolder,
+    observer: Observer,
+    ending: Ending | None = None,
 ) -> Progress:
     """Train on the connected Ray cluster, in workers of this run's own.
 
     Args:
         experiment: The whole config.
+        classes: Its classes.
         run: Its run folder.
         observer: Watches the run on its rank 0.
         ending: What signals do to it, where they do something.
@@ -122,7 +134,7 @@ def fit(
     """
     try:
         head = idle_head(experiment.cluster)
-        result = build_trainer(experiment, run, observer, head, ending).fit()
+        result = build_trainer(experiment, classes, run, observer, head, ending).fit()
     except ray.train.WorkerGroupError as error:
         raise mistake(error) or loss(error, experiment.cluster) or error from None
     returned: dict[str, Any] = result.return_value  # type: ignore[attr-defined]
@@ -151,6 +163,7 @@ def _is_url(path: str) -> bool:
 
 def build_trainer(
     experiment: Experiment,
+    classes: ClassSet,
     run: RunFolder,
     observer: Observer,
     left_out: str | None = None,
@@ -160,6 +173,7 @@ def build_trainer(
 
     Args:
         experiment: The whole config.
+        classes: Its classes.
         run: Its run folder.
         observer: Watches the run on its rank 0.
         left_out: Id of a node that trains nothing; None leaves out none.
@@ -173,7 +187,11 @@ def build_trainer(
         experiment=experiment,
         left_out=left_out,
         ending=ending,
-        train_loop_config={"experiment": to_json(experiment), "observer": observer},
+        train_loop_config={
+            "experiment": to_json(experiment),
+            "classes": class_file_text(classes),
+            "observer": observer,
+        },
         torch_config=TorchConfig(timeout_s=int(experiment.engine.collective_timeout_s)),
         run_config=ray.train.RunConfig(  # type: ignore[call-arg]
             storage_path=path,

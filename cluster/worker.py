@@ -12,6 +12,7 @@ import ray.train.torch
 import torch
 
 from advent_dist.config.override import from_json
+from advent_dist.data.class_file import parse_class_file
 from advent_dist.errors import DivergedError
 from advent_dist.parallel.world import World
 from advent_dist.runs.folder import RunFolder
@@ -24,7 +25,7 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
     """Train one rank and report to Ray Train.
 
     Args:
-        config: `experiment` as JSON text; `observer`, the `Observer` of rank 0.
+        config: `experiment` and `classes` as JSON text; `observer`, the `Observer` of rank 0.
 
     Returns:
         The run's progress as a JSON-able dict; or `diverged`, the message, if it has. That is not
@@ -36,6 +37,7 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
     from cluster.recorder import Recorder
 
     experiment = from_json(config["experiment"])
+    classes = parse_class_file(config["classes"], "classes").classes
     context = ray.train.get_context()
     world = World(
         rank=context.get_world_rank(),
@@ -66,7 +68,7 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
     latest = recorder.begun(checkpoints.latest)
     first_step = observer.steps if world.is_main else None
     try:
-        progress = train_rank(experiment, world, recorder, latest, first_step, notice)
+        progress = train_rank(experiment, classes, world, recorder, latest, first_step, notice)
     except DivergedError as error:
         return {"diverged": str(error)}
     finally:

@@ -6,19 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from advent_dist.data.classes import CAMVID_11, ClassSet
+from advent_dist.data.class_sets import CAMVID_11
+from advent_dist.data.classes import ClassSet
 from advent_dist.errors import DataError
 from shards.dataset import FileItem, Source, require_labels
 from shards.files import find_images, find_labels
-from shards.label_map import LabelMap
+from shards.label_map import built_in_map
 
 LAYOUT = """\
   train/      0001TP_006690.png ... (or .jpg, ...)
   trainannot/ 0001TP_006690.png ... (grey, 0..10 = classes, 11 = void)
   val/ valannot/ test/ testannot/"""
-
-_VOID = 11
-_MAP = LabelMap(CAMVID_11, {i: i for i in range(_VOID)}, frozenset(range(_VOID + 1)))
 
 
 @dataclass(frozen=True)
@@ -43,13 +41,13 @@ class CamVid:
 
     def items(self, labelled: bool) -> Sequence[FileItem]:
         """See `Reader.items`."""
-        found = []
+        found, label_map = [], built_in_map(self.classes.name)
         for split in self.splits:
             images = find_images(self.source, split, LAYOUT)
             keys = [path.stem for path in images]
             labels = find_labels(keys, self.source / f"{split}annot", labelled=labelled)
             found += [
-                FileItem(path.stem, path, labels[path.stem], _MAP)
+                FileItem(path.stem, path, labels[path.stem], label_map)
                 for path in images
                 if path.name.startswith(self.sequences or ("",))
             ]

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar, Literal
 
-from advent_dist.data.classes import ClassSet, class_set
+from advent_dist.data.class_sets import class_set
+from advent_dist.data.classes import ClassSet
 from shards.dataset import CityscapesClasses, FileItem, Source, require_labels
 from shards.files import find_images, find_labels
 from shards.label_file import read_cityscapes_ids, require_label_ids
-from shards.label_map import cityscapes_map
+from shards.label_map import built_in_map
 
 LAYOUT = """\
   leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png ...
@@ -43,7 +44,7 @@ class Cityscapes:
 
     def items(self, labelled: bool) -> Sequence[FileItem]:
         """See `Reader.items`."""
-        label_map, annotated = cityscapes_map(self.classes), self.source / "gtFine" / self.split
+        label_map, annotated = built_in_map(self.class_order), self.source / "gtFine" / self.split
         folder = f"leftImg8bit/{self.split}"
         images = find_images(self.source, folder, LAYOUT, name_end=_IMAGE, in_folders=True)
         found = []

@@ -14,10 +14,10 @@ from tyro.conf import Positional, arg
 
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.image import read_image
+from advent_dist.data.label_map import LabelArray, LabelMap
 from advent_dist.data.store import local_path
 from advent_dist.errors import DataError
 from shards.label_file import read_ids
-from shards.label_map import LabelArray, LabelMap
 
 Pixels = NDArray[np.uint8]
 Source = Annotated[Path, Positional, arg(metavar="SRC")]

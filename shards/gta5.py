@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from advent_dist.data.classes import CITYSCAPES_19, ClassSet
+from advent_dist.data.class_sets import CITYSCAPES_19
+from advent_dist.data.classes import ClassSet
 from shards.dataset import FileItem, Source, require_labels
 from shards.files import find_images, find_labels
 from shards.label_file import read_cityscapes_ids, require_label_ids
-from shards.label_map import cityscapes_map
+from shards.label_map import built_in_map
 
 LAYOUT = """\
   images/ 00001.png ... 24966.png
@@ -33,7 +34,7 @@ class GTA5:
 
     def items(self, labelled: bool) -> Sequence[FileItem]:
         """See `Reader.items`."""
-        label_map = cityscapes_map(self.classes)
+        label_map = built_in_map(self.classes.name)
         images = find_images(self.source, "images", LAYOUT)
         keys = [path.stem for path in images]
         labels = find_labels(keys, self.source / "labels", labelled=labelled)

@@ -29,7 +29,7 @@ def facts(manifest: Manifest, url: str) -> list[tuple[str, str]]:
     return [
         ("folder", url),
         ("built from", manifest.dataset),
-        ("classes", manifest.classes),
+        ("classes", manifest.classes or "none"),
         ("labelled", "yes" if manifest.labelled else "no"),
         ("samples", f"{manifest.num_samples:,}"),
         ("shards", f"{len(manifest.shards):,} ({len(blocks):,} blocks)"),

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from advent_dist.data.classes import CITYSCAPES_19
+from advent_dist.data.class_sets import CITYSCAPES_19
+from advent_dist.data.classes import IGNORED
 from advent_dist.data.image import read_as_stored
+from advent_dist.data.label_map import LabelArray
 from advent_dist.data.sample import PNG_DEPTH
 from advent_dist.errors import DataError
-from shards.label_map import CITYSCAPES_IDS, LabelArray
+from shards.label_map import built_in_map
 
 _GREY_STEP = {2: 85, 4: 17}
 """Bits -> what Pillow multiplies grey samples by, so that the highest becomes 255."""
@@ -25,7 +27,8 @@ _NOT_TRAIN_IDS = range(19, 255)
 _RARE_LABEL_IDS = (9, 10, 14, 15, 16, 18)
 """Parking, rail track, guard rail, bridge, tunnel, pole group: as train ids terrain, sky, ..."""
 
-_COLOURS = dict(zip(CITYSCAPES_IDS, CITYSCAPES_19.palette, strict=True))
+_TRAIN_IDS = {i: t for i, t in built_in_map("cityscapes19").train_ids.items() if t != IGNORED}
+_COLOURS = {i: CITYSCAPES_19.palette[train_id] for i, train_id in _TRAIN_IDS.items()}
 
 
 def read_ids(path: Path) -> LabelArray:
@@ -56,7 +59,7 @@ def read_cityscapes_ids(path: Path) -> LabelArray:
         if len(wrong) > 1 and 2 * len(wrong) > len(of_a_class):
             i = wrong[0]
             name = CITYSCAPES_19.names[CITYSCAPES_19.palette.index(of_a_class[i])]
-            own = CITYSCAPES_IDS[CITYSCAPES_19.names.index(name)]
+            own = next(raw for raw, t in _TRAIN_IDS.items() if CITYSCAPES_19.names[t] == name)
             raise DataError(
                 f"{path}: its palette was sorted anew, or it holds train ids: id {i} has the "
                 f"colour of {name}, whose id is {own}; use the label as it was published"

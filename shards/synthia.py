@@ -11,12 +11,14 @@ from typing import ClassVar
 import torch
 from torchvision.io import ImageReadMode, decode_image
 
-from advent_dist.data.classes import ClassSet, class_set
+from advent_dist.data.class_sets import class_set
+from advent_dist.data.classes import ClassSet
 from advent_dist.data.image import check_size
+from advent_dist.data.label_map import LabelArray
 from advent_dist.errors import DataError
 from shards.dataset import CityscapesClasses, FileItem, Source, require_labels
 from shards.files import find_images, find_labels
-from shards.label_map import ALL_SYNTHIA_IDS, LabelArray, synthia_map
+from shards.label_map import ALL_SYNTHIA_IDS, synthia_map
 
 LAYOUT = """\
   RGB/       0000000.png ... 0009399.png

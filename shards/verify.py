@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
-from advent_dist.data.classes import class_set
+from advent_dist.data.class_sets import NAMES, class_set
 from advent_dist.data.manifest import Block, Manifest, Shard, lacking
 from advent_dist.data.members import Files
 from advent_dist.data.sample import check_label, decode_image, decode_label
@@ -67,10 +67,9 @@ def verify(url: str) -> Verdict:
 
     Raises:
         DataError: there is no manifest, or the folder can't be reached.
-        ConfigError: the manifest names an unknown class set.
     """
     folder, manifest = open_folder(url), read_manifest(url)
-    classes = class_set(manifest.classes)
+    num_classes = len(manifest.class_names)
     console = Console(stderr=True)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         checked = threads.map(lambda shard: _check_shard(folder, manifest, shard), manifest.shards)
@@ -84,14 +83,14 @@ def verify(url: str) -> Verdict:
             )
         )
     problems = [problem for found in findings for problem in found.problems]
-    if manifest.class_names != classes.names:
-        problems.append(f"{folder.url}: the manifest's class_names are not those of {classes.name}")
+    if manifest.classes in NAMES and manifest.class_names != class_set(manifest.classes).names:
+        problems.append(
+            f"{folder.url}: the manifest's class_names are not those of {manifest.classes}"
+        )
     problems += _surplus(folder, manifest)
     keys = [key for found in findings for key in found.keys]
     problems += [f"{folder.url}: the key {key} occurs twice" for key in _repeated(keys)]
-    histogram = sum(
-        (found.histogram for found in findings), np.zeros(classes.num_classes, np.int64)
-    )
+    histogram = sum((found.histogram for found in findings), np.zeros(num_classes, np.int64))
     recorded = list(manifest.class_histogram)
     if not problems and manifest.labelled and histogram.tolist() != recorded:
         problems.append(f"{folder.url}: the manifest's class_histogram is not that of the labels")
@@ -122,7 +121,7 @@ def _surplus(folder: Folder, manifest: Manifest) -> Iterator[str]:
 
 def _check_shard(folder: Folder, manifest: Manifest, shard: Shard) -> _Findings:
     where = f"{folder.url}/{shard.name}"
-    found = _Findings(np.zeros(class_set(manifest.classes).num_classes, np.int64))
+    found = _Findings(np.zeros(len(manifest.class_names), np.int64))
     found.problems += _check_layout(where, shard)
     if found.problems:
         return found
@@ -181,11 +180,11 @@ def _check_block(
 
 
 def _check_sample(where: str, sample: Files, manifest: Manifest) -> npt.NDArray[np.int64]:
-    classes = class_set(manifest.classes)
+    classes = manifest.class_set
     image_file, label_file = files_of(sample, where, labelled=manifest.labelled)
     image = decode_image(image_file, where)
-    if label_file is None:
-        return np.zeros(classes.num_classes, np.int64)
+    if label_file is None or classes is None:
+        return np.zeros(len(manifest.class_names), np.int64)
     label = decode_label(label_file, where)
     check_label(label, image, classes, where)
     counts = np.bincount(label.numpy().ravel(), minlength=256)[: classes.num_classes]

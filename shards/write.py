@@ -67,6 +67,7 @@ def build(
         classes=reader.classes.name,
         class_names=reader.classes.names,
         palette=reader.classes.palette,
+        subsets=reader.classes.subsets,
         labelled=not options.unlabelled,
         class_histogram=tuple(map(sum, histograms)),
         shards=tuple(shard.shard for shard in finished),

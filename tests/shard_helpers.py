@@ -14,7 +14,7 @@ import numpy.typing as npt
 from webdataset import TarWriter
 
 from advent_dist.config import DataConfig
-from advent_dist.data.classes import class_set
+from advent_dist.data.class_sets import class_set
 from advent_dist.data.manifest import FILE_NAME, Block, Manifest, Shard
 from advent_dist.data.sample import ImageFormat, encode_image, encode_label
 from advent_dist.data.store import open_folder

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from advent_dist.config.override import override
-from advent_dist.data.classes import class_set
+from advent_dist.data.class_sets import class_set
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.experiments import experiment
 

@@ -97,7 +97,7 @@ def _train(final: Final, sweep: Sweep) -> dict[str, Any]:
     plan = sweep.plan.source_only() if final.which == "source_only" else sweep.plan
     experiment = override(plan.training(final.path, final.values), {"run.seed": final.seed})
     observer = TrialObserver(final.path, final.values, sweep.board, plan.metric, decides=False)
-    train(experiment, observer, final.path, plan.warm)
+    train(experiment, sweep.classes, observer, final.path, plan.warm)
     run, data = RunFolder.of(experiment).url, experiment.data
     assert data.held_out is not None, "checked when the plan was made"
     held_out = folder_url(data, data.held_out)

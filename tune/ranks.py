@@ -14,6 +14,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from advent_dist.config import Experiment
 from advent_dist.config.override import from_json, to_json
+from advent_dist.data.classes import ClassSet
 from advent_dist.training.progress import Progress
 from cluster.launch import worker_environment
 from cluster.observer import Observer
@@ -42,7 +43,13 @@ class Rank:
             return host, free.getsockname()[1]
 
     def train(
-        self, rank: int, size: int, address: tuple[str, int], experiment: str, observer: Observer
+        self,
+        rank: int,
+        size: int,
+        address: tuple[str, int],
+        experiment: str,
+        classes: ClassSet,
+        observer: Observer,
     ) -> dict[str, Any]:
         """Train one rank from the run folder's latest checkpoint, or from scratch.
 
@@ -55,7 +62,7 @@ class Rank:
         chosen = from_json(experiment)
         host, port = address
         with process_group(chosen.engine, rank=rank, size=size, address=host, port=port) as world:
-            progress = train_in_process(chosen, world, observer)
+            progress = train_in_process(chosen, classes, world, observer)
         gc.collect()
         return progress.to_json()
 
@@ -106,7 +113,9 @@ class WarmRanks:
             for rank in range(cluster.workers)
         ]
 
-    def train(self, experiment: Experiment, observer: Observer, name: str) -> Progress:
+    def train(
+        self, experiment: Experiment, classes: ClassSet, observer: Observer, name: str
+    ) -> Progress:
         """One training on all ranks.
 
         Raises:
@@ -117,7 +126,7 @@ class WarmRanks:
         size = len(self._ranks)
         results = [
             actor.train.options(name=f"{name} rank {rank}").remote(
-                rank, size, address, to_json(experiment), observer
+                rank, size, address, to_json(experiment), classes, observer
             )
             for rank, actor in enumerate(self._ranks)
         ]

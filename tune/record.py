@@ -7,11 +7,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from ray.tune import Callback
 
+from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import impatient
 from advent_dist.errors import ConfigError
 from advent_dist.runs.folder import SWEEP_FILE
@@ -32,7 +33,7 @@ class SweepRecord(Callback):
         self._begun_at = time.monotonic()
 
     @staticmethod
-    def check(plan: Plan) -> dict[str, Any] | None:
+    def check(plan: Plan, classes: ClassSet) -> dict[str, Any] | None:
         """Whether a sweep may have the folder; nothing is changed.
 
         Returns:
@@ -48,7 +49,7 @@ class SweepRecord(Callback):
         if known is None:
             folder.require_room()
         if plan.options.resume:
-            _require_same(known, plan)
+            _require_same(known, plan, classes)
         elif known is not None and not plan.options.overwrite:
             raise ConfigError(
                 f"{plan.url} holds a sweep already; go on with --resume, replace it with "
@@ -57,21 +58,21 @@ class SweepRecord(Callback):
         return known
 
     @classmethod
-    def open(cls, plan: Plan, resume_command: str) -> SweepRecord:
+    def open(cls, plan: Plan, classes: ClassSet, resume_command: str) -> SweepRecord:
         """Make the folder that of a new sweep, or take up the one in it; says what is deleted.
 
         Raises:
             ConfigError: see `check`.
             DataError: the storage can't be written.
         """
-        known = cls.check(plan)
+        known = cls.check(plan, classes)
         folder = SweepFolder(plan.url, plan.experiment.data)
         if known is not None and plan.options.overwrite:
             belongings = folder.belongings()
             sys.stderr.write(f"-- --overwrite deletes in {plan.url}: {', '.join(belongings)}\n")
             folder.clear()
             known = None
-        record = cls(plan, folder, _tree(plan, resume_command, known))
+        record = cls(plan, folder, _tree(plan, classes, resume_command, known))
         record.write()
         return record
 
@@ -115,12 +116,15 @@ class SweepRecord(Callback):
             )
 
 
-def _tree(plan: Plan, resume_command: str, known: dict[str, Any] | None) -> dict[str, Any]:
+def _tree(
+    plan: Plan, classes: ClassSet, resume_command: str, known: dict[str, Any] | None
+) -> dict[str, Any]:
     options, cluster, data = plan.options, plan.experiment.cluster, plan.experiment.data
     return {
         "format": _FORMAT,
         "name": plan.name,
         **plan.identity(),
+        "classes": asdict(classes),
         "published": plan.space.point(plan.experiment),
         "num_trials": plan.num_trials,
         "rungs": plan.rungs,
@@ -139,9 +143,15 @@ def _tree(plan: Plan, resume_command: str, known: dict[str, Any] | None) -> dict
     }
 
 
-def _require_same(known: dict[str, Any] | None, plan: Plan) -> None:
+def _require_same(known: dict[str, Any] | None, plan: Plan, classes: ClassSet) -> None:
     if known is None:
         raise ConfigError(f"--resume: there is no sweep at {plan.url}; drop it to start one")
+    names = known.get("classes", {}).get("names")  # sweeps of old do not say
+    if names is not None and names != list(classes.names):
+        raise ConfigError(
+            f"--resume: the sweep at {plan.url} has the classes {', '.join(names)}, but the shards "
+            f"have {', '.join(classes.names)}; give it its shards, or choose another --name"
+        )
     for name, now in plan.identity().items():
         then = known.get(name)
         different = _difference(

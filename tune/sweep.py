@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -15,10 +16,12 @@ import ray.tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import impatient, open_folder, own_storage
 from advent_dist.errors import UserError
 from advent_dist.interruption import interruptible
 from advent_dist.runs.claim import check_unclaimed, claimed
+from advent_dist.runs.classes import classes_of
 from advent_dist.runs.preflight import check
 from cluster.connection import ray_cluster
 from cluster.here import beside_the_driver
@@ -56,9 +59,10 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
         UserError: one clear message, before any trial starts, or if all trials failed.
         KeyboardInterrupt: on Ctrl-C or SIGTERM, when the folder says so; nobody else uses it then.
     """
-    for said in check(plan.experiment):
+    classes = classes_of(plan.experiment)
+    for said in check(plan.experiment, classes):
         sys.stderr.write(f"warning: {said}\n")
-    SweepRecord.check(plan)
+    SweepRecord.check(plan, classes)
     if not plan.options.force:
         check_unclaimed(SweepFolder(plan.url, impatient(plan.experiment.data)).open())
     loggers = tracking(plan)
@@ -69,18 +73,25 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
         # Not before: what is to be overwritten is lost here.
         folder = SweepFolder(plan.url, impatient(plan.experiment.data)).open()
         with claimed(folder, force=plan.options.force):
-            record = SweepRecord.open(plan, resume_command)
+            record = SweepRecord.open(plan, classes, resume_command)
             with record.session():
-                _run(plan, record, concurrent, loggers)
+                _run(plan, classes, record, concurrent, loggers)
     return record
 
 
-def _run(plan: Plan, record: SweepRecord, concurrent: int, loggers: list[MLflowRuns]) -> None:
+def _run(
+    plan: Plan,
+    classes: ClassSet,
+    record: SweepRecord,
+    concurrent: int,
+    loggers: list[MLflowRuns],
+) -> None:
     """The search, and the final trainings."""
     board = Board.options(  # type: ignore[attr-defined]
         scheduling_strategy=beside_the_driver()
     ).remote()
-    _search(plan, record, board, concurrent, loggers)
+    sweep = Sweep(plan=plan, classes=classes, board=board)
+    _search(sweep, record, concurrent, loggers)
     trials = record.folder.trials()
     if not trials:
         raise UserError(
@@ -93,22 +104,19 @@ def _run(plan: Plan, record: SweepRecord, concurrent: int, loggers: list[MLflowR
         raise UserError(f"all {len(trials)} trials failed; the first one: {trials[0].reason}")
     if plan.options.seeds_for_best:
         finals = FinalCandidates(finals_of(plan, best), record.folder)
-        sweep = Sweep(plan=plan, board=board)
         in_order = FIFOScheduler()  # type: ignore[no-untyped-call]
         _fit(plan, lambda config: run_final(config, sweep), finals, in_order, concurrent)
 
 
-def _search(
-    plan: Plan, record: SweepRecord, board: Any, concurrent: int, loggers: list[MLflowRuns]
-) -> None:
-    deadline = None
+def _search(sweep: Sweep, record: SweepRecord, concurrent: int, loggers: list[MLflowRuns]) -> None:
+    plan, deadline = sweep.plan, None
     if plan.time_budget_s is not None:
         deadline = time.time() + plan.time_budget_s - record.seconds
     candidates = Candidates(plan, record.folder, deadline)
     scheduler: TrialScheduler = FIFOScheduler()  # type: ignore[no-untyped-call]
     if plan.options.scheduler == "asha":
-        scheduler = Asha(plan, record.folder, stopper(board))
-    sweep = Sweep(plan=plan, board=board, deadline=deadline)
+        scheduler = Asha(plan, record.folder, stopper(sweep.board))
+    sweep = replace(sweep, deadline=deadline)
     live = LiveTable(plan, record.folder, candidates.num_trials)
     pruner = CheckpointPruner(plan, record.folder)
     try:

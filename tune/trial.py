@@ -18,6 +18,7 @@ from ray.exceptions import RayError
 from ray.tune.result import TIMESTEPS_TOTAL
 
 from advent_dist.config import Call, Experiment
+from advent_dist.data.classes import ClassSet
 from advent_dist.errors import UserError
 from advent_dist.runs.folder import CONFIG_FILE, RunFolder
 from advent_dist.training.progress import Progress
@@ -37,6 +38,9 @@ class Sweep:
 
     plan: Plan
     """What all trials have in common."""
+
+    classes: ClassSet
+    """The classes of its shards."""
 
     board: Any
     """The `Board`."""
@@ -100,7 +104,10 @@ class _Session:
         try:
             experiment = plan.training(trial.path, trial.values)
             with ThreadPoolExecutor(1) as thread:
-                training = thread.submit(train, experiment, observer, trial.name, plan.warm)
+                classes = self._sweep.classes
+                training = thread.submit(
+                    train, experiment, classes, observer, trial.name, plan.warm
+                )
                 self._pass_on_evaluations(lambda: not training.done())
                 progress = training.result()
         except Exception as error:  # whatever it is: one trial's failure is not the sweep's
@@ -158,7 +165,9 @@ class _Session:
         return reason
 
 
-def train(experiment: Experiment, observer: TrialObserver, name: str, warm: bool) -> Progress:
+def train(
+    experiment: Experiment, classes: ClassSet, observer: TrialObserver, name: str, warm: bool
+) -> Progress:
     """Train in this process's warm ranks, or by Ray Train in fresh ones.
 
     Raises:
@@ -168,12 +177,13 @@ def train(experiment: Experiment, observer: TrialObserver, name: str, warm: bool
     run = RunFolder.of(experiment)
     exists = run.folder.exists(CONFIG_FILE)
     run.start(experiment, Call(resume=exists))
+    run.write_classes(classes)
     if not warm:
-        return fit(experiment, run, observer)
+        return fit(experiment, classes, run, observer)
     for failures_left in reversed(range(experiment.cluster.max_failures + 1)):
         ranks = warm_ranks(experiment)
         try:
-            return ranks.train(experiment, observer, name)
+            return ranks.train(experiment, classes, observer, name)
         except RayError as error:
             # Whatever the others are at, nobody knows: they go too.
             close_ranks()

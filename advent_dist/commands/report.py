@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from advent_dist.data.classes import first_difference
 from advent_dist.data.store import open_file
 from advent_dist.errors import CheckpointError, ConfigError, DataError
 from advent_dist.report import Panel, RunRecord, comparison_report, read_run, run_report
@@ -79,15 +80,25 @@ def _comparison(runs: Sequence[RunFolder]) -> str:
     records = _named([read_run(run.url) for run in runs], [run.url for run in runs])
     names = [record.name for record in records]
     panels: list[Panel] = []
-    classes = {record.config.get("data", {}).get("classes") for record in records}
-    if len(classes) > 1:
-        raise CheckpointError(f"the runs predict different classes, {classes}; report them apart")
+    for record in records[1:]:
+        _require_same_classes(records[0], record)
     try:
         models = load_runs([run.url for run in runs], "last", available_device())
         panels = draw_panels(dict(zip(names, models, strict=True)))
     except (CheckpointError, DataError) as error:
         sys.stderr.write(f"-- without pictures: {error}\n")
     return comparison_report(" against ".join(names), records, names[0], panels=panels)
+
+
+def _require_same_classes(one: RunRecord, other: RunRecord) -> None:
+    if one.classes is None or other.classes is None:
+        return
+    difference = first_difference(one.classes, other.classes)
+    if difference is not None:
+        raise CheckpointError(
+            f"the runs predict different classes: {one.name} {one.classes.name}, {other.name} "
+            f"{other.classes.name}, and {difference}; report them apart"
+        )
 
 
 def _named(records: Sequence[RunRecord], urls: Sequence[str]) -> list[RunRecord]:

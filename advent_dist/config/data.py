@@ -58,8 +58,8 @@ class DataConfig:
     """Shard folder of labelled target images that a sweep's results are reported on: others than
     those of `evaluation`, which choose."""
 
-    classes: str
-    """Class set of the labels: cityscapes19, cityscapes16 or camvid11."""
+    classes: str | None = None
+    """Name of the class set that the shards must have; none takes what their manifests say."""
 
     source_size: Size
     """Width, height in pixels that source images are resized to (bicubic; labels nearest)."""

@@ -11,7 +11,6 @@ from advent_dist.config import DataConfig
 from advent_dist.data.assign import part
 from advent_dist.data.blocks import BlockReader
 from advent_dist.data.cache import BlockCache
-from advent_dist.data.classes import class_set
 from advent_dist.data.damage import DamageLimit
 from advent_dist.data.fetch import BlockSource
 from advent_dist.data.manifest import Manifest, require_labelled_pixels
@@ -276,7 +275,7 @@ def _open(
     """A shard folder that fits the config, or a DataError that says why it does not."""
     url = folder_url(data, folder)
     manifest = read_manifest(url, data)
-    if manifest.classes != data.classes:
+    if None not in (data.classes, manifest.classes) and manifest.classes != data.classes:
         raise DataError(
             f"{url}: its shards were built with the classes {manifest.classes}, but data.classes = "
             f"{data.classes!r}; build them again or correct data.classes"
@@ -295,9 +294,7 @@ def _open(
         tally=tally,
     )
     reader = BlockReader(source, labelled=labelled)
-    return manifest, Decoder(
-        reader=reader, classes=class_set(data.classes), damage=damage, tally=tally
-    )
+    return manifest, Decoder(reader=reader, classes=manifest.class_set, damage=damage, tally=tally)
 
 
 def _cache(data: DataConfig) -> BlockCache | None:

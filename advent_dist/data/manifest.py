@@ -14,6 +14,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
+from advent_dist.data import class_sets
+from advent_dist.data.classes import MAX_CLASSES, ClassSet
 from advent_dist.errors import DataError
 from advent_dist.json_text import json_object
 
@@ -36,12 +38,14 @@ def _printable(text: str) -> str:
 # A manifest comes with the shards, from whoever made them: no field may lead elsewhere.
 Count = Annotated[int, Field(ge=0)]
 Level = Annotated[int, Field(ge=0, le=255)]
+TrainId = Annotated[int, Field(ge=0, lt=MAX_CLASSES)]
 FileName = Annotated[
     str,
     # At least one character that is no dot: neither . nor .. is a file.
     Field(pattern=r"^[^/\\\x00-\x1f]*[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", max_length=255),
 ]
 Text = Annotated[str, Field(max_length=4096), AfterValidator(_printable)]
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -90,16 +94,20 @@ class Manifest:
     """A folder of shards: one split of one domain."""
 
     dataset: Text
-    """What was built: camvid, gta5, synthia, cityscapes or streets, with its options."""
+    """What was built: camvid, folder, streets and so on, with its options."""
 
-    classes: Text
-    """Name of the class set."""
+    classes: Text | None
+    """Name of the class set; none where nothing is known of classes, as of photographs alone."""
 
-    class_names: tuple[Text, ...]
+    class_names: Annotated[tuple[Name, ...], Field(max_length=MAX_CLASSES)]
     """Names, in the order of the train ids."""
 
     palette: tuple[tuple[Level, Level, Level], ...]
     """RGB colour of each class."""
+
+    subsets: dict[Name, tuple[TrainId, ...]] | None = None
+    """Reported subset -> train ids; none in shards that were built before it was written here, and
+    have those of a built-in class set."""
 
     labelled: bool
     """Whether samples carry a label."""
@@ -109,6 +117,21 @@ class Manifest:
 
     shards: tuple[Shard, ...]
     """The tar files, in order."""
+
+    @property
+    def class_set(self) -> ClassSet | None:
+        """The classes that the samples were built with, if that is known."""
+        if self.classes is None:
+            return None
+        subsets = self.subsets
+        if subsets is None and self.classes in class_sets.NAMES:
+            subsets = class_sets.class_set(self.classes).subsets
+        return ClassSet(
+            name=self.classes,
+            names=self.class_names,
+            palette=self.palette,
+            subsets=subsets or {},
+        )
 
     @property
     def num_samples(self) -> int:
@@ -166,6 +189,7 @@ class Manifest:
             fault = _fault(shard)
             if fault is not None:
                 raise DataError(f"{where}: {shard.name}: {fault}; {fix}")
+        _check_classes(manifest, f"{where}: ", fix)
         return manifest
 
 
@@ -179,6 +203,23 @@ def _fault(shard: Shard) -> str | None:
     if sum(block.num_samples for block in shard.blocks) != shard.num_samples:
         return f"its blocks do not add up to {shard.num_samples} samples"
     return None
+
+
+def _check_classes(manifest: Manifest, where: str, fix: str) -> None:
+    names, known = manifest.class_names, manifest.class_set
+    if (known is None) != (not names) or (known is None and manifest.labelled):
+        raise DataError(
+            f"{where}classes = {manifest.classes!r}, class_names of {len(names)} classes and "
+            f"labelled = {manifest.labelled} do not go together; {fix}"
+        )
+    if len(set(names)) < len(names):
+        raise DataError(f"{where}class_names has a name twice; {fix}")
+    for subset, train_ids in (manifest.subsets or {}).items():
+        if not train_ids or max(train_ids) >= len(names):
+            raise DataError(
+                f"{where}subsets.{subset} = {list(train_ids)} is not of the {len(names)} classes; "
+                f"{fix}"
+            )
 
 
 @cache

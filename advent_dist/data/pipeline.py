@@ -48,7 +48,7 @@ class Decoder:
     """Encoded samples -> checked pixels."""
 
     reader: BlockReader
-    classes: ClassSet
+    classes: ClassSet | None
     damage: DamageLimit
     tally: Tally
 
@@ -66,6 +66,7 @@ class Decoder:
         image = decode_image(sample.image, sample.where, out)
         label = None
         if sample.label is not None:
+            assert self.classes is not None, "a manifest of labelled samples has classes"
             label = decode_label(sample.label, sample.where)
             check_label(label, image, self.classes, sample.where)
         return Decoded(sample.key, image, label)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from advent_dist.config import DataConfig
+from advent_dist.data.class_file import ClassFile, parse_class_file
 from advent_dist.data.connection import Connection, scheme_of
 from advent_dist.data.download import Part, download
 from advent_dist.data.manifest import FILE_NAME, Manifest
@@ -366,3 +367,14 @@ def read_manifest(url: str, data: DataConfig | None = None) -> Manifest:
     """
     folder = open_folder(url, data)
     return Manifest.from_json(folder.read(FILE_NAME), f"{folder.url}/{FILE_NAME}")
+
+
+def read_class_file(url: str) -> ClassFile:
+    """Read a class file by path or URL.
+
+    Raises:
+        DataError: it is missing, or something in it is wrong; names the file, the field and the
+            value.
+    """
+    folder, name = open_file(url)
+    return parse_class_file(folder.read(name), url)

@@ -40,7 +40,7 @@ def comparison_report(
         raise ConfigError(f"baseline = {baseline!r}: no such run; choose from {list(by_name)}")
     if len(by_name) < len(runs):
         raise ConfigError(f"runs = {[run.name for run in runs]}: give each run a name of its own")
-    palette = palette_of(by_name[baseline])
+    palette = palette_of(by_name[baseline].classes)
     by_snapshot = [
         per_class(
             f"IoU of each class, {snapshot} snapshot",

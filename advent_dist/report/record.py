@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from advent_dist.data.classes import CLASS_SETS, ClassSet
+from advent_dist.data.class_file import parse_class_file
+from advent_dist.data.class_sets import NAMES, class_set
+from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError
 from advent_dist.json_text import json_object
@@ -46,10 +49,8 @@ class RunRecord:
     panels: list[Panel] = field(default_factory=list)
     """Pictures of predictions."""
 
-    @property
-    def classes(self) -> ClassSet | None:
-        """The class set of the config, where it is a known one."""
-        return CLASS_SETS.get(self.config.get("data", {}).get("classes"))
+    classes: ClassSet | None = None
+    """Its classes, where they are known."""
 
     def evaluation(self, snapshot: str) -> dict[str, Any]:
         """The numbers of a snapshot; empty where there are none."""
@@ -82,9 +83,10 @@ def read_run(url: str) -> RunRecord:
         raise DataError(f"{folder.url} is no run folder: it has no config.json")
     pictures = open_folder(f"{folder.url}/panels")
     summary = read_json(folder, "summary.json") if "summary.json" in names else {}
+    config = read_json(folder, "config.json")
     return RunRecord(
         name=folder.url.rsplit("/", 1)[-1],
-        config=read_json(folder, "config.json"),
+        config=config,
         metrics=read_rows(folder) if "metrics.jsonl" in names else [],
         evaluations={
             snapshot: {"step": summary[snapshot]["step"], **summary[snapshot]["target"]}
@@ -96,11 +98,23 @@ def read_run(url: str) -> RunRecord:
             for name in pictures.list()
             if name.endswith(".png")
         ],
+        classes=_classes(folder) if "classes.json" in names else built_in_classes(config),
     )
 
 
 def _panel(name: str, png: bytes) -> Panel:
     return Panel(caption=title_of(png) or name, png=png)
+
+
+def _classes(folder: Folder) -> ClassSet:
+    url = f"{folder.url}/classes.json"
+    return parse_class_file(folder.read("classes.json"), url).classes
+
+
+def built_in_classes(config: Mapping[str, Any]) -> ClassSet | None:
+    """The built-in class set that a config names, if it does: runs of old have no classes.json."""
+    name = config.get("data", {}).get("classes")
+    return class_set(name) if name in NAMES else None
 
 
 def read_json(folder: Folder, name: str) -> dict[str, Any]:

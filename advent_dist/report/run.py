@@ -33,7 +33,7 @@ def run_report(run: RunRecord) -> str:
                     title="",
                     tables=[
                         overview([run]),
-                        per_class("IoU of each class", columns, palette_of(run)),
+                        per_class("IoU of each class", columns, palette_of(run.classes)),
                     ],
                 ),
                 pictures(run.panels),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from advent_dist.data.classes import ClassSet, Colour
 from advent_dist.report.record import SNAPSHOTS, RunRecord
 
 ABSENT = "\N{EN DASH}"
@@ -159,13 +160,9 @@ def per_class(
     return Table(caption=caption, header=header, rows=rows)
 
 
-def palette_of(run: RunRecord) -> dict[str, tuple[int, int, int]]:
-    """Class name -> colour; empty where the run's class set is unknown."""
-    return (
-        {}
-        if run.classes is None
-        else dict(zip(run.classes.names, run.classes.palette, strict=True))
-    )
+def palette_of(classes: ClassSet | None) -> dict[str, Colour]:
+    """Class name -> colour; empty where the classes are unknown."""
+    return {} if classes is None else dict(zip(classes.names, classes.palette, strict=True))
 
 
 def config_table(runs: Sequence[RunRecord], caption: str, *, differing: bool = False) -> Table:

@@ -1,6 +1,7 @@
 """The run folder: what a run leaves behind, on a disk or on object storage.
 
 config.json      the resolved config; `advent-dist train --config` runs it again
+classes.json     names, colours and subsets of the classes, as a class file
 metrics.jsonl    one JSON object a report
 summary.json     last and best evaluation, and where their checkpoints are
 tensorboard/     the same metrics as event files
@@ -25,13 +26,16 @@ from torch import Tensor
 
 from advent_dist.config import Call, Experiment
 from advent_dist.config.override import from_json, override, to_json
+from advent_dist.data.class_file import class_file_text
+from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import Folder, open_folder, own_storage
 from advent_dist.errors import CheckpointError, ConfigError, DataError, MissingError
 from advent_dist.experiments.environment import experiment_in
 from advent_dist.json_text import json_object
 from advent_dist.parallel.world import World
 from advent_dist.runs.checkpoints import CheckpointStore, checkpoint_name, steps_of
-from advent_dist.training.checkpoint import WEIGHTS_FILE, require_same
+from advent_dist.runs.classes import read_classes, require_agreement
+from advent_dist.training.checkpoint import CLASSES_FILE, WEIGHTS_FILE, require_same
 from advent_dist.training.progress import Progress
 
 CONFIG_FILE = "config.json"
@@ -48,7 +52,7 @@ _RAYS_LIST = "checkpoint_manager_snapshot.json"
 _OF_SWEEPS = ("trials", "final")
 """Folders in a sweep's that hold run folders."""
 
-_FILES = (CONFIG_FILE, METRICS_FILE, SUMMARY_FILE, REPORT_FILE)
+_FILES = (CONFIG_FILE, CLASSES_FILE, METRICS_FILE, SUMMARY_FILE, REPORT_FILE)
 _FOLDERS = {
     # Of Ray Train: its list of checkpoints, and what it tries a storage with. kept.json is of old.
     CHECKPOINTS: re.compile(
@@ -199,6 +203,26 @@ class RunFolder:
         if _RAYS_LIST in checkpoints.list():
             checkpoints.remove(_RAYS_LIST)
 
+    def check_classes(self, classes: ClassSet) -> None:
+        """Whether a run that is to be gone on with has these classes.
+
+        Raises:
+            DataError: they are others than those of the shards now.
+        """
+        require_agreement(self.classes(), self.url, classes, "its data.source")
+
+    def write_classes(self, classes: ClassSet) -> None:
+        """Write the classes of a run that starts or goes on, after its config."""
+        self.folder.write(CLASSES_FILE, class_file_text(classes).encode())
+
+    def classes(self) -> ClassSet:
+        """The classes of the run.
+
+        Raises:
+            CheckpointError: they are not known.
+        """
+        return read_classes(self.folder, self.experiment().data)
+
     def belongings(self) -> list[str]:
         """What the run here wrote: files, and folders with a / at the end, relative to this one."""
         found = [name for name in self.folder.list() if name in _FILES]
@@ -265,7 +289,6 @@ class RunFolder:
         summary = {
             "experiment": experiment.name,
             "method": experiment.method.name,
-            "classes": experiment.data.classes,
             "steps": experiment.run.steps,
             "finished": progress.step == experiment.run.steps,
             **progress.to_json(),

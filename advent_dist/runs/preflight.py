@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 
 from advent_dist.config import Experiment
+from advent_dist.data.classes import ClassSet
 from advent_dist.data.loader import EvaluationLoader, TrainingLoader
 from advent_dist.data.manifest import lacking, require_labelled_pixels
 from advent_dist.data.store import folder_url, impatient
@@ -15,8 +16,12 @@ from advent_dist.runs.rehearsal import rehearse, rehearse_weights
 from advent_dist.training.global_batch import allowed_ranks
 
 
-def check(experiment: Experiment) -> list[str]:
+def check(experiment: Experiment, classes: ClassSet) -> list[str]:
     """Look at the manifests of all shards and go through the networks' shapes; read no sample.
+
+    Args:
+        experiment: The run to be.
+        classes: Its classes; see `classes_of`.
 
     Returns:
         What may surprise, a sentence each: classes that labels have no pixel of.
@@ -24,11 +29,11 @@ def check(experiment: Experiment) -> list[str]:
     Raises:
         UserError: see `check_networks` and `check_shards`.
     """
-    check_networks(experiment)
+    check_networks(experiment, classes.num_classes)
     return check_shards(experiment)
 
 
-def check_networks(experiment: Experiment) -> None:
+def check_networks(experiment: Experiment, num_classes: int) -> None:
     """Whether the networks can be built and take the images that they are to be given.
 
     Raises:
@@ -39,13 +44,13 @@ def check_networks(experiment: Experiment) -> None:
     model = experiment.model
     if model.encoder != "deeplab_v2":
         check_encoder(model.encoder)
-    rehearse(experiment)
+    rehearse(experiment, num_classes)
     # Another machine of a cluster may have a file, or a way out, that this one lacks.
     elsewhere = bool(experiment.cluster.address or os.environ.get("RAY_ADDRESS"))
     if model.pretrained and model.encoder != "deeplab_v2" and not elsewhere:
         check_pretrained(model.encoder)
     if model.weights is not None and not (elsewhere and not is_there(model.weights)):
-        rehearse_weights(experiment)
+        rehearse_weights(experiment, num_classes)
 
 
 def check_shards(experiment: Experiment) -> list[str]:

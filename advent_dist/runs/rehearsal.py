@@ -13,7 +13,6 @@ from dataclasses import replace
 import torch
 
 from advent_dist.config import DataConfig, Experiment, ModelConfig, Size
-from advent_dist.data.classes import class_set
 from advent_dist.errors import ConfigError
 from advent_dist.methods import METHODS
 from advent_dist.models.discriminator import Discriminator
@@ -27,15 +26,18 @@ _BATCHES = (2, 4)
 """Batch sizes that are tried where a smaller one fails."""
 
 
-def rehearse(experiment: Experiment) -> None:
+def rehearse(experiment: Experiment, num_classes: int) -> None:
     """Take an experiment's sizes and batches through its networks, forward and backward.
+
+    Args:
+        experiment: The whole config.
+        num_classes: C.
 
     Raises:
         ConfigError: the encoder can't be built, or a network does not take such images; names the
             encoder, the size and, if there is one nearby, a size or a batch that it takes.
     """
     model, data = experiment.model, experiment.data
-    num_classes = class_set(data.classes).num_classes
     # The paper's network takes any size.
     if model.encoder != "deeplab_v2":
         _rehearse_segmenter(_without_numbers(model, num_classes), model.encoder, data)
@@ -48,14 +50,13 @@ def rehearse(experiment: Experiment) -> None:
         _without_numbers(model, num_classes).enable_activation_checkpointing()
 
 
-def rehearse_weights(experiment: Experiment) -> None:
+def rehearse_weights(experiment: Experiment, num_classes: int) -> None:
     """Read the initial weights and see whether they fit.
 
     Raises:
         ConfigError: there is no such file or package.
         CheckpointError: the file holds no weights, or not those of this network.
     """
-    num_classes = class_set(experiment.data.classes).num_classes
     segmenter = _without_numbers(experiment.model, num_classes)
     with warnings.catch_warnings():
         # PyTorch warns that nothing is copied.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from advent_dist.data.loader import EvaluationLoader
+from advent_dist.data.store import folder_url
 from advent_dist.evaluation.counts import Evaluation, evaluate, summarise
+from advent_dist.runs.classes import require_agreement
 from advent_dist.runs.trained import available_device, load_runs
 
 
@@ -27,6 +29,8 @@ def score(urls: list[str], which: str, folder: str | None = None) -> Evaluation:
         # Relative to where the command runs, as every path on a command line.
         data = replace(data, root=folder, evaluation="")
     loader = EvaluationLoader(data, data.evaluation, rank=0, world_size=1)
+    url = folder_url(data, data.evaluation)
+    require_agreement(runs[0].classes, urls[0], loader.manifest.class_set, url)
     counts = evaluate([run.predictor for run in runs], loader, runs[0].classes.num_classes, device)
     loader.require_little_damage(loader.skipped)
     return summarise(counts, runs[0].classes, loader.skipped)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from advent_dist.config import Experiment
 from advent_dist.config.override import override
-from advent_dist.data.classes import ClassSet, class_set
+from advent_dist.data.classes import ClassSet, first_difference
 from advent_dist.errors import CheckpointError
 from advent_dist.models.segmenter import Segmenter, build_segmenter
 from advent_dist.models.state_dicts import check_fits
@@ -23,6 +23,9 @@ class TrainedRun:
     experiment: Experiment
     """The run's config."""
 
+    classes: ClassSet
+    """The classes that it predicts."""
+
     segmenter: Segmenter
     """In eval mode, with the weights of a checkpoint."""
 
@@ -30,11 +33,6 @@ class TrainedRun:
         """The main head's logits at a size; see `counts.Predictor`."""
         main: Tensor = self.segmenter(images, size).main
         return main
-
-    @property
-    def classes(self) -> ClassSet:
-        """The classes that it predicts."""
-        return class_set(self.experiment.data.classes)
 
 
 def load_run(url: str, which: str, device: torch.device) -> TrainedRun:
@@ -53,7 +51,8 @@ def load_run(url: str, which: str, device: torch.device) -> TrainedRun:
     # The checkpoint has every weight: initial ones, and the package that has them, can be absent.
     plain = {"model.weights": None, "model.pretrained": False}
     experiment = override(run.experiment(), plain)
-    segmenter = build_segmenter(experiment.model, class_set(experiment.data.classes).num_classes)
+    classes = run.classes()
+    segmenter = build_segmenter(experiment.model, classes.num_classes)
     weights = run.weights(which)
     try:
         check_fits(weights, segmenter.state_dict(), what="the segmenter")
@@ -63,7 +62,7 @@ def load_run(url: str, which: str, device: torch.device) -> TrainedRun:
         ) from None
     segmenter.load_state_dict(weights)
     segmenter.to(device).eval()
-    return TrainedRun(experiment=experiment, segmenter=segmenter)
+    return TrainedRun(experiment=experiment, classes=classes, segmenter=segmenter)
 
 
 def load_runs(urls: list[str], which: str, device: torch.device) -> list[TrainedRun]:
@@ -74,10 +73,11 @@ def load_runs(urls: list[str], which: str, device: torch.device) -> list[Trained
     """
     runs = [load_run(url, which, device) for url in urls]
     for url, run in zip(urls, runs, strict=True):
-        ours, theirs = runs[0].classes.name, run.classes.name
-        if ours != theirs:
+        difference = first_difference(runs[0].classes, run.classes)
+        if difference is not None:
             raise CheckpointError(
-                f"{urls[0]} predicts {ours}, but {url} {theirs}; evaluate them apart"
+                f"{urls[0]} predicts {runs[0].classes.name}, but {url} {run.classes.name}: "
+                f"{difference}; evaluate them apart"
             )
     return runs
 

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from advent_dist.config import Experiment
-from advent_dist.data.classes import class_set
 from advent_dist.methods import METHODS
 from advent_dist.methods.base import Method
 from advent_dist.methods.levels import AUX, MAIN
@@ -25,10 +24,11 @@ def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> 
     Args:
         experiment: The whole config.
         world: This rank.
-        source_prior: The source's class frequencies, float32 [C], summing to 1.
+        source_prior: The source's class frequencies, float32 [C], summing to 1; the networks get as
+            many classes.
     """
     torch.manual_seed(experiment.run.seed)
-    num_classes = class_set(experiment.data.classes).num_classes
+    num_classes = len(source_prior)
     segmenter = build_segmenter(experiment.model, num_classes)
     if experiment.model.weights is not None:
         load_weights(segmenter, experiment.model.weights)

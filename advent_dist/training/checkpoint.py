@@ -2,6 +2,7 @@
 
     STEP/run.json               rank 0     config, progress, both streams' positions, list of files
     STEP/segmenter.safetensors  rank 0     the segmenter's weights, BatchNorm statistics pooled
+    STEP/classes.json           rank 0     names and colours of the classes that it tells apart
     STEP/rank_00000.safetensors each rank  its random states and BatchNorm statistics
     STEP/engines/NAME/          each rank  its part of an engine's weights and optimiser state
 
@@ -22,6 +23,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from advent_dist.config import Experiment
+from advent_dist.data.class_file import class_file_text
+from advent_dist.data.classes import ClassSet
 from advent_dist.errors import CheckpointError, DataError
 from advent_dist.json_text import json_object
 from advent_dist.parallel.buffers import Buffers, pooled, pooled_batch_norm
@@ -29,6 +32,9 @@ from advent_dist.parallel.engine import Engine
 from advent_dist.parallel.world import World
 from advent_dist.training import random_state
 from advent_dist.training.progress import Progress
+
+CLASSES_FILE = "classes.json"
+"""In checkpoints and in run folders: a class file that says nothing on labels."""
 
 RUN_FILE = "run.json"
 WEIGHTS_FILE = "segmenter.safetensors"
@@ -38,6 +44,7 @@ def save(
     folder: Path,
     *,
     experiment: Experiment,
+    classes: ClassSet,
     world: World,
     engines: Mapping[str, Engine],
     progress: Progress,
@@ -48,6 +55,7 @@ def save(
     Args:
         folder: An existing folder.
         experiment: The whole config.
+        classes: The run's classes.
         world: This rank.
         engines: Name -> engine.
         progress: How far the run is.
@@ -62,6 +70,7 @@ def save(
     if world.is_main:
         tensors = {name: value.contiguous() for name, value in weights.items()}
         save_file(tensors, folder / WEIGHTS_FILE)
+        (folder / CLASSES_FILE).write_text(class_file_text(classes))
     files = world.gather(_sizes(folder))
     if world.is_main:
         run = {
@@ -172,6 +181,8 @@ def require_same(then: dict[str, Any], experiment: Experiment) -> None:
         # A config that is damaged there is not the same either.
         fields_then = then.get(section)
         before = fields_then.get(name, older) if isinstance(fields_then, dict) else None
+        if (section, name) == ("data", "classes") and None in (before, now[section][name]):
+            continue  # then the class files are what is compared
         if before != now[section][name]:
             raise CheckpointError(
                 f"{section}.{name} = {now[section][name]!r}, but the checkpoint was written with "

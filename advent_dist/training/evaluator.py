@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from advent_dist.config import Experiment
-from advent_dist.data.classes import class_set
+from advent_dist.data.classes import ClassSet
 from advent_dist.data.loader import EvaluationLoader
 from advent_dist.evaluation.counts import evaluate, summarise
 from advent_dist.methods.base import Method
@@ -18,7 +18,7 @@ from advent_dist.training.progress import Progress, Scores
 
 
 def evaluator(
-    experiment: Experiment, world: World, method: Method, progress: Progress
+    experiment: Experiment, classes: ClassSet, world: World, method: Method, progress: Progress
 ) -> Callable[[], Scores]:
     """A function that scores the segmenter as it is on every labelled evaluation folder.
 
@@ -26,7 +26,6 @@ def evaluator(
     `data.max_damaged_fraction` allows.
     """
     data = experiment.data
-    classes = class_set(data.classes)
     segmenter = method.engines["segmenter"]
     # Only ZeRO-3 gathers in its forwards, so only there must ranks make equally many of them.
     in_step = experiment.engine.zero_stage == 3

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from advent_dist.config import Experiment
+from advent_dist.data.classes import ClassSet
 from advent_dist.data.loader import TrainingLoader
 from advent_dist.data.store import folder_url, read_manifest
+from advent_dist.errors import DataError
 from advent_dist.methods.base import Method
 from advent_dist.parallel.world import World
 from advent_dist.training import checkpoint
@@ -36,6 +38,7 @@ Latest = Callable[[], AbstractContextManager[Path | None]]
 
 def train_rank(
     experiment: Experiment,
+    classes: ClassSet,
     world: World,
     report: Report,
     latest: Latest = nullcontext,
@@ -46,6 +49,7 @@ def train_rank(
 
     Args:
         experiment: The whole config.
+        classes: The classes that its shards have.
         world: This rank.
         report: Takes rows and this rank's parts of checkpoints.
         latest: Opens the folder of the checkpoint to go on from, for as long as it is read.
@@ -66,7 +70,7 @@ def train_rank(
         experiment.engine.gradient_accumulation_steps,
     )
     remove_leftovers()
-    method = build_method(experiment, world, _source_prior(experiment))
+    method = build_method(experiment, world, _source_prior(experiment, classes))
     progress, streams = Progress(), None
     with latest() as folder:
         if folder is not None:
@@ -94,8 +98,8 @@ def train_rank(
             method=method,
             batches=iter(loader) if on_first_step is None else _noting(loader, on_first_step),
             progress=progress,
-            evaluate=evaluator(experiment, world, method, progress),
-            save=_saver(original, world, method, loader),
+            evaluate=evaluator(experiment, classes, world, method, progress),
+            save=_saver(original, classes, world, method, loader),
             report=_storing(report),
             intake=lambda: intake.read(loader.samples_read),
             notice=notice,
@@ -106,7 +110,7 @@ def train_rank(
 
 
 def _saver(
-    experiment: Experiment, world: World, method: Method, loader: TrainingLoader
+    experiment: Experiment, classes: ClassSet, world: World, method: Method, loader: TrainingLoader
 ) -> Callable[[Progress], Path]:
     """A function that writes this rank's part of a checkpoint into a new folder. Collective."""
 
@@ -116,6 +120,7 @@ def _saver(
             checkpoint.save(
                 folder,
                 experiment=experiment,
+                classes=classes,
                 world=world,
                 engines=method.engines,
                 progress=progress,
@@ -157,9 +162,20 @@ def _noting(
     yield from batches
 
 
-def _source_prior(experiment: Experiment) -> Tensor:
-    """The class frequencies of the source, float32 [C], from its manifest."""
+def _source_prior(experiment: Experiment, classes: ClassSet) -> Tensor:
+    """The class frequencies of the source, float32 [C], from its manifest.
+
+    Raises:
+        DataError: its classes are not those of the run: this machine sees other shards.
+    """
     data = experiment.data
-    manifest = read_manifest(folder_url(data, data.source), data)
-    histogram = torch.tensor(manifest.class_histogram, dtype=torch.float32)
+    url = folder_url(data, data.source)
+    manifest = read_manifest(url, data)
+    counts = manifest.class_histogram or (0,) * classes.num_classes
+    if len(counts) != classes.num_classes:
+        raise DataError(
+            f"{url}: its manifest counts {len(counts)} classes, but the run has "
+            f"{classes.num_classes}; give all machines the same shards"
+        )
+    histogram = torch.tensor(counts, dtype=torch.float32)
     return histogram / histogram.sum().clamp(min=1)

@@ -6,6 +6,7 @@ from advent_dist.config import Experiment
 from advent_dist.data.manifest import Manifest
 from advent_dist.data.store import folder_url, read_manifest
 from advent_dist.errors import MissingError, UserError
+from advent_dist.runs.classes import classes_of
 from advent_dist.runs.preflight import check_shards
 from cluster.doctor.finding import Finding, failure, ok, warning
 from shards.streets_data import PARTS
@@ -22,6 +23,7 @@ def training_folders(experiment: Experiment) -> dict[str, str]:
 def look_at_shards(experiment: Experiment) -> list[Finding]:
     """Read the manifests as a run does before it starts, and judge them."""
     try:
+        classes_of(experiment)
         surprising = check_shards(experiment)
     except MissingError as error:
         if experiment.data.source in PARTS:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from advent_dist.config import Experiment
 from advent_dist.errors import UserError
+from advent_dist.runs.classes import expected_classes
 from advent_dist.runs.preflight import check_networks
-from cluster.doctor.finding import Finding, failure, ok
+from cluster.doctor.finding import Finding, failure, ok, warning
 
 _CHECK = "networks"
 
@@ -14,7 +15,14 @@ def look_at_networks(experiment: Experiment) -> list[Finding]:
     """Go through the networks' shapes as a run does before it starts."""
     encoder = experiment.model.encoder
     try:
-        check_networks(experiment)
+        classes = expected_classes(experiment)
+    except UserError:
+        classes = None  # what is wrong with the shards is told by another check
+    if classes is None:
+        said = "not tried: how many classes there are is known when the shards are there"
+        return [warning(_CHECK, encoder, said, "build the shards, or give data.classes")]
+    try:
+        check_networks(experiment, classes.num_classes)
     except UserError as error:
         return [failure(_CHECK, encoder, str(error), "see the message")]
     return [ok(_CHECK, encoder, "takes the images and batches of the run")]

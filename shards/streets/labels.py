@@ -1,4 +1,4 @@
-"""Train ids of Cityscapes, in the order of `advent_dist.data.classes.CITYSCAPES_19`."""
+"""Train ids of Cityscapes, in the order of `advent_dist.data.class_sets.CITYSCAPES_19`."""
 
 from __future__ import annotations
 

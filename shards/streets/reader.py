@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from advent_dist.data.classes import CITYSCAPES_19, ClassSet
+from advent_dist.data.class_sets import CITYSCAPES_19
+from advent_dist.data.classes import ClassSet
 from advent_dist.errors import DataError
 from shards.dataset import Pixels
 from shards.streets import scene

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from advent_dist.config import EngineConfig, Experiment
 from advent_dist.config.override import override
+from advent_dist.data.class_sets import CITYSCAPES_19
 from advent_dist.methods.base import Method
 from advent_dist.parallel import pieces
 from advent_dist.parallel.buffers import pooled_batch_norm
@@ -63,6 +64,7 @@ def _save(world: World, method: Method, experiment: Experiment, folder: str, ste
     checkpoint.save(
         part,
         experiment=experiment,
+        classes=CITYSCAPES_19,
         world=world,
         engines=method.engines,
         progress=Progress(step=step),

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.parallel.world import World
 from advent_dist.training.progress import Progress
 from advent_dist.training.rank import train_rank
@@ -30,7 +31,7 @@ def _train(
             shutil.rmtree(checkpoint)
 
     experiment = tiny_run(root, "unused", **changes)
-    train_rank(experiment, world, report, lambda: nullcontext(latest and Path(latest)))
+    train_rank(experiment, CAMVID_11, world, report, lambda: nullcontext(latest and Path(latest)))
     return rows
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from advent_dist.data.classes import CAMVID_11
+from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.pictures import colourise, heat_map, panel, to_data_uri, to_png
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from advent_dist.data.classes import ClassSet
 from advent_dist.report.record import RunRecord
 from tune import folder
 
@@ -81,6 +82,9 @@ class Sweep:
 
     experiment: dict[str, Any]
     """Resolved config of the run that is varied."""
+
+    classes: ClassSet | None = None
+    """Its classes; a sweep of old has only their name, in its config."""
 
     space: dict[str, dict[str, Any]]
     """Dotted config path -> distribution."""

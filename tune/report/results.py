@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from advent_dist.report.drawing import COLOURS, NEUTRAL, Chart, draw
 from advent_dist.report.page import Section
-from advent_dist.report.record import SNAPSHOTS, RunRecord
+from advent_dist.report.record import SNAPSHOTS, built_in_classes
 from advent_dist.report.tables import Cell, Row, Table, difference, number, palette_of, per_class
 from tune.report.choice import best_trial, published_trial, score_label
 from tune.report.configurations import TITLES, configurations
@@ -77,7 +77,7 @@ def _per_class(sweep: Sweep, snapshot: str) -> Table:
     return per_class(
         f"IoU of each class, {snapshot} snapshot",
         {title: mean for title, (mean, _) in numbers.items()},
-        palette_of(RunRecord(name=sweep.name, config=sweep.experiment)),
+        palette_of(sweep.classes or built_in_classes(sweep.experiment)),
         TITLES["source_only"],
         {title: spread for title, (_, spread) in numbers.items()},
     )

@@ -10,6 +10,7 @@ import pytest
 import ray.train
 
 from advent_dist.config import Experiment
+from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError
 from advent_dist.runs.folder import RunFolder
@@ -81,7 +82,9 @@ def test_the_trainer_is_what_the_config_says(tmp_path: Path) -> None:
         cluster__placement="SPREAD",
         cluster__environment=("NCCL_SOCKET_IFNAME=eth0", "OMP_NUM_THREADS=2"),
     )
-    trainer = launching.build_trainer(experiment, RunFolder.of(experiment), observer=None)
+    trainer = launching.build_trainer(
+        experiment, CAMVID_11, RunFolder.of(experiment), observer=None
+    )
     scaling, run = trainer.scaling_config, trainer.run_config
     assert scaling.num_workers == 3
     assert scaling.placement_strategy == "SPREAD"

@@ -11,6 +11,7 @@ import ray
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from advent_dist.config import Experiment
+from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.errors import ConfigError
 from advent_dist.runs.folder import RunFolder
 from cluster import capacity as capacities
@@ -90,7 +91,9 @@ def test_ray_train_is_given_the_policy(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(DataParallelTrainer, "_initialize_and_run_controller", run)
     for experiment in (_elastic(str(tmp_path)), tiny_run("data", str(tmp_path))):
-        trainer = launching.build_trainer(experiment, RunFolder.of(experiment), observer=None)  # type: ignore[arg-type]
+        trainer = launching.build_trainer(  # type: ignore[arg-type]
+            experiment, CAMVID_11, RunFolder.of(experiment), observer=None
+        )
         # Not `fit`, which would start a Ray for all tests that follow.
         trainer._initialize_and_run_controller(scaling_policy="of Ray")
     assert type(given[0]) is WholeBatches

@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from advent_dist.data.classes import CAMVID_11
+from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.data.sample import (
     check_label,
     decode_image,

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from advent_dist.data.classes import CAMVID_11, CITYSCAPES_19
+from advent_dist.data.class_sets import CAMVID_11, CITYSCAPES_19
 from advent_dist.errors import DataError, DivergedError
 from advent_dist.evaluation.counts import Counts, count, evaluate, pixel_entropy, summarise
 from advent_dist.parallel.world import World

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from advent_dist.data.classes import CAMVID_11
+from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.evaluation.counts import Evaluation, count, summarise
 from advent_dist.evaluation.criteria import (
     SND_PIXELS,

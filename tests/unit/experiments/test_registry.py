@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from advent_dist.config import Experiment
-from advent_dist.data.classes import class_set
+from advent_dist.data.class_sets import class_set
 from advent_dist.errors import ConfigError
 from advent_dist.experiments import EXPERIMENTS, experiment
 from advent_dist.losses import poly_lr

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from advent_dist.data.classes import CAMVID_11
+from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.errors import ConfigError, DataError
 from advent_dist.pictures import to_png
 from advent_dist.report import Panel, RunRecord, comparison_report, read_run, run_report
@@ -76,6 +76,7 @@ def run(name: str, miou: float = 30.0, car: float | None = 50.0) -> RunRecord:
         name=name,
         config={"data": {"classes": "camvid11", "target": EVIL}, "run": {"steps": 40, "seed": 1}},
         metrics=metrics,
+        classes=CAMVID_11,
         evaluations={"last": evaluation(miou, car), "best": evaluation(miou + 2, car)},
         panels=[Panel(caption=EVIL, png=to_png(Image.new("RGB", (8, 4))))],
     )

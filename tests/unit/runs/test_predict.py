@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from advent_dist.data.classes import CAMVID_11
+from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.data.store import open_folder
 from advent_dist.errors import DataError
 from advent_dist.evaluation.counts import pixel_entropy

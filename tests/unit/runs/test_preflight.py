@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from advent_dist.config import ModelConfig
+from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.errors import CheckpointError, ConfigError, DataError
 from advent_dist.models.segmenter import build_segmenter
 from advent_dist.runs.preflight import check, check_networks
@@ -26,9 +27,9 @@ def with_labels(value: int) -> list[Example]:
 
 def test_classes_that_labels_lack_are_named(tmp_path: Path) -> None:
     write_tiny_shards(str(tmp_path))
-    assert check(tiny_run(str(tmp_path), "runs")) == []
+    assert check(tiny_run(str(tmp_path), "runs"), CAMVID_11) == []
     write_shards(f"{tmp_path}/source", with_labels(3))
-    (said,) = check(tiny_run(str(tmp_path), "runs"))
+    (said,) = check(tiny_run(str(tmp_path), "runs"), CAMVID_11)
     assert said.startswith(f"{tmp_path}/source: no labelled pixel in 10 of the 11 classes: sky,")
 
 
@@ -37,13 +38,13 @@ def test_void_labels_are_refused(tmp_path: Path, folder: str) -> None:
     write_tiny_shards(str(tmp_path))
     write_shards(f"{tmp_path}/{folder}", with_labels(255))
     with pytest.raises(DataError, match=f"{folder}: none of its labels has a labelled pixel"):
-        check(tiny_run(str(tmp_path), "runs"))
+        check(tiny_run(str(tmp_path), "runs"), CAMVID_11)
 
 
 def test_labels_of_the_target_are_not_looked_at(tmp_path: Path) -> None:
     write_tiny_shards(str(tmp_path))
     write_shards(f"{tmp_path}/target", with_labels(255))
-    assert check(tiny_run(str(tmp_path), "runs")) == []
+    assert check(tiny_run(str(tmp_path), "runs"), CAMVID_11) == []
 
 
 def test_weights_that_fit_and_others(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
@@ -52,22 +53,23 @@ def test_weights_that_fit_and_others(tmp_path: Path, recwarn: pytest.WarningsRec
     for encoder in ("test_resnet", "deeplab_v2"):
         experiment = tiny_run("data", "runs", model__encoder=encoder, model__weights=str(weights))
         torch.save(build_segmenter(ModelConfig(encoder=encoder), 11).state_dict(), weights)
-        check_networks(experiment)
+        check_networks(experiment, 11)
         torch.save(build_segmenter(ModelConfig(encoder="test_vit"), 11).state_dict(), weights)
         with pytest.raises(CheckpointError, match=r"model\.weights = .*check model\.encoder"):
-            check_networks(experiment)
+            check_networks(experiment, 11)
     assert not recwarn.list
     weights.write_text("<!doctype html>")
     with pytest.raises(CheckpointError, match="web page"):
-        check_networks(experiment)
+        check_networks(experiment, 11)
 
 
 def test_weights_that_another_machine_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     weights = "/nowhere/weights.pth"
     with pytest.raises(ConfigError, match="no such file"):
-        check_networks(tiny_run("data", "runs", model__weights=weights))
-    check_networks(tiny_run("data", "runs", model__weights=weights, cluster__address="head:6379"))
+        check_networks(tiny_run("data", "runs", model__weights=weights), 11)
+    elsewhere = tiny_run("data", "runs", model__weights=weights, cluster__address="head:6379")
+    check_networks(elsewhere, 11)
 
 
 def test_pretrained_weights_that_there_are_none_of(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,4 +80,4 @@ def test_pretrained_weights_that_there_are_none_of(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", "/nowhere")
     with pytest.raises(ConfigError, match=r"model\.pretrained = True"):
-        check_networks(experiment)
+        check_networks(experiment, 11)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from advent_dist.data.classes import CITYSCAPES_19
+from advent_dist.data.class_sets import CITYSCAPES_19
 from advent_dist.errors import DataError
 from shards.label_file import read_cityscapes_ids, read_ids, require_label_ids
-from shards.label_map import CITYSCAPES_IDS
+from shards.label_map import built_in_map
 
 IDS = np.array([[7, 8, 11, 13], [1, 0, 3, 2]], np.uint8)
 
@@ -73,6 +73,9 @@ def save_palette(path: Path, ids: np.ndarray, colours: dict[int, tuple[int, int,
     return path
 
 
+CITYSCAPES_IDS = tuple(
+    i for i, train_id in built_in_map("cityscapes19").train_ids.items() if train_id != 255
+)
 PUBLISHED = dict(zip(CITYSCAPES_IDS, CITYSCAPES_19.palette, strict=True))
 """Label id -> the colour of its class, as GTA5's palettes have it."""
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from advent_dist.data.classes import CITYSCAPES_16, CITYSCAPES_19
+from advent_dist.data.class_sets import CITYSCAPES_16, CITYSCAPES_19
 from advent_dist.errors import DataError
 from shards.camvid import CamVid
 from shards.cityscapes import Cityscapes

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from advent_dist.commands.shards import main
-from advent_dist.data.classes import CAMVID_11
+from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError
 from shards.show import evenly_spaced

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from advent_dist.config import Experiment
 from advent_dist.config.override import override
+from advent_dist.data.class_sets import CITYSCAPES_19
 from advent_dist.errors import CheckpointError
 from advent_dist.methods.base import Method
 from advent_dist.models.segmenter import build_segmenter
@@ -45,6 +46,7 @@ def saved(experiment: Experiment, tmp_path: Path) -> tuple[Path, Method]:
     checkpoint.save(
         tmp_path,
         experiment=experiment,
+        classes=CITYSCAPES_19,
         world=World(),
         engines=method.engines,
         progress=Progress(step=7, last=SCORES, best=SCORES),

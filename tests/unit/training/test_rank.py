@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.errors import DamageError, UserError
 from advent_dist.parallel.world import World
 from advent_dist.training import checkpoint
@@ -42,7 +43,7 @@ def test_a_checkpoint_that_fails_leaves_nothing_behind(
         monkeypatch.setattr(checkpoint, "save_file", _full)
     experiment = tiny_run(str(root), "unused", run__steps=1, engine__kind="local")
     with pytest.raises(OSError, match="no space left"):
-        train_rank(experiment, World(), report)
+        train_rank(experiment, CAMVID_11, World(), report)
     assert ("run.json" in made) == (fails == "storing")
     assert list(local.glob("advent-dist-checkpoint-*")) == []
 
@@ -50,7 +51,8 @@ def test_a_checkpoint_that_fails_leaves_nothing_behind(
 def _alone(root: Path, **changes: Any) -> None:
     """Train on shards at `root` with plain PyTorch, and keep nothing."""
     changes = {"engine__kind": "local", "run__checkpoint_every": 100, **changes}
-    train_rank(tiny_run(str(root), "unused", **changes), World(), lambda *_: False)
+    experiment = tiny_run(str(root), "unused", **changes)
+    train_rank(experiment, CAMVID_11, World(), lambda *_: False)
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.0])
