@@ -1,4 +1,4 @@
-"""`advent-dist shards {build,verify,info,show}`."""
+"""`advent-dist shards {build,classes,verify,info,show}`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from advent_dist.printable import plain_console, printable
 from shards.dataset import Reader
 from shards.encode import EncodeAll
 from shards.info import tables
+from shards.look_through import LookThrough, look_through
 from shards.options import BuildOptions, ClusterOptions
 from shards.readers import READERS
 from shards.show import write_contact_sheet
@@ -32,6 +33,7 @@ R = TypeVar("R")
 
 _USAGE = f"""\
 usage: advent-dist shards build {{{",".join(READERS)}}} SRC DST [options]   (streets has no SRC)
+       advent-dist shards classes LABELS [--out CLASSES.yaml] [--glob PATTERN]
        advent-dist shards verify DST [--json]
        advent-dist shards info DST [--json]
        advent-dist shards show DST --out PAGE.html [--samples N]
@@ -168,4 +170,12 @@ def _show(arguments: list[str]) -> int:
     return 0
 
 
-_COMMANDS = {"verify": _verify, "info": _info, "show": _show}
+def _classes(arguments: list[str]) -> int:
+    asked = tyro.cli(LookThrough, args=arguments, prog="advent-dist shards classes")
+    look_through(asked)
+    if asked.out is not None:
+        sys.stdout.write(f"{asked.out}: name the classes there\n")
+    return 0
+
+
+_COMMANDS = {"classes": _classes, "verify": _verify, "info": _info, "show": _show}

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from shards.label_file import read_ids
 Pixels = NDArray[np.uint8]
 Source = Annotated[Path, Positional, arg(metavar="SRC")]
 """Folder of a data set: the first argument on the command line."""
+
+_PLACES = ("source", "classes_file", "split")
+"""Options that are paths of whoever builds."""
 
 CityscapesClasses = Literal["cityscapes19", "cityscapes16"]
 
@@ -52,8 +55,8 @@ class Reader(Protocol):
     """Name on the command line and in manifests."""
 
     @property
-    def classes(self) -> ClassSet:
-        """The class set of the labels."""
+    def classes(self) -> ClassSet | None:
+        """The class set of the labels; none where nothing is known of it, as of photographs."""
 
     def items(self, labelled: bool) -> Sequence[Item]:
         """All samples, sorted by key.
@@ -63,13 +66,32 @@ class Reader(Protocol):
         """
 
 
+@runtime_checkable
+class LooksFirst(Protocol):
+    """A reader of files that somebody else laid out: it looks at all labels before a build."""
+
+    def look(
+        self,
+        items: Sequence[Item],
+        labelled: bool,
+        resize: tuple[int, int] | None,
+        processes: int | None,
+    ) -> None:
+        """Say what was found.
+
+        Raises:
+            DataError: a label holds what no class has, or does not fit its image.
+        """
+
+
 R = TypeVar("R", bound=Reader)
 
 
 def describe(reader: Reader) -> str:
-    """Name and options of a reader, as manifests record them: without the place of its files."""
+    """Name and options of a reader, as manifests record them: without the places of files."""
     options: Any = reader
-    values = {f.name: getattr(options, f.name) for f in fields(options) if f.name != "source"}
+    names = (field.name for field in fields(options) if field.name not in _PLACES)
+    values = {name: getattr(options, name) for name in names}
     return " ".join([reader.name, *(f"{name}={shown(value)}" for name, value in values.items())])
 
 
@@ -77,10 +99,10 @@ def located(reader: R) -> R:
     """The reader with its folder as an absolute path, since its items load in other processes.
 
     Raises:
-        DataError: the folder is a URL.
+        DataError: the folder is a URL, and the reader reads paths only.
     """
     options: Any = reader
-    if not hasattr(options, "source"):
+    if not isinstance(getattr(options, "source", None), Path):
         return reader
     source = local_path("SRC", options.source)
     here: R = replace(options, source=Path(os.path.abspath(source)))

@@ -21,6 +21,8 @@ from advent_dist.data.sample import ImageFormat, encode_image, encode_label
 from advent_dist.errors import DataError
 from shards.dataset import Item, Pixels
 
+A = TypeVar("A")
+B = TypeVar("B")
 T = TypeVar("T")
 
 _CHUNK = 8
@@ -67,7 +69,7 @@ class Encoder:
         """
         image, label = item.load(self.labelled)
         if label is not None:
-            self._check_sizes(item.where, image, label)
+            check_sizes(item.where, image.shape[1::-1], label.shape[::-1], self.resize)
         if self.resize is not None:
             image = _resized(image, self.resize, Image.Resampling.BICUBIC)
             label = (
@@ -80,23 +82,37 @@ class Encoder:
         data = encode_image(image, self.image_format, self.quality)
         return Encoded(item.key, data, None if label is None else encode_label(label), histogram)
 
-    def _check_sizes(self, where: str, image: Pixels, label: Pixels) -> None:
-        (height, width), (rows, columns) = image.shape[:2], label.shape
-        said = (
-            f"{where}: its label is {columns}x{rows}, but the image is {width}x{height} (width x "
-            "height)"
-        )
-        if not _same_shape((width, height), (columns, rows)):
-            raise DataError(
-                f"{said}, another shape, so that they can't show the same; turn or crop one as the "
-                "other is"
-            )
-        if self.resize is None and (columns, rows) != (width, height):
-            raise DataError(f"{said}; build with --resize")
-
     def encode_chunk(self, items: Sequence[Item]) -> list[Encoded]:
         """Encode several samples: one task of a worker process."""
         return [self.encode(item) for item in items]
+
+
+def check_sizes(
+    where: str, image: tuple[int, ...], label: tuple[int, ...], resize: tuple[int, int] | None
+) -> None:
+    """Refuse an image and a label that don't fit each other.
+
+    Args:
+        where: The image's file.
+        image: Width, height in pixels.
+        label: The label's.
+        resize: What both are resized to; none keeps them.
+
+    Raises:
+        DataError: they differ in shape; or in size, and are not resized.
+    """
+    (width, height), (columns, rows) = image, label
+    said = (
+        f"{where}: its label is {columns}x{rows}, but the image is {width}x{height} (width x "
+        "height)"
+    )
+    if not _same_shape((width, height), (columns, rows)):
+        raise DataError(
+            f"{said}, another shape, so that they can't show the same; turn or crop one as the "
+            "other is"
+        )
+    if resize is None and (columns, rows) != (width, height):
+        raise DataError(f"{said}; build with --resize")
 
 
 EncodeAll: TypeAlias = Callable[[Encoder, Sequence[Item]], Iterator[Encoded]]
@@ -130,11 +146,18 @@ def _end_with_parent() -> None:
 
 
 def encode_all(encoder: Encoder, items: Sequence[Item], processes: int | None) -> Iterator[Encoded]:
-    """All items encoded, in their order; at most a few chunks ahead of the consumer.
+    """All items encoded, in their order; see `spread`."""
+    yield from spread(encoder.encode_chunk, items, processes)
+
+
+def spread(
+    work: Callable[[Sequence[A]], list[B]], items: Sequence[A], processes: int | None
+) -> Iterator[B]:
+    """What is made of items, in their order; at most a few chunks ahead of the consumer.
 
     Args:
-        encoder: How.
-        items: What.
+        work: What several items become: one task of a worker process.
+        items: What is worked on.
         processes: Worker processes, of which 1 works in this process; none takes one for each core,
             but fewer for few items.
     """
@@ -142,14 +165,15 @@ def encode_all(encoder: Encoder, items: Sequence[Item], processes: int | None) -
         processes = min(os.cpu_count() or 1, len(items) // _ITEMS_PER_WORKER)
     workers = min(processes, -(-len(items) // _CHUNK))
     if workers <= 1:
-        yield from map(encoder.encode, items)
+        for item in items:
+            yield from work([item])
         return
     # Spawned, since this process may hold threads (of PyTorch, of s3fs) that do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
 
-        def submit(chunk: Sequence[Item]) -> Future[list[Encoded]]:
-            return pool.submit(encoder.encode_chunk, chunk)
+        def submit(chunk: Sequence[A]) -> Future[list[B]]:
+            return pool.submit(work, chunk)
 
         try:
             yield from in_order(items, submit, Future.result, ahead=3 * workers)
@@ -158,16 +182,16 @@ def encode_all(encoder: Encoder, items: Sequence[Item], processes: int | None) -
 
 
 def in_order(
-    items: Sequence[Item],
-    submit: Callable[[Sequence[Item]], T],
-    collect: Callable[[T], list[Encoded]],
+    items: Sequence[A],
+    submit: Callable[[Sequence[A]], T],
+    collect: Callable[[T], list[B]],
     ahead: int,
-) -> Iterator[Encoded]:
-    """Have items encoded elsewhere, chunk by chunk, and yield the results in the items' order.
+) -> Iterator[B]:
+    """Have items worked on elsewhere, chunk by chunk, and yield the results in the items' order.
 
     Args:
-        items: What to encode.
-        submit: Starts a task that encodes a chunk, and returns a handle of it.
+        items: What to work on.
+        submit: Starts a task that works on a chunk, and returns a handle of it.
         collect: Waits for the task of a handle, and returns its result.
         ahead: Tasks that may be unfinished, or finished and not yet collected, at any time.
     """

@@ -5,11 +5,12 @@ from __future__ import annotations
 from shards.camvid import CamVid
 from shards.cityscapes import Cityscapes
 from shards.dataset import Reader
+from shards.folder import ImageFolder
 from shards.gta5 import GTA5
 from shards.streets.reader import Streets
 from shards.synthia import Synthia
 
 READERS: dict[str, type[Reader]] = {
-    reader.name: reader for reader in (CamVid, GTA5, Synthia, Cityscapes, Streets)
+    reader.name: reader for reader in (ImageFolder, CamVid, GTA5, Synthia, Cityscapes, Streets)
 }
 """Name on the command line -> reader."""

@@ -20,7 +20,7 @@ from advent_dist.data.manifest import FILE_NAME, Manifest
 from advent_dist.data.members import key_fault
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError
-from shards.dataset import Item, Reader, describe, located, shown
+from shards.dataset import Item, LooksFirst, Reader, describe, located, shown
 from shards.encode import EncodeAll, Encoded, Encoder, encode_all
 from shards.options import BuildOptions
 from shards.progress import Finished, finished_shards, record, shard_name
@@ -53,7 +53,10 @@ def build(
     encode = encode or partial(encode_all, processes=options.processes)
     reader = located(reader)
     folder = open_folder(destination)
-    items = _ordered(reader.items(not options.unlabelled), options)
+    found = reader.items(not options.unlabelled)
+    if isinstance(reader, LooksFirst):
+        reader.look(found, not options.unlabelled, options.resize, options.processes)
+    items, classes = _ordered(found, options), reader.classes
     what = _description(reader, options)
     stamps = [item.stamp for item in items]
     identity = json.dumps([what, repr(reader), options.shard_mb, *_unique_keys(items), stamps])
@@ -64,10 +67,10 @@ def build(
     histograms = zip(*(shard.histogram for shard in finished), strict=True)
     manifest = Manifest(
         dataset=what,
-        classes=reader.classes.name,
-        class_names=reader.classes.names,
-        palette=reader.classes.palette,
-        subsets=reader.classes.subsets,
+        classes=classes.name if classes else None,
+        class_names=classes.names if classes else (),
+        palette=classes.palette if classes else (),
+        subsets=classes.subsets if classes else {},
         labelled=not options.unlabelled,
         class_histogram=tuple(map(sum, histograms)),
         shards=tuple(shard.shard for shard in finished),
@@ -129,7 +132,7 @@ def _write_shards(
     finished = list(finished_shards(folder, build_id))
     done = sum(shard.shard.num_samples for shard in finished)
     encoder = Encoder(
-        num_classes=reader.classes.num_classes,
+        num_classes=reader.classes.num_classes if reader.classes else 0,
         labelled=not options.unlabelled,
         image_format=options.format,
         quality=options.quality,

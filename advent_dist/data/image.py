@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from advent_dist.data.pixel_limit import oversize
@@ -35,6 +36,9 @@ _TO_UPRIGHT = {
 }
 """EXIF orientation -> what turns the stored pixels upright."""
 
+_SIDEWAYS = {_TO_UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
+"""Those that make the width the height."""
+
 _global = threading.Lock()
 
 
@@ -43,20 +47,47 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in ENDINGS and not path.name.startswith("._")
 
 
-def read_image(source: Path | IO[bytes], where: str) -> Image.Image:
+def read_image(
+    source: Path | IO[bytes], where: str, levels: tuple[int, int] | None = None
+) -> Image.Image:
     """An image as it is meant to be looked at, RGB; grey becomes RGB, alpha is dropped.
 
     Args:
         source: the file, or its path.
         where: names it in messages.
+        levels: what is black and what is white in grey of more than 8 bits; none refuses it.
 
     Raises:
         DataError: it is missing, damaged, of none of `FORMATS`, of more than `MAX_PIXELS`, or grey
-            of more than 8 bits.
+            of more than 8 bits without `levels`.
     """
     image = read_as_stored(source, where)
     with _told(where, FORMATS):
+        if levels is not None and image.mode.startswith(("I", "F")):
+            image = _in_8_bits(image, levels)
         return as_rgb(image, f"{where}: it")
+
+
+def _in_8_bits(image: Image.Image, levels: tuple[int, int]) -> Image.Image:
+    low, high = levels
+    share = (np.asarray(image, np.float32) - low) / (high - low)
+    return Image.fromarray((255 * share.clip(0, 1)).round().astype(np.uint8))
+
+
+def upright_size(source: IO[bytes], where: str) -> tuple[tuple[int, int], bool]:
+    """Width and height of an image as it is meant to be looked at, from its header alone.
+
+    Returns:
+        The size, and whether the stored pixels have to be turned or mirrored for it.
+
+    Raises:
+        DataError: see `read_as_stored`.
+    """
+    with _told(where, FORMATS), _unlimited(), Image.open(source, formats=list(FORMATS)) as image:
+        check_size(image.width, image.height, where)
+        turn = _TO_UPRIGHT.get(_orientation(image))
+        lies = turn in _SIDEWAYS
+        return (image.size[::-1] if lies else image.size), turn is not None
 
 
 def read_as_stored(

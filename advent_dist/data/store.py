@@ -15,6 +15,7 @@ import random
 import shutil
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -127,6 +128,13 @@ class Folder:
         """Bytes of every file in the folder and in those in it, by its relative path."""
         return self._attempt("", _sizes)
 
+    def stamps(self) -> dict[str, tuple[int, ...]]:
+        """Of every file below, by its relative path: numbers that change when the file does.
+
+        Links are followed, but into no folder a second time; one that leads nowhere has no numbers.
+        """
+        return self._attempt("", _stamps)
+
     def exists(self, name: str) -> bool:
         """Whether there is a file `name`."""
         return name in self.list()
@@ -231,6 +239,31 @@ def _sizes(files: Any, path: str) -> dict[str, int]:
         for name, one in found.items()
         if name.startswith(inside)
     }
+
+
+def _stamps(files: Any, path: str) -> dict[str, tuple[int, ...]]:
+    names = _walk(files, path)
+    if "file" in files.protocol:
+        return {name: _stamp(os.path.join(path, name) if name else path) for name in names}
+    found = files.find(path, detail=True)
+    told = {one.removeprefix(path).lstrip("/"): found[one] for one in found}
+    return {
+        name: (int(told[name]["size"]), zlib.crc32(str(_version(told[name])).encode()))
+        for name in names
+    }
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return ()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _version(told: dict[str, Any]) -> Any:
+    """What object storage calls the content of an object."""
+    return told.get("ETag") or told.get("LastModified") or told.get("modified")
 
 
 def _walk(files: Any, path: str) -> list[str]:
