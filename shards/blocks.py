@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import zlib
 
-from advent_dist.data.manifest import Block, Shard
+from advent_dist.data.blocks import names_of
+from advent_dist.data.manifest import Block, Manifest, Shard
 from advent_dist.data.members import Files, MemberError, samples_in
 from advent_dist.data.sample import IMAGE_PREFIX, LABEL
 from advent_dist.data.store import Folder
@@ -50,17 +51,24 @@ def samples_of(data: bytes, block: Block, where: str) -> list[tuple[str, Files]]
     return samples
 
 
-def files_of(sample: Files, where: str, *, labelled: bool) -> tuple[memoryview, memoryview | None]:
+def files_of(sample: Files, where: str, manifest: Manifest) -> tuple[memoryview, memoryview | None]:
     """Image and label of a sample, still encoded.
 
     Args:
         sample: Its files.
         where: What messages call it.
-        labelled: Whether the manifest says that there is a label.
+        manifest: Which files these are, and whether there is a label.
 
     Raises:
         DataError: it has not one image, or a label against what the manifest says.
     """
+    labelled = manifest.labelled
+    if manifest.members is not None:
+        image_name, label_name = names_of(sample, manifest.members)
+        missing = {image_name, *([label_name] if labelled else [])} - {*sample}
+        if missing:
+            raise DataError(f"{where}: it has no {', '.join(sorted(missing))}")
+        return sample[image_name], sample[label_name] if labelled else None
     images = [name for name in sample if name.startswith(IMAGE_PREFIX)]
     if len(images) != 1:
         raise DataError(f"{where}: it has {len(images)} images instead of one")

@@ -1,4 +1,4 @@
-"""`advent-dist shards {build,classes,verify,info,show}`."""
+"""`advent-dist shards {build,classes,adopt,verify,info,show}`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Annotated, Generic, TypeVar
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from advent_dist.data.manifest import lacking
+from advent_dist.data.manifest import Manifest, lacking
 from advent_dist.data.store import read_manifest
 from advent_dist.errors import DataError
 from advent_dist.printable import plain_console, printable
+from shards.adopt import Adopt, adopt
 from shards.dataset import Reader
 from shards.encode import EncodeAll
 from shards.info import tables
@@ -34,6 +35,7 @@ R = TypeVar("R")
 _USAGE = f"""\
 usage: advent-dist shards build {{{",".join(READERS)}}} SRC DST [options]   (streets has no SRC)
        advent-dist shards classes LABELS [--out CLASSES.yaml] [--glob PATTERN]
+       advent-dist shards adopt URL --image jpg [--label seg.png --classes CLASSES.yaml]
        advent-dist shards verify DST [--json]
        advent-dist shards info DST [--json]
        advent-dist shards show DST --out PAGE.html [--samples N]
@@ -121,11 +123,21 @@ def _build(arguments: list[str], on_ray: OnRay) -> int:
             manifest = build(asked.data_set, destination, asked.writing, encode)
     else:
         manifest = build(asked.data_set, destination, asked.writing)
+    _tell(manifest, destination)
+    return 0
+
+
+def _tell(manifest: Manifest, destination: str) -> None:
     size = f"{manifest.num_bytes / 1e6:.1f} MB in {len(manifest.shards)} shards"
     sys.stdout.write(f"{destination}: {manifest.num_samples} samples, {size}\n")
     said = lacking(manifest, destination)
     if said is not None:
         sys.stderr.write(f"warning: {said}\n")
+
+
+def _adopt(arguments: list[str]) -> int:
+    asked = tyro.cli(Adopt, args=arguments, prog="advent-dist shards adopt")
+    _tell(adopt(asked), asked.url)
     return 0
 
 
@@ -178,4 +190,4 @@ def _classes(arguments: list[str]) -> int:
     return 0
 
 
-_COMMANDS = {"classes": _classes, "verify": _verify, "info": _info, "show": _show}
+_COMMANDS = {"classes": _classes, "adopt": _adopt, "verify": _verify, "info": _info, "show": _show}

@@ -70,7 +70,7 @@ class Reader(Protocol):
 class LooksFirst(Protocol):
     """A reader of files that somebody else laid out: it looks at all labels before a build."""
 
-    def look(
+    def look_first(
         self,
         items: Sequence[Item],
         labelled: bool,

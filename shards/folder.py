@@ -18,12 +18,12 @@ from tyro.conf import Positional, arg
 from advent_dist.data.class_file import ClassFile
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.image import ENDINGS, read_image
+from advent_dist.data.label_format import read_values
 from advent_dist.data.label_map import LabelMap, shown_value
 from advent_dist.data.store import Folder, open_file, open_folder, read_class_file
 from advent_dist.errors import DataError
 from shards.dataset import Item, Pixels
 from shards.encode import check_sizes
-from shards.label_format import read_values
 from shards.layout import Found, Glob, LabelPattern, read_list
 from shards.survey import Pair, Survey, looks
 
@@ -140,14 +140,14 @@ class ImageFolder:
         _require_own_keys(items)
         return sorted(items, key=lambda item: item.key)
 
-    def look(
+    def look_first(
         self,
         items: Sequence[Item],
         labelled: bool,
         resize: tuple[int, int] | None,
         processes: int | None,
     ) -> None:
-        """See `LooksFirst.look`."""
+        """See `LooksFirst.look_first`."""
         own = [item for item in items if isinstance(item, FolderItem)]
         if not labelled:
             _say(f"{self._folder.url}: {len(own)} images, whose labels are not looked for")

@@ -12,10 +12,10 @@ from rich.table import Table
 from tyro.conf import Positional, arg
 
 from advent_dist.data.classes import IGNORED, MAX_CLASSES
+from advent_dist.data.label_format import ENDINGS, holds_colours
 from advent_dist.data.label_map import shown_value
 from advent_dist.data.store import Folder, open_file, open_folder
 from advent_dist.errors import DataError
-from shards.label_format import ENDINGS, holds_colours
 from shards.layout import Glob
 from shards.survey import Occurrence, Pair, Survey, looks
 

@@ -42,6 +42,10 @@ def make_room(folder: Folder, build: str, *, overwrite: bool) -> None:
             )
         # What is no manifest of ours is refused here, before anything is lost.
         manifest = Manifest.from_json(folder.read(FILE_NAME), f"{folder.url}/{FILE_NAME}")
+        if manifest.members is not None:
+            raise DataError(
+                f"{folder.url}: its tars were there before, and were adopted; give another folder"
+            )
         shards = [shard.name for shard in manifest.shards if shard.name in names]
         _require_no_others(folder, [name for name in names if name not in shards])
         _log.warning("--overwrite deletes in %s: %s", folder.url, ", ".join([FILE_NAME, *shards]))

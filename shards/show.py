@@ -12,9 +12,10 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
+from advent_dist.data.label_format import decode_train_ids
 from advent_dist.data.manifest import Block, Manifest, Shard
 from advent_dist.data.members import Files
-from advent_dist.data.sample import decode_image, decode_label, encode_image
+from advent_dist.data.sample import decode_image, encode_image
 from advent_dist.data.store import Folder, open_file, open_folder, read_manifest
 from advent_dist.errors import DataError
 from advent_dist.pictures import colourise, to_data_uri
@@ -112,7 +113,7 @@ def _by_block(manifest: Manifest, numbers: list[int]) -> Iterator[tuple[Shard, B
 
 def _tile(key: str, sample: Files, shard: str, where: str, manifest: Manifest) -> Tile:
     where = f"{where}: sample {key}"
-    image_file, label_file = files_of(sample, where, labelled=manifest.labelled)
+    image_file, label_file = files_of(sample, where, manifest)
     image = decode_image(image_file, where).permute(1, 2, 0).numpy()
     height, width = image.shape[:2]
     return Tile(
@@ -131,7 +132,7 @@ def _photograph(image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> str:
 
 
 def _painted(label_file: memoryview, where: str, manifest: Manifest) -> str:
-    label = decode_label(label_file, where).numpy()
+    label = decode_train_ids(label_file, where, manifest.label_map).numpy()
     picture = Image.fromarray(colourise(label, manifest.palette))
     # Nearest: the mean of two classes' colours would be the colour of a third.
     picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.NEAREST)

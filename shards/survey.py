@@ -9,14 +9,16 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
 from advent_dist.data.image import upright_size
+from advent_dist.data.label_format import read_values
+from advent_dist.data.label_map import LabelArray
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DamageError, DataError
 from shards.encode import spread
-from shards.label_format import read_values
 
 _HEADER_BYTES = 2**18
 """Of an image, in which its size stands nearly always."""
@@ -127,7 +129,7 @@ def _look(pair: Pair, *, colours: bool) -> Look:
     )
 
 
-def _counted(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _counted(values: LabelArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     counts = np.bincount(values.ravel())
     found = np.flatnonzero(counts)
     return found, counts[found]

@@ -55,7 +55,7 @@ def build(
     folder = open_folder(destination)
     found = reader.items(not options.unlabelled)
     if isinstance(reader, LooksFirst):
-        reader.look(found, not options.unlabelled, options.resize, options.processes)
+        reader.look_first(found, not options.unlabelled, options.resize, options.processes)
     items, classes = _ordered(found, options), reader.classes
     what = _description(reader, options)
     stamps = [item.stamp for item in items]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import accumulate
 from typing import NamedTuple
 
 from advent_dist.data.assign import Portion
 from advent_dist.data.fetch import BlockSource
+from advent_dist.data.manifest import Members
 from advent_dist.data.members import Files, MemberError, samples_in
 from advent_dist.data.sample import IMAGE_PREFIX, LABEL
 from advent_dist.errors import DamageError, DataError
@@ -53,6 +54,19 @@ class DamagedSample(NamedTuple):
     """What is wrong with the block."""
 
 
+def names_of(files: Iterable[str], members: Members | None) -> tuple[str, str]:
+    """What a sample's image and label are called, after its key.
+
+    Args:
+        files: The extensions that there are.
+        members: What they are in tars that another tool wrote; none in ours.
+    """
+    if members is not None:
+        return members.image, members.label or LABEL
+    named = (name for name in files if name.startswith(IMAGE_PREFIX))
+    return next(named, f"{IMAGE_PREFIX}*"), LABEL
+
+
 _Block = list[tuple[str, Files]] | str
 """The files of each sample of a block, or what is wrong with it. A kept exception would keep the
 frames that it went through, with all that they hold, and more of them each time it is raised."""
@@ -64,10 +78,14 @@ class BlockReader:
     Args:
         source: its blocks.
         labelled: whether to read labels; those of an unlabelled domain are skipped unread.
+        members: what to read of tars that another tool wrote; none takes ours.
     """
 
-    def __init__(self, source: BlockSource, *, labelled: bool) -> None:
+    def __init__(
+        self, source: BlockSource, *, labelled: bool, members: Members | None = None
+    ) -> None:
         self._source = source
+        self._members = members
         self._labelled = labelled
         self.sizes = source.sizes
         self.num_samples = sum(self.sizes)
@@ -117,12 +135,13 @@ class BlockReader:
             return DamagedSample(number, epoch, block)
         key, files = block[index]
         where = f"{self._source.where(place)}: sample {key}"
-        image = next((data for name, data in files.items() if name.startswith(IMAGE_PREFIX)), None)
+        image_name, label_name = names_of(files, self._members)
+        image = files.get(image_name)
         if image is None:
-            raise DataError(f"{where} has no {IMAGE_PREFIX}*; build the shard again")
-        if self._labelled and LABEL not in files:
-            raise DataError(f"{where} has no {LABEL}; build the shards with labels")
-        label = files[LABEL] if self._labelled else None
+            raise DataError(f"{where} has no {image_name}; build the shard again")
+        if self._labelled and label_name not in files:
+            raise DataError(f"{where} has no {label_name}; build the shards with labels")
+        label = files[label_name] if self._labelled else None
         return EncodedSample(key, number, epoch, where, image, label)
 
     def _block(self, place: int) -> _Block:

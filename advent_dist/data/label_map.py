@@ -16,6 +16,9 @@ from advent_dist.errors import DataError
 LabelArray: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
 """Raw values [h, w]: ids, or colours as `colour_code` has them."""
 
+MAX_ID = 65535
+"""Of raw ids: labels have at most 16 bits."""
+
 _UNKNOWN = 254
 """In a table: a value that is neither of a class nor ignored."""
 

@@ -293,8 +293,14 @@ def _open(
         max_fraction=data.max_damaged_fraction,
         tally=tally,
     )
-    reader = BlockReader(source, labelled=labelled)
-    return manifest, Decoder(reader=reader, classes=manifest.class_set, damage=damage, tally=tally)
+    reader = BlockReader(source, labelled=labelled, members=manifest.members)
+    return manifest, Decoder(
+        reader=reader,
+        classes=manifest.class_set,
+        label_map=manifest.label_map,
+        damage=damage,
+        tally=tally,
+    )
 
 
 def _cache(data: DataConfig) -> BlockCache | None:

@@ -8,14 +8,15 @@ that a reader can enter a shard in its middle and notice damage.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from advent_dist.data import class_sets
-from advent_dist.data.classes import MAX_CLASSES, ClassSet
+from advent_dist.data.classes import IGNORED, MAX_CLASSES, ClassSet
+from advent_dist.data.label_map import MAX_ID, LabelMap
 from advent_dist.errors import DataError
 from advent_dist.json_text import json_object
 
@@ -38,6 +39,9 @@ def _printable(text: str) -> str:
 # A manifest comes with the shards, from whoever made them: no field may lead elsewhere.
 Count = Annotated[int, Field(ge=0)]
 Level = Annotated[int, Field(ge=0, le=255)]
+Extension = Annotated[str, Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", max_length=100)]
+RawValue = Annotated[int, Field(ge=0, lt=2**24)]
+MappedId = Annotated[int, Field(ge=0, le=IGNORED)]
 TrainId = Annotated[int, Field(ge=0, lt=MAX_CLASSES)]
 FileName = Annotated[
     str,
@@ -90,6 +94,28 @@ class Shard:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Members:
+    """What to read of samples in tars that another tool wrote, and what their labels hold."""
+
+    image: Extension
+    """Extension of the image after the sample's key, such as `jpg`."""
+
+    label: Extension | None
+    """Extension of the label, such as `seg.png`; none without labels."""
+
+    train_ids: dict[RawValue, MappedId] = field(default_factory=dict)
+    """Raw value of a label -> train id, or 255."""
+
+    colours: bool = False
+    """Whether raw values are colours, 0xRRGGBB, and not ids."""
+
+    @property
+    def label_map(self) -> LabelMap:
+        """What labels hold -> train ids."""
+        return LabelMap(train_ids=self.train_ids, colours=self.colours)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """A folder of shards: one split of one domain."""
 
@@ -117,6 +143,14 @@ class Manifest:
 
     shards: tuple[Shard, ...]
     """The tar files, in order."""
+
+    members: Members | None = None
+    """How tars of another tool are read; none in those that were built here."""
+
+    @property
+    def label_map(self) -> LabelMap | None:
+        """What labels hold -> train ids; none where they hold train ids."""
+        return None if self.members is None else self.members.label_map
 
     @property
     def class_set(self) -> ClassSet | None:
@@ -173,9 +207,9 @@ class Manifest:
             manifest = _adapter().validate_python(raw)
         except ValidationError as error:
             first = error.errors()[0]
-            field = ".".join(map(str, first["loc"]))
+            path = ".".join(map(str, first["loc"]))
             raise DataError(
-                f"{where} is not a manifest of shards: {field}: {first['msg']}; {fix}"
+                f"{where} is not a manifest of shards: {path}: {first['msg']}; {fix}"
             ) from error
         classes = {len(manifest.class_names), len(manifest.palette)}
         if manifest.class_histogram:
@@ -214,6 +248,17 @@ def _check_classes(manifest: Manifest, where: str, fix: str) -> None:
         )
     if len(set(names)) < len(names):
         raise DataError(f"{where}class_names has a name twice; {fix}")
+    members = manifest.members
+    mapped = set(members.train_ids.values()) - {IGNORED} if members else set()
+    if members and (
+        manifest.labelled != (members.label is not None) or mapped - {*range(len(names))}
+    ):
+        raise DataError(
+            f"{where}members of label = {members.label!r} and the train ids {sorted(mapped)} do "
+            f"not go with labelled = {manifest.labelled} and {len(names)} classes; {fix}"
+        )
+    if members and not members.colours and max(members.train_ids, default=0) > MAX_ID:
+        raise DataError(f"{where}members.train_ids has an id above {MAX_ID}; {fix}")
     for subset, train_ids in (manifest.subsets or {}).items():
         if not train_ids or max(train_ids) >= len(names):
             raise DataError(

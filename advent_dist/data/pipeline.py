@@ -19,8 +19,10 @@ from advent_dist.data.assign import Order, augmentation_rng, in_file_order, part
 from advent_dist.data.blocks import BlockReader, DamagedSample, EncodedSample
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.damage import DamageLimit
+from advent_dist.data.label_format import decode_train_ids
+from advent_dist.data.label_map import LabelMap
 from advent_dist.data.progress import Phase
-from advent_dist.data.sample import check_label, decode_image, decode_label
+from advent_dist.data.sample import check_label, decode_image
 from advent_dist.data.slots import BatchShape, Buffer
 from advent_dist.data.traffic import Tally, Traffic
 from advent_dist.data.transforms import augment, resize_image
@@ -49,6 +51,7 @@ class Decoder:
 
     reader: BlockReader
     classes: ClassSet | None
+    label_map: LabelMap | None
     damage: DamageLimit
     tally: Tally
 
@@ -67,7 +70,7 @@ class Decoder:
         label = None
         if sample.label is not None:
             assert self.classes is not None, "a manifest of labelled samples has classes"
-            label = decode_label(sample.label, sample.where)
+            label = decode_train_ids(sample.label, sample.where, self.label_map)
             check_label(label, image, self.classes, sample.where)
         return Decoded(sample.key, image, label)
 

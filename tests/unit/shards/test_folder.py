@@ -52,7 +52,7 @@ def reader(root: Path, **changes: Any) -> ImageFolder:
 
 
 def look(chosen: ImageFolder) -> None:
-    chosen.look(chosen.items(True), True, None, 1)
+    chosen.look_first(chosen.items(True), True, None, 1)
 
 
 def test_a_folder_becomes_shards_that_describe_themselves(

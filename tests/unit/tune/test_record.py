@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from advent_dist.data.class_sets import CAMVID_11, CITYSCAPES_19
 from advent_dist.errors import ConfigError
 from tests.unit.tune.helpers import plan, trial
 from tune.record import SweepRecord
@@ -26,34 +27,44 @@ from tune.record import SweepRecord
 def test_another_sweep_is_not_gone_on_with(
     tmp_path: Path, other: dict[str, object], difference: str
 ) -> None:
-    SweepRecord.open(plan(tmp_path, name="one"), "")
+    SweepRecord.open(plan(tmp_path, name="one"), CITYSCAPES_19, "")
     before = (tmp_path / "one" / "sweep.json").read_text()
     with pytest.raises(ConfigError, match=difference):
-        SweepRecord.open(plan(tmp_path, name="one", resume=True, **other), "")
+        SweepRecord.open(plan(tmp_path, name="one", resume=True, **other), CITYSCAPES_19, "")
     assert (tmp_path / "one" / "sweep.json").read_text() == before
 
 
+def test_a_sweep_is_not_gone_on_with_on_other_classes(tmp_path: Path) -> None:
+    SweepRecord.open(plan(tmp_path), CITYSCAPES_19, "")
+    with pytest.raises(ConfigError, match=r"has the classes road, .* the shards have sky, build"):
+        SweepRecord.open(plan(tmp_path, resume=True), CAMVID_11, "")
+
+
 def test_more_trials_and_another_cache_are_no_other_sweep(tmp_path: Path) -> None:
-    SweepRecord.open(plan(tmp_path), "")
+    SweepRecord.open(plan(tmp_path), CITYSCAPES_19, "")
     changes = {"num_trials": 64, "time_budget": "8h", "set": ("data.cache_dir=/elsewhere",)}
-    again = SweepRecord.open(plan(tmp_path, resume=True, **changes), "")
+    again = SweepRecord.open(plan(tmp_path, resume=True, **changes), CITYSCAPES_19, "")
     tree = again.folder.read("sweep.json")
     assert tree is not None
     assert tree["num_trials"] == 64
 
 
 def test_a_moved_sweep_goes_on_where_it_is(tmp_path: Path) -> None:
-    SweepRecord.open(plan(tmp_path / "made", name="one"), "").folder.write_trial(trial(0, 1.0))
+    SweepRecord.open(plan(tmp_path / "made", name="one"), CITYSCAPES_19, "").folder.write_trial(
+        trial(0, 1.0)
+    )
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "made" / "one").rename(tmp_path / "elsewhere" / "two")
     moved = plan(tmp_path / "elsewhere", name="two", resume=True)
-    assert [one.score for one in SweepRecord.open(moved, "").folder.trials()] == [1.0]
+    assert [one.score for one in SweepRecord.open(moved, CITYSCAPES_19, "").folder.trials()] == [
+        1.0
+    ]
     assert list((tmp_path / "made").iterdir()) == []
 
 
 def test_a_sweep_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
     """Its record has the place where it was made, and what the call had asked for."""
-    record = SweepRecord.open(plan(tmp_path), "")
+    record = SweepRecord.open(plan(tmp_path), CITYSCAPES_19, "")
     tree = record.folder.read("sweep.json")
     assert tree is not None
     tree["experiment"]["run"] |= {
@@ -63,13 +74,16 @@ def test_a_sweep_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
         "overwrite": False,
     }
     record.folder.write("sweep.json", tree)
-    SweepRecord.open(plan(tmp_path, resume=True), "")
+    SweepRecord.open(plan(tmp_path, resume=True), CITYSCAPES_19, "")
 
 
 def test_overwriting_deletes_what_the_sweep_wrote_and_nothing_else(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record, place = SweepRecord.open(plan(tmp_path, name="one"), ""), tmp_path / "one"
+    record, place = (
+        SweepRecord.open(plan(tmp_path, name="one"), CITYSCAPES_19, ""),
+        tmp_path / "one",
+    )
     record.folder.write_trial(trial(0, 1.0))
     config = '{"name": "", "data": {}, "method": {}, "run": {}}'
     written = (
@@ -86,7 +100,7 @@ def test_overwriting_deletes_what_the_sweep_wrote_and_nothing_else(
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text("")
     (place / "trials" / "00000" / "config.json").write_text(config)
-    SweepRecord.open(plan(tmp_path, name="one", overwrite=True), "")
+    SweepRecord.open(plan(tmp_path, name="one", overwrite=True), CITYSCAPES_19, "")
     left = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
     assert left == {*mine, "sweep.json"}
     said = capsys.readouterr().err
@@ -100,12 +114,12 @@ def test_files_of_somebody_else_are_not_replaced(tmp_path: Path, name: str) -> N
     (tmp_path / "one" / name).write_text("mine")
     for overwrite in (False, True):
         with pytest.raises(ConfigError, match=rf"{name} there is not of a sweep"):
-            SweepRecord.open(plan(tmp_path, name="one", overwrite=overwrite), "")
+            SweepRecord.open(plan(tmp_path, name="one", overwrite=overwrite), CITYSCAPES_19, "")
     assert (tmp_path / "one" / name).read_text() == "mine"
 
 
 def test_a_trial_whose_process_is_gone_has_failed(tmp_path: Path) -> None:
-    record = SweepRecord.open(plan(tmp_path), "")
+    record = SweepRecord.open(plan(tmp_path), CITYSCAPES_19, "")
     record.folder.write_trial(trial(0, 12.0, "running", steps=50))
     record.folder.write_trial(trial(1, 20.0, steps=300))
     for number in (0, 1):

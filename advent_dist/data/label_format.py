@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import torch
+from jaxtyping import UInt8
 from PIL import Image
+from torch import Tensor
 
 from advent_dist.data.image import check_size, read_as_stored
-from advent_dist.data.label_map import LabelArray, colour_code
-from advent_dist.data.sample import PNG_DEPTH
+from advent_dist.data.label_map import MAX_ID, LabelArray, LabelMap, colour_code
+from advent_dist.data.sample import PNG_DEPTH, Encoded, decode_label
 from advent_dist.errors import DataError
 
 ENDINGS = (".png", ".tif", ".tiff", ".bmp", ".gif", ".npy")
@@ -24,8 +27,6 @@ _GREY_STEP = {2: 85, 4: 17}
 
 _BITS_TAG, _PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 258, 262, 0
 """Of TIFF."""
-
-_HIGHEST_ID = 65535
 
 
 def read_values(data: bytes, where: str, *, colours: bool) -> LabelArray:
@@ -54,6 +55,20 @@ def read_values(data: bytes, where: str, *, colours: bool) -> LabelArray:
     if colours:
         return _colours(image, data, where)
     return _ids(image, data, where)
+
+
+def decode_train_ids(data: Encoded, where: str, label_map: LabelMap | None) -> UInt8[Tensor, "h w"]:
+    """Train ids of a label file that holds them, or that holds what a map is of.
+
+    Raises:
+        DamageError: it holds train ids and is not an image, or damaged.
+        DataError: not of one 8-bit channel; or with a map, whatever is wrong with it.
+    """
+    if label_map is None:
+        return decode_label(data, where)
+    what = f"{where}: its label"
+    values = read_values(bytes(data), what, colours=label_map.colours)
+    return torch.from_numpy(label_map.apply(values, what))
 
 
 def holds_colours(data: bytes, where: str) -> bool:
@@ -87,7 +102,8 @@ def _ids(image: Image.Image, data: bytes, where: str) -> LabelArray:
             f"{where}: its TIFF calls white 0, so that Pillow inverts the ids; write black as 0"
         )
     if image.mode == "L":
-        return np.floor_divide(values, _GREY_STEP.get(bits, 1), dtype=np.uint8)
+        ids: LabelArray = np.floor_divide(values, _GREY_STEP.get(bits, 1), dtype=np.uint8)
+        return ids
     return _as_ids(values, where)
 
 
@@ -121,7 +137,7 @@ def _of_array(data: bytes, where: str, *, colours: bool) -> LabelArray:
             "convert it, or give ids in the class file"
         )
     if colours:
-        return colour_code(array[..., :3])
+        return colour_code(array[..., :3].astype(np.uint8))
     if array.ndim != 2 or array.dtype.kind not in "uib":
         raise DataError(
             f"{where}: it is {array.dtype} {list(array.shape)}, but ids are whole numbers [h, w]; "
@@ -144,7 +160,7 @@ def _array(data: bytes, where: str) -> np.ndarray[tuple[int, ...], np.dtype[np.g
 def _as_ids(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], where: str) -> LabelArray:
     numbers = values.astype(np.int64)
     low, high = int(numbers.min()), int(numbers.max())
-    if low < 0 or high > _HIGHEST_ID:
+    if low < 0 or high > MAX_ID:
         wrong = low if low < 0 else high
-        raise DataError(f"{where}: it holds the value {wrong}, but ids are 0..{_HIGHEST_ID}")
+        raise DataError(f"{where}: it holds the value {wrong}, but ids are 0..{MAX_ID}")
     return numbers.astype(np.uint8 if high < 256 else np.uint16)
