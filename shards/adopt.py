@@ -255,7 +255,8 @@ def _cut_short(where: str) -> DataError:
 
 def _samples(tar: tarfile.TarFile) -> Iterator[tuple[str, int, int, dict[str, bytes]]]:
     """Key, first byte, byte after the last one, and the files by their extensions."""
-    key, start, stop, files = None, 0, 0, {}
+    key: str | None = None
+    start, stop, files = 0, 0, dict[str, bytes]()
     for member in tar:
         name, extension = base_plus_ext(member.name)
         if name is None or not member.isfile():

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, ClassVar
@@ -26,6 +26,7 @@ from shards.dataset import Item, Pixels
 from shards.encode import check_sizes
 from shards.layout import Found, Glob, LabelPattern, read_list
 from shards.survey import Pair, Survey, looks
+from shards.video import FrameItem, frame_times
 
 _ANY = "**/*"
 _SHOWN = 5
@@ -98,7 +99,15 @@ class ImageFolder:
     range: tuple[int, int] | None = None
     """What is black and what is white in grey images of more than 8 bits."""
 
+    video: str | None = None
+    """Pattern of video files to take frames of, in place of images; with --unlabelled."""
+
+    every: int = 10
+    """Of so many frames of a video one is taken."""
+
     def __post_init__(self) -> None:
+        if self.every < 1:
+            raise DataError(f"--every {self.every}: must be at least 1")
         if self.range is not None and self.range[0] >= self.range[1]:
             raise DataError(f"--range {self.range[0]} {self.range[1]}: give black, then white")
 
@@ -116,12 +125,14 @@ class ImageFolder:
         folder = open_folder(self.source)
         return folder.at(os.path.abspath(folder.path)) if folder.is_local else folder
 
-    def items(self, labelled: bool) -> Sequence[FolderItem]:
+    def items(self, labelled: bool) -> Sequence[FolderItem | FrameItem]:
         """See `Reader.items`."""
-        label_map = self._label_map() if labelled else None
+        label_map = self._label_map() if labelled and self.video is None else None
         stamps = self._folder.stamps()
         if not stamps:
             raise DataError(f"{self._folder.url}: no file is there; give the folder of the images")
+        if self.video is not None:
+            return self._frames(Glob(self.video, "--video"), stamps, labelled)
         pairs = self._pairs(list(stamps), labelled)
         # A build that was interrupted is not gone on with by another class file.
         version = zlib.crc32(repr(self._file).encode())
@@ -150,7 +161,8 @@ class ImageFolder:
         """See `LooksFirst.look_first`."""
         own = [item for item in items if isinstance(item, FolderItem)]
         if not labelled:
-            _say(f"{self._folder.url}: {len(own)} images, whose labels are not looked for")
+            kind = "images, whose labels are not looked for" if own else "frames of videos"
+            _say(f"{self._folder.url}: {len(items)} {kind}")
             return
         label_map = self._label_map()
         pairs = [Pair(item.folder, item.label or "", item.image) for item in own]
@@ -173,6 +185,30 @@ class ImageFolder:
         )
         share = 100 * ignored / max(survey.pixels, 1)
         _say(f"labels hold {len(survey.values)} {kind}; {share:.2f} % of the pixels are ignored")
+
+    def _frames(
+        self, glob: Glob, stamps: Mapping[str, tuple[int, ...]], labelled: bool
+    ) -> list[FrameItem]:
+        videos, url = glob.matches(stamps), self._folder.url
+        if labelled:
+            raise DataError(f"--video {glob.pattern}: videos have no labels; build --unlabelled")
+        if not self._folder.is_local:
+            raise DataError(f"--video {glob.pattern}: copy the videos of {url} to this machine")
+        if not videos:
+            raise DataError(f"{url}: none of its {len(stamps)} files fits --video {glob.pattern!r}")
+        frames = [
+            FrameItem(
+                f"{_key(found, url)}_{number:06d}",
+                f"{url}/{found.image}",
+                number,
+                time,
+                stamps[found.image],
+            )
+            for found in videos
+            for number, time in frame_times(f"{url}/{found.image}", self.every).items()
+        ]
+        _require_own_keys(frames)
+        return frames
 
     def _label_map(self) -> LabelMap:
         if self._file is None:
@@ -269,8 +305,8 @@ def _key(found: Found, folder: str) -> str:
     return key
 
 
-def _require_own_keys(items: Sequence[FolderItem]) -> None:
-    seen: dict[str, FolderItem] = {}
+def _require_own_keys(items: Sequence[Item]) -> None:
+    seen: dict[str, Item] = {}
     for item in items:
         if item.key in seen:
             raise DataError(

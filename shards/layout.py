@@ -39,9 +39,12 @@ class Glob:
 
     pattern: str
 
+    flag: str = "--images"
+    """What messages call it."""
+
     def __post_init__(self) -> None:
         if not self.pattern or self.pattern.startswith("/") or "\\" in self.pattern:
-            raise DataError(f"--images {self.pattern!r}: give a pattern relative to SRC")
+            raise DataError(f"{self.flag} {self.pattern!r}: give a pattern relative to SRC")
 
     @property
     def fixed(self) -> str:
