@@ -12,13 +12,11 @@ from PIL import Image
 from advent_dist.data.class_sets import CITYSCAPES_19
 from advent_dist.data.classes import IGNORED
 from advent_dist.data.image import read_as_stored
+from advent_dist.data.label_format import picture_ids
 from advent_dist.data.label_map import LabelArray
 from advent_dist.data.sample import PNG_DEPTH
 from advent_dist.errors import DataError
 from shards.label_map import built_in_map
-
-_GREY_STEP = {2: 85, 4: 17}
-"""Bits -> what Pillow multiplies grey samples by, so that the highest becomes 255."""
 
 _LOOKED_AT = 32
 """Labels, spread evenly, that tell train ids from label ids."""
@@ -96,12 +94,8 @@ def _read(path: Path) -> Image.Image:
 
 
 def _ids(path: Path, image: Image.Image) -> LabelArray:
-    ids = np.asarray(image, np.uint8)
-    if image.mode == "P":
-        return ids
     with path.open("rb") as file:
-        depth = file.read(PNG_DEPTH + 1)[PNG_DEPTH]
-    return np.floor_divide(ids, _GREY_STEP.get(depth, 1), dtype=np.uint8)
+        return picture_ids(image, file.read(PNG_DEPTH + 1), str(path))
 
 
 def _values(ids: LabelArray) -> list[int]:

@@ -15,6 +15,7 @@ from webdataset import TarWriter
 
 from advent_dist.config import DataConfig
 from advent_dist.data.class_sets import class_set
+from advent_dist.data.classes import ClassSet
 from advent_dist.data.manifest import FILE_NAME, Block, Manifest, Shard
 from advent_dist.data.sample import ImageFormat, encode_image, encode_label
 from advent_dist.data.store import open_folder
@@ -49,7 +50,7 @@ def write_shards(
     *,
     per_shard: int = 6,
     per_block: int = 2,
-    classes: str = "camvid11",
+    classes: ClassSet | str = "camvid11",
     labelled: bool = True,
     image_format: ImageFormat = "png",
 ) -> Manifest:
@@ -70,14 +71,15 @@ def write_shards(
                 blocks=_blocks(data, per_block * (2 if labelled else 1), labelled),
             )
         )
-    known = class_set(classes)
+    known = class_set(classes) if isinstance(classes, str) else classes
     labels = [sample.label for sample in samples if labelled and sample.label is not None]
     histogram = sum((np.bincount(label.ravel(), minlength=256) for label in labels), np.zeros(256))
     manifest = Manifest(
         dataset="test",
-        classes=classes,
+        classes=known.name,
         class_names=known.names,
         palette=known.palette,
+        subsets=known.subsets,
         labelled=labelled,
         class_histogram=tuple(int(n) for n in histogram[: known.num_classes]) if labelled else (),
         shards=tuple(shards),

@@ -46,7 +46,7 @@ class _Class(_Strict):
 
 class _File(_Strict):
     name: _Text
-    classes: Annotated[tuple[_Class, ...], Field(min_length=1, max_length=MAX_CLASSES)]
+    classes: Annotated[tuple[_Class, ...], Field(min_length=2, max_length=MAX_CLASSES)]
     ignore: tuple[_Id, ...] = ()
     ignore_colours: tuple[_Rgb, ...] = ()
     subsets: dict[_Text, Annotated[tuple[_Text, ...], Field(min_length=1)]] = {}
@@ -161,6 +161,7 @@ def _first(error: ValidationError) -> str:
     fix = {
         "string_type": "quote it, so that YAML takes it for text",
         "too_long": f"at most {MAX_CLASSES} classes fit into a label",
+        "too_short": "name more; what is no object may be a class too",
     }.get(first["type"], "correct it")
     return f"{path} = {_short(first['input'])}: {first['msg']}; {fix}"
 

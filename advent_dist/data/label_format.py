@@ -54,7 +54,7 @@ def read_values(data: bytes, where: str, *, colours: bool) -> LabelArray:
     image = read_as_stored(io.BytesIO(data), where, _FORMATS)
     if colours:
         return _colours(image, data, where)
-    return _ids(image, data, where)
+    return picture_ids(image, data, where)
 
 
 def decode_train_ids(data: Encoded, where: str, label_map: LabelMap | None) -> UInt8[Tensor, "h w"]:
@@ -82,7 +82,17 @@ def holds_colours(data: bytes, where: str) -> bool:
     return read_as_stored(io.BytesIO(data), where, _FORMATS).mode.startswith("RGB")
 
 
-def _ids(image: Image.Image, data: bytes, where: str) -> LabelArray:
+def picture_ids(image: Image.Image, data: bytes, where: str) -> LabelArray:
+    """The ids in a picture: uint8 or uint16 [h, w].
+
+    Args:
+        image: As Pillow decodes it.
+        data: The file, or the beginning of it.
+        where: Names it in messages.
+
+    Raises:
+        DataError: it is in colours, or in numbers that are no ids.
+    """
     if image.mode.startswith("RGB"):
         raise DataError(
             f"{where}: it holds colours, but the class file has ids; give each class its colours"

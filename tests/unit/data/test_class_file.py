@@ -110,6 +110,7 @@ def test_the_first_difference() -> None:
         ("name: car", "name: road", r"classes\.1\.name = 'road' is that of classes\.0\.name"),
         ("things: [car]", "things: [cat]", r"subsets\.things: .* 'cat'; did you mean 'car'"),
         ("things: [car]", "things: []", r"subsets\.things"),
+        ("  - {name: car, ids: [26, 300]}\n", "", "at least 2 items .* may be a class too"),
         ("ignore: [0]", "ignore: [0]\nignore: [1]", "'ignore' stands twice"),
         ("ignore: [0]", "ignore: [0", "no class file in YAML or JSON"),
         (TWO, "", "the file = None"),

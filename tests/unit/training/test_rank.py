@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from advent_dist.data.class_file import made_up_colours, parse_class_file
 from advent_dist.data.class_sets import CAMVID_11
+from advent_dist.data.classes import ClassSet
 from advent_dist.errors import DamageError, UserError
 from advent_dist.parallel.world import World
+from advent_dist.runs.classes import classes_of
 from advent_dist.training import checkpoint
 from advent_dist.training.progress import Progress
 from advent_dist.training.rank import train_rank
@@ -79,3 +84,35 @@ def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
     write_tiny_shards(str(tmp_path))
     with pytest.raises(UserError, match=r"/nowhere.pth"):
         _alone(tmp_path, model__weights="/nowhere.pth")
+
+
+@pytest.mark.parametrize("num_classes", [2, 150, 254])
+def test_any_number_of_classes(num_classes: int, tmp_path: Path) -> None:
+    """That fits into a label, from the shards' manifests alone."""
+    names = tuple(f"class {i}" for i in range(num_classes))
+    classes = ClassSet(
+        name="own",
+        names=names,
+        palette=tuple(islice(made_up_colours(), num_classes)),
+        subsets={"first": (0,)},
+    )
+    for folder, labelled in (("source", True), ("target", False), ("evaluation", True)):
+        samples = examples(4, size=(64, 64), num_classes=num_classes)
+        write_shards(f"{tmp_path}/{folder}", samples, classes=classes, labelled=labelled)
+    experiment = tiny_run(
+        str(tmp_path), "unused", engine__kind="local", data__classes=None, run__steps=2
+    )
+    assert classes_of(experiment) == classes
+    kept: list[str] = []
+
+    def report(row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
+        if checkpoint is not None:
+            kept.append((checkpoint / "classes.json").read_text())
+            shutil.rmtree(checkpoint)
+        return False
+
+    progress = train_rank(experiment, classes, World(), report)
+    assert progress.last is not None
+    assert tuple(progress.last.target["per_class"]) == names
+    assert set(progress.last.target["subsets"]) == {"first"}
+    assert parse_class_file(kept[-1], "classes.json").classes == classes
