@@ -25,6 +25,7 @@ from advent_dist.data.class_file import ClassFile
 from advent_dist.data.image import upright_size
 from advent_dist.data.label_format import read_values
 from advent_dist.data.manifest import FILE_NAME, Block, Manifest, Members, Shard
+from advent_dist.data.members import MemberError, name_of
 from advent_dist.data.store import Folder, open_folder, read_class_file
 from advent_dist.errors import DataError
 
@@ -206,13 +207,12 @@ class _Tape(io.RawIOBase):
         if any(self._kept):
             raise _cut_short(where)
 
-    def cut(self, stop: int) -> tuple[int, int, int]:
-        """Offset, size and checksum of the bytes since the last cut, up to `stop`."""
-        start, size = self._start, stop - self._start
-        checksum = zlib.crc32(memoryview(self._kept)[:size])
-        del self._kept[:size]
+    def cut(self, stop: int) -> bytes:
+        """The bytes since the last cut, up to `stop`."""
+        data = bytes(self._kept[: stop - self._start])
+        del self._kept[: stop - self._start]
         self._start = stop
-        return start, size, checksum
+        return data
 
 
 def _read(folder: Folder, name: str, num_bytes: int, members: Members) -> tuple[Shard, _Adopted]:
@@ -229,15 +229,20 @@ def _read(folder: Folder, name: str, num_bytes: int, members: Members) -> tuple[
     try:
         with tarfile.open(fileobj=tape, mode="r|") as tar:
             for key, offset, stop, files in _samples(tar):
-                if count and (count == _BLOCK_SAMPLES or offset - begun >= _BLOCK_BYTES):
-                    adopted.blocks.append(_block(tape.cut(offset), count))
-                    count, begun = 0, offset
+                is_full = count == _BLOCK_SAMPLES or offset - begun >= _BLOCK_BYTES
+                # What lies between, such as a folder's entry, is in no block.
+                if count and (is_full or offset > end):
+                    adopted.blocks.append(_block(begun, tape.cut(end), count))
+                    count = 0
+                if not count:
+                    tape.cut(offset)
+                    begun = offset
                 _count(f"{where}: sample {key}", files, members, adopted)
                 count, end = count + 1, stop
-    except tarfile.TarError as error:
-        raise DataError(f"{where}: it is no tar ({error}); copy it again") from error
+    except (tarfile.TarError, MemberError) as error:
+        raise DataError(f"{where}: it is no tar of samples ({error}); copy it again") from error
     if count:
-        adopted.blocks.append(_block(tape.cut(end), count))
+        adopted.blocks.append(_block(begun, tape.cut(end), count))
     tape.seal(where)
     shard = Shard(
         name=name,
@@ -258,25 +263,29 @@ def _samples(tar: tarfile.TarFile) -> Iterator[tuple[str, int, int, dict[str, by
     key: str | None = None
     start, stop, files = 0, 0, dict[str, bytes]()
     for member in tar:
-        name, extension = base_plus_ext(member.name)
-        if name is None or not member.isfile():
-            continue
-        if name != key and key is not None:
-            yield key, start, stop, files
+        is_sample = member.isreg() and base_plus_ext(member.name)[0] is not None
+        name, extension = name_of(member) if is_sample else (None, "")
         if name != key:
+            if key is not None:
+                yield key, start, stop, files
             key, start, files = name, member.offset, {}
-        file = tar.extractfile(member)
-        assert file is not None, "of a regular file"
-        files[extension.lower()] = file.read()
-        padded = -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-        stop = member.offset_data + padded
+        file = tar.extractfile(member) if is_sample else None
+        if file is not None:
+            files[extension] = file.read()
+            padded = -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+            stop = member.offset_data + padded
     if key is not None:
         yield key, start, stop, files
 
 
-def _block(cut: tuple[int, int, int], count: int) -> Block:
-    offset, num_bytes, checksum = cut
-    return Block(offset=offset, num_bytes=num_bytes, num_samples=count, crc32=checksum)
+def _block(offset: int, data: bytes, count: int) -> Block:
+    return Block(
+        offset=offset,
+        num_bytes=len(data),
+        num_samples=count,
+        crc32=zlib.crc32(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
 
 
 def _count(where: str, files: dict[str, bytes], members: Members, adopted: _Adopted) -> None:

@@ -22,6 +22,7 @@ from advent_dist.data.label_format import read_values
 from advent_dist.data.label_map import LabelMap, shown_value
 from advent_dist.data.store import Folder, open_file, open_folder, read_class_file
 from advent_dist.errors import DataError
+from advent_dist.printable import printable
 from shards.dataset import Item, Pixels
 from shards.encode import check_sizes
 from shards.layout import Found, Glob, LabelPattern, read_list
@@ -323,4 +324,4 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _say(sentence: str) -> None:
-    sys.stderr.write(f"-- {sentence}\n")
+    sys.stderr.write(printable(f"-- {sentence}\n"))

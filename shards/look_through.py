@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from tyro.conf import Positional, arg
 
@@ -16,6 +14,7 @@ from advent_dist.data.label_format import ENDINGS, holds_colours
 from advent_dist.data.label_map import shown_value
 from advent_dist.data.store import Folder, open_file, open_folder
 from advent_dist.errors import DataError
+from advent_dist.printable import plain_console, printable
 from shards.layout import Glob
 from shards.survey import Occurrence, Pair, Survey, looks
 
@@ -69,7 +68,7 @@ def look_through(asked: LookThrough) -> None:
                 "photograph, or a map of instances? Name the labels by --glob"
             )
         survey.add(look)
-    Console().print(_table(survey, len(names), colours=colours))
+    plain_console().print(_table(survey, len(names), colours=colours))
     if target is not None:
         where, name = target
         where.write(name, "\n".join(_template(survey, colours=colours)).encode() + b"\n")
@@ -88,8 +87,7 @@ def _table(survey: Survey, num_labels: int, *, colours: bool) -> Table:
     table = Table(kind, "share of pixels", "files", "first", title=title, title_justify="left")
     for value, known in survey.by_value():
         shown, first = shown_value(value, colours=colours), known.first[0]
-        cells = (shown, _share(known, survey), f"{known.files:,}", first)
-        table.add_row(*map(escape, cells))
+        table.add_row(shown, _share(known, survey), f"{known.files:,}", printable(first))
     return table
 
 

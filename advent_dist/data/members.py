@@ -39,7 +39,7 @@ def samples_in(data: bytes | bytearray | memoryview) -> list[tuple[str, Files]]:
         # A block is a tar without the end mark, and tar readers take the data's end for it.
         with tarfile.open(fileobj=io.BytesIO(view), mode="r:") as tar:
             for member in tar:
-                key, extension = _name_of(member)
+                key, extension = name_of(member)
                 stop = member.offset_data + member.size
                 if stop > len(view):
                     raise MemberError(f"{member.name!r} is cut short")
@@ -64,16 +64,21 @@ def key_fault(key: str) -> str | None:
     return None
 
 
-def _name_of(member: tarfile.TarInfo) -> tuple[str, str]:
-    """Key and extension of a member, which has to be a plain file."""
+def name_of(member: tarfile.TarInfo) -> tuple[str, str]:
+    """Key and extension, in lower case, of a member.
+
+    Raises:
+        MemberError: it is no plain file of a sample.
+    """
     shown = ascii(member.name[:_LONGEST_KEY])
     # Whatever its type says: a negative size would send tarfile back to members it has passed.
     if not member.isreg() or member.issparse() or member.size < 0:
         raise MemberError(f"{shown} is no plain file")
-    key, extension = base_plus_ext(member.name)
+    # As `tar -cf x.tar .` names members.
+    key, extension = base_plus_ext(member.name.removeprefix("./"))
     if key is None:
         raise MemberError(f"{shown} is no KEY.EXTENSION")
     fault = key_fault(key) or key_fault(extension)
     if fault is not None:
         raise MemberError(f"{shown}: {fault}")
-    return key, extension
+    return key, extension.lower()

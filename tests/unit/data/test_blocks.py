@@ -12,7 +12,7 @@ import pytest
 
 from advent_dist.data.assign import Order, in_file_order
 from advent_dist.data.blocks import BlockReader, DamagedSample, EncodedSample
-from advent_dist.data.classes import CAMVID_11
+from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.data.damage import DamageLimit
 from advent_dist.data.fetch import BlockSource
 from advent_dist.data.pipeline import Decoder
@@ -163,6 +163,7 @@ def test_damage_that_is_met_again_and_again_holds_no_memory(tmp_path):
     decoder = Decoder(
         reader=blocks,
         classes=CAMVID_11,
+        label_map=None,
         damage=DamageLimit(name="", skip=True, num_samples=9, max_fraction=1.0, tally=Tally()),
         tally=Tally(),
     )

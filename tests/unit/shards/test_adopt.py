@@ -55,6 +55,8 @@ def write(root: Path, *, coloured: bool = False, samples: int = 40) -> Path:
             folder.type = tarfile.DIRTYPE
             tar.addfile(folder)
             for i in range(samples):
+                if i == 5:
+                    add(tar, "data/README", b"in between")
                 number, key = samples * shard + i, f"data/{'long' * 30}/straße.1/{i:04d}"
                 chosen = picks(number)
                 values = np.array(COLOURS if coloured else IDS)[chosen]
@@ -78,7 +80,7 @@ def test_tars_are_read_as_they_are(tmp_path: Path, coloured: bool) -> None:
     assert main(command(root)) == 0
     assert {path.name: path.read_bytes() for path in root.glob("*.tar")} == before
     manifest = read_manifest(str(root))
-    assert [[b.num_samples for b in shard.blocks] for shard in manifest.shards] == [[32, 8]] * 2
+    assert [[b.num_samples for b in shard.blocks] for shard in manifest.shards] == [[5, 32, 3]] * 2
     counts = sum(np.bincount(np.array(TRAIN_IDS)[picks(i)].ravel(), minlength=2) for i in range(80))
     assert list(manifest.class_histogram) == list(counts[:2])  # type: ignore[index]
     verdict = verify(str(root))
