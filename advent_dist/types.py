@@ -56,14 +56,15 @@ class DomainBatch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelledBatch:
+class EvaluationBatch:
     """One batch of an evaluation: images at the network's input size, labels at their own size."""
 
     image: Shaped[Tensor, "n 3 h w"]
     """uint8 [n, 3, h, w], RGB in 0..255."""
 
     label: UInt8[Tensor, "n i j"]
-    """uint8 [n, i, j], train ids or 255; its own resolution, which the logits are upsampled to."""
+    """uint8 [n, i, j], train ids or 255; its own resolution, which the logits are upsampled to. Of
+    images without labels: 255 everywhere, at the images' own resolution."""
 
     keys: tuple[str, ...]
     """Keys of the samples, n of them."""

@@ -11,6 +11,7 @@ import ray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from advent_dist.config.selection import MEASURES, TARGET_MIOU
 from cluster.aside import Aside
 
 _SHOWN = {
@@ -101,9 +102,25 @@ class BoardObserver:
         return self._is_to_end
 
 
+def shown(row: Mapping[str, Any], selected_by: str) -> str:
+    """What the bar says of a row; what chooses the best checkpoint, where no label does."""
+    texts = [text.format(row[key]) for key, text in _SHOWN.items() if key in row]
+    if selected_by != TARGET_MIOU and selected_by in row:
+        measure = MEASURES[selected_by]
+        texts.insert(1, f"{measure.short} {measure.text(row[selected_by])} (no labels)")
+    return " ".join(texts)
+
+
 @contextmanager
-def progress_bar(board: Any, steps: int, name: str) -> Iterator[None]:
-    """Draw `board`'s newest row with the time that remains, until the block ends."""
+def progress_bar(board: Any, steps: int, name: str, selected_by: str) -> Iterator[None]:
+    """Draw `board`'s newest row with the time that remains, until the block ends.
+
+    Args:
+        board: A `ProgressBoard`.
+        steps: Optimiser steps of the run.
+        name: Of the run.
+        selected_by: The measure that chooses its best checkpoint.
+    """
     progress = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=10),
@@ -120,8 +137,7 @@ def progress_bar(board: Any, steps: int, name: str) -> Iterator[None]:
         with aside("the progress bar"):
             row = ray.get(board.row.remote(), timeout=_PATIENCE_S)
             if row:
-                shown = [text.format(row[key]) for key, text in _SHOWN.items() if key in row]
-                progress.update(task, completed=row["step"], metrics=" ".join(shown))
+                progress.update(task, completed=row["step"], metrics=shown(row, selected_by))
 
     def follow() -> None:
         while not done.wait(0.5):

@@ -16,10 +16,12 @@ from ray.train.torch import TorchConfig
 
 from advent_dist.config import Call, ClusterConfig, Experiment
 from advent_dist.config.override import override, to_json
+from advent_dist.config.selection import TARGET_MIOU, chosen_by
 from advent_dist.data.class_file import class_file_text
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import Folder, impatient
 from advent_dist.errors import ConfigError, DivergedError
+from advent_dist.evaluation.selection import selection_of
 from advent_dist.runs.claim import check_unclaimed, claimed
 from advent_dist.runs.classes import classes_of
 from advent_dist.runs.folder import CHECKPOINTS, SWEEP_FILE, RunFolder
@@ -64,6 +66,9 @@ def launch(experiment: Experiment, call: Call | None = None) -> Progress:
     classes = classes_of(experiment)
     for said in check(experiment, classes):
         sys.stderr.write(f"warning: {said}\n")
+    selected_by = selection_of(replace(experiment, data=impatient(experiment.data)))
+    if selected_by != TARGET_MIOU:
+        sys.stderr.write(f"-- the best checkpoint is that by {chosen_by(selected_by)}\n")
     run = RunFolder.of(experiment)
     glance = RunFolder.of(replace(experiment, data=impatient(experiment.data)))
     glance.check(experiment, call)
@@ -83,7 +88,7 @@ def launch(experiment: Experiment, call: Call | None = None) -> Progress:
             ).remote()
             name = experiment.run.name or experiment.name
             with (
-                progress_bar(board, experiment.run.steps, name),
+                progress_bar(board, experiment.run.steps, name, selected_by),
                 orderly_ending(board) as ending,
             ):
                 progress = fit(experiment, classes, run, BoardObserver(board), ending)

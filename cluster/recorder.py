@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from advent_dist.config import Experiment
+from advent_dist.config.selection import chosen_by
 from advent_dist.parallel.world import World
 from advent_dist.runs.folder import RunFolder
 from advent_dist.runs.tensorboard import EventLog
@@ -66,7 +67,7 @@ class Recorder:
             self._observer.sees(row)
             self._run.append(row)
             with self._aside("TensorBoard"):
-                self._event_log(row["step"]).append(row)
+                self._event_log(row["step"], progress).append(row)
             with self._aside("Ray's metrics"):
                 self._gauges.show(row)
         self._store(row, checkpoint, progress)
@@ -86,9 +87,10 @@ class Recorder:
             with self._aside("TensorBoard"):
                 self._events.close()
 
-    def _event_log(self, step: int) -> EventLog:
+    def _event_log(self, step: int, progress: Progress) -> EventLog:
         if self._events is None:
             self._events = EventLog(self._run.folder, purge_step=step)
+            self._events.note("best checkpoint", f"by {chosen_by(progress.selected_by)}")
             if self._observer.values:
                 self._events.describe(self._observer.values)
         return self._events

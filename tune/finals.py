@@ -1,6 +1,7 @@
 """What a sweep reports: source-only, published and best values, to the end, on several seeds.
 
-Each is scored once on `data.held_out`, images that chose neither values nor checkpoint.
+Each is scored once on `data.held_out`, images that chose neither values nor checkpoint. Where no
+label chose there need be none: then it is scored on the images that its run was evaluated on.
 """
 
 from __future__ import annotations
@@ -99,8 +100,7 @@ def _train(final: Final, sweep: Sweep) -> dict[str, Any]:
     observer = TrialObserver(final.path, final.values, sweep.board, plan.metric, decides=False)
     train(experiment, sweep.classes, observer, final.path, plan.warm)
     run, data = RunFolder.of(experiment).url, experiment.data
-    assert data.held_out is not None, "checked when the plan was made"
-    held_out = folder_url(data, data.held_out)
+    held_out = None if data.held_out is None else folder_url(data, data.held_out)
     return {which: score(experiment, run, which, held_out) for which in ("last", "best")}
 
 

@@ -9,18 +9,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from advent_dist.config import Experiment
+from advent_dist.config.selection import MEASURES, is_collapsed
 from advent_dist.errors import ConfigError
-
-METRICS = {
-    "target_miou": "max",
-    "source_miou": "max",
-    "criterion/entropy": "min",
-    "criterion/information_maximisation": "max",
-    "criterion/snd": "max",
-    "criterion/diversity": "max",
-}
-"""Metric of an evaluation -> whether more or less of it is better. All but the first need no target
-label."""
 
 _NO_ERROR, _SETTLED = 0.01 * math.log(2), 3
 """A discriminator's loss, a hundredth of that of a coin, that ends a trial after so many
@@ -32,7 +22,7 @@ class Metric:
     """What a trial is worth, and when it is worth nothing."""
 
     name: str
-    """Key of `METRICS`."""
+    """Key of `config.selection.MEASURES`."""
 
     smoothing: int
     """Evaluations, the latest ones, whose median counts."""
@@ -41,9 +31,9 @@ class Metric:
     """A trial whose live classes fall below this share of the most it had has collapsed."""
 
     def __post_init__(self) -> None:
-        if self.name not in METRICS:
-            near = difflib.get_close_matches(self.name, METRICS, n=2, cutoff=0.4)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {[*METRICS]}"
+        if self.name not in MEASURES:
+            near = difflib.get_close_matches(self.name, MEASURES, n=2, cutoff=0.4)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {[*MEASURES]}"
             raise ConfigError(f"--metric {self.name}: there is no such metric; {hint}")
         if self.smoothing < 1:
             raise ConfigError(f"--smoothing {self.smoothing}: give at least 1 evaluation")
@@ -53,7 +43,7 @@ class Metric:
     @property
     def mode(self) -> str:
         """`max` or `min`."""
-        return METRICS[self.name]
+        return MEASURES[self.name].mode
 
     def check(self, experiment: Experiment) -> None:
         """Refuse a metric that the experiment's evaluations do not have.
@@ -71,7 +61,7 @@ class Metric:
         """Whether a score beats another; anything beats none."""
         if other is None:
             return True
-        return one > other if self.mode == "max" else one < other
+        return MEASURES[self.name].is_better(one, other)
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON-able dict."""
@@ -89,7 +79,7 @@ class Judge:
 
     def sees(self, row: dict[str, Any]) -> None:
         """Add `score` to a row that has an evaluation; leave others as they are."""
-        if "target_miou" not in row:
+        if "target_live_classes" not in row:
             return
         value = row[self.metric.name]
         self._values = [*self._values, value][-self.metric.smoothing :]
@@ -100,12 +90,12 @@ class Judge:
 
     def collapse(self, row: dict[str, Any]) -> str | None:
         """Why the trial is worth nothing from `row` on, if it is."""
-        if "target_miou" not in row:
+        if "target_live_classes" not in row:
             return None
         if not math.isfinite(row["score"]):
             return f"{self.metric.name} = {row[self.metric.name]} at step {row['step']}"
         live = row["target_live_classes"]
-        if live < self.metric.collapse_share * self._most_live:
+        if is_collapsed(live, self._most_live, self.metric.collapse_share):
             return (
                 f"at step {row['step']} only {live:.0f} of {self._most_live:.0f} classes "
                 "are still predicted"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from advent_dist.config.selection import COLLAPSE_SHARE
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Search loss weights and learning rates of an experiment by target mIoU (or without labels).
+    """Search loss weights and learning rates of an experiment by target mIoU, or without labels.
 
     Without --experiment and --data the variables ADVENT_DIST_EXPERIMENT and ADVENT_DIST_DATA name
     them; without these, streets_advent is searched on shards that the sweep builds itself. The
@@ -54,14 +56,16 @@ class Options:
     """Steps between two evaluations, a divisor of grace-steps; none takes the experiment's, or
     grace-steps where that is none."""
 
-    metric: str = "target_miou"
-    """What decides: target_miou, or without target labels source_miou, criterion/entropy,
-    criterion/information_maximisation, criterion/snd, criterion/diversity."""
+    metric: str = "auto"
+    """What decides, among trials and checkpoints: target_miou, or without target labels
+    source_miou, criterion/entropy, criterion/information_maximisation, criterion/snd or
+    criterion/diversity. auto is the experiment's run.select_by: target_miou where
+    data.evaluation has labels, else criterion/information_maximisation."""
 
     smoothing: int = 3
     """The median of so many of the latest evaluations decides."""
 
-    collapse_share: float = 0.5
+    collapse_share: float = COLLAPSE_SHARE
     """A trial is ended as collapsed when fewer than this share of its classes are left."""
 
     workers_per_trial: int | None = None

@@ -13,7 +13,10 @@ from typing import Any
 from advent_dist.config import Experiment, SourceOnlyConfig
 from advent_dist.config.override import override
 from advent_dist.config.require import require_inside
-from advent_dist.errors import ConfigError
+from advent_dist.config.selection import TARGET_MIOU
+from advent_dist.data.store import impatient
+from advent_dist.errors import ConfigError, MissingError
+from advent_dist.evaluation.selection import selection_of
 from advent_dist.experiments.environment import EXPERIMENT, assignment, experiment_of, surroundings
 from cluster.launch import absolute
 from tune.metric import Metric
@@ -145,7 +148,7 @@ def what_counts(experiment: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_plan(options: Options) -> Plan:
-    """Put a sweep together.
+    """Put a sweep together, without a look at its shards; see `decided`.
 
     Raises:
         ConfigError: something in the options is wrong or does not fit the experiment.
@@ -158,28 +161,57 @@ def make_plan(options: Options) -> Plan:
         grace = _grace_steps(options, base)
     base = override(base, {"run.evaluate_every": _evaluate_every(options, base, grace)})
     space = parse(options.space) if options.space else ready_made(base)
-    metric = Metric(
-        name=options.metric, smoothing=options.smoothing, collapse_share=options.collapse_share
-    )
+    if options.metric != "auto":
+        _metric(options, options.metric).check(base)
+        base = override(base, {"run.select_by": options.metric})
     plan = Plan(
         options=options,
         experiment=absolute(base),
         space=space,
-        metric=metric,
+        metric=_metric(options, base.run.select_by),
         grace_steps=grace,
         time_budget_s=_seconds(options.time_budget),
     )
     space.check(plan.experiment)
     if options.search == "optuna":
         space.draw(space.point(plan.experiment))  # Optuna is told of trial 0
-    metric.check(plan.experiment)
     _check_steps(plan)
-    _check_held_out(plan)
     if options.mlflow is not None and find_spec("mlflow") is None:
         raise ConfigError(
             f"--mlflow {options.mlflow}: MLflow is missing; pip install mlflow-skinny"
         )
     return plan
+
+
+def decided(plan: Plan) -> Plan:
+    """The plan with the metric that decides, which the shards of `data.evaluation` have a say in.
+
+    Raises:
+        ConfigError: target labels are to decide, and there are none; or they decide, and there are
+            no other images to report on.
+        DataError: the shards can't be reached.
+    """
+    base, option = plan.experiment, "run.select_by" if plan.options.metric == "auto" else "--metric"
+    try:
+        name = selection_of(replace(base, data=impatient(base.data)), option)
+    except MissingError:
+        name = TARGET_MIOU  # a sweep without shards ends soon, and they are what is to be told of
+    made = replace(
+        plan,
+        experiment=override(base, {"run.select_by": name}),
+        metric=replace(plan.metric, name=name),
+    )
+    _check_held_out(made)
+    return made
+
+
+def _metric(options: Options, name: str) -> Metric:
+    """The metric of that name; `auto` stands for target mIoU until it is `decided`."""
+    return Metric(
+        name=TARGET_MIOU if name == "auto" else name,
+        smoothing=options.smoothing,
+        collapse_share=options.collapse_share,
+    )
 
 
 def _base(options: Options) -> Experiment:
@@ -290,8 +322,9 @@ def _check_counts(options: Options) -> None:
 
 
 def _check_held_out(plan: Plan) -> None:
-    data = plan.experiment.data
-    if plan.options.seeds_for_best and data.held_out is None:
+    """Labels that choose can't report as well; without labels nothing is lost by it."""
+    data, by_labels = plan.experiment.data, plan.metric.name == TARGET_MIOU
+    if plan.options.seeds_for_best and by_labels and data.held_out is None:
         raise ConfigError(
             f"data.held_out: {plan.experiment.name} has no images to report on that are none of "
             f"those that choose (data.evaluation = {data.evaluation!r}); name a folder of others "

@@ -66,13 +66,16 @@ class Rank:
         gc.collect()
         return progress.to_json()
 
-    def score(self, run: str, which: str, folder: str) -> dict[str, Any]:
+    def score(self, run: str, which: str, folder: str | None) -> dict[str, Any]:
         """See `score_run`."""
         return score_run(run, which, folder)
 
 
-def score_run(run: str, which: str, folder: str) -> dict[str, Any]:
-    """Evaluate a run's checkpoint, `last` or `best`, on a shard folder."""
+def score_run(run: str, which: str, folder: str | None) -> dict[str, Any]:
+    """Evaluate a run's checkpoint, `last` or `best`, on a shard folder, labelled or not.
+
+    None takes the images that the run was evaluated on.
+    """
     from advent_dist.runs.scoring import (
         score,  # loads torch, which a trial's own process never does
     )
@@ -141,8 +144,8 @@ class WarmRanks:
                 raise
         return Progress.from_json(ray.get(results[0]))
 
-    def score(self, run: str, which: str, folder: str) -> dict[str, Any]:
-        """Evaluate a run's checkpoint on a shard folder."""
+    def score(self, run: str, which: str, folder: str | None) -> dict[str, Any]:
+        """See `score_run`."""
         result: dict[str, Any] = ray.get(self._ranks[0].score.remote(run, which, folder))
         return result
 

@@ -128,7 +128,7 @@ def _tree(
         "published": plan.space.point(plan.experiment),
         "num_trials": plan.num_trials,
         "rungs": plan.rungs,
-        "tune_folder": data.evaluation,
+        "tune_folder": data.target if data.evaluation is None else data.evaluation,
         "report_folder": data.held_out,
         "workers_per_trial": cluster.workers,
         "cpus_per_trial": cluster.cpus_per_worker * cluster.workers,

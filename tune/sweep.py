@@ -33,7 +33,7 @@ from tune.candidates import Candidates
 from tune.finals import FinalCandidates, finals_of, run_final, winner
 from tune.folder import SweepFolder
 from tune.live import LiveTable
-from tune.plan import Plan
+from tune.plan import Plan, decided
 from tune.prune import CheckpointPruner
 from tune.record import SweepRecord
 from tune.resources import max_concurrent, of_trial
@@ -49,7 +49,7 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
     """Search, train the winner and what it is compared with, and keep the folder up to date.
 
     Args:
-        plan: The sweep.
+        plan: The sweep, `decided` or not.
         resume_command: What to type to go on after an interruption.
 
     Returns:
@@ -59,6 +59,7 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
         UserError: one clear message, before any trial starts, or if all trials failed.
         KeyboardInterrupt: on Ctrl-C or SIGTERM, when the folder says so; nobody else uses it then.
     """
+    plan = decided(plan)
     classes = classes_of(plan.experiment)
     for said in check(plan.experiment, classes):
         sys.stderr.write(f"warning: {said}\n")

@@ -194,8 +194,8 @@ def train(
     raise AssertionError("unreachable")
 
 
-def score(experiment: Experiment, run: str, which: str, folder: str) -> dict[str, Any]:
-    """Evaluate a finished training's checkpoint on a shard folder, where it was trained."""
+def score(experiment: Experiment, run: str, which: str, folder: str | None) -> dict[str, Any]:
+    """Evaluate a finished training's checkpoint where it was trained; see `score_run`."""
     if _ranks is not None:
         return _ranks.score(run, which, folder)
     cluster = experiment.cluster

@@ -107,10 +107,12 @@ def _compare(out: Path, chosen: dict[str, Experiment]) -> dict[str, Any]:
     for name, one in chosen.items():
         run = RunFolder.of(one)
         write_report(run)
-        scores[name] = {which: score([run.url], which, held_out) for which in ("last", "best")}
+        scores[name] = {
+            which: score([run.url], which, held_out).to_json() for which in ("last", "best")
+        }
         record = read_run(run.url)
         evaluations = {
-            which: {"step": record.evaluations[which]["step"], **result.to_json()}
+            which: {"step": record.evaluations[which]["step"], **result}
             for which, result in scores[name].items()
         }
         records.append(replace(record, evaluations=evaluations))
@@ -126,11 +128,11 @@ def _compare(out: Path, chosen: dict[str, Experiment]) -> dict[str, Any]:
     return {
         "held_out": HELD_OUT,
         "target_miou": {
-            name: {which: result.miou for which, result in by_which.items()}
+            name: {which: result["miou"] for which, result in by_which.items()}
             for name, by_which in scores.items()
         },
-        "per_class": {name: by_which["last"].per_class for name, by_which in scores.items()},
-        "gain_last": scores[ADAPTED]["last"].miou - scores[BASELINE]["last"].miou,
+        "per_class": {name: by_which["last"]["per_class"] for name, by_which in scores.items()},
+        "gain_last": scores[ADAPTED]["last"]["miou"] - scores[BASELINE]["last"]["miou"],
     }
 
 

@@ -1,4 +1,7 @@
-"""`advent-dist evaluate RUN [RUN ...]`: score runs on labelled shards; several are an ensemble."""
+"""`advent-dist evaluate RUN [RUN ...]`: score runs on shards; several are an ensemble.
+
+Without labels it prints what the predictions say by themselves.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +14,25 @@ import tyro
 from rich.table import Table
 
 from advent_dist.evaluation.counts import Evaluation
+from advent_dist.evaluation.labelled import Accuracy
+from advent_dist.evaluation.unlabelled import Criteria
 from advent_dist.printable import plain_console
 from advent_dist.runs.scoring import score
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """Score trained runs on labelled shards; several runs are averaged, logits by logits."""
+    """Score trained runs on shards, labelled or not; several are averaged, logits by logits."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Run folders or their URLs."""
 
     data: str | None = None
-    """Shard folder or URL; none takes the first run's `data.evaluation`."""
+    """Shard folder or URL; none takes the images that the first run was evaluated on."""
 
     which: Literal["last", "best"] = "last"
-    """Checkpoint of each run. The best one was chosen on `data.evaluation`: it flatters there."""
+    """Checkpoint of each run. The best one was chosen on the images that the run was evaluated on:
+    it flatters there."""
 
     json: bool = False
     """Print JSON instead of a table."""
@@ -47,21 +53,37 @@ def main(arguments: list[str]) -> int:
 
 
 def _table(result: Evaluation, title: str) -> Table:
-    table = Table("", "IoU %", title=title, title_justify="left")
+    if result.accuracy is None:
+        table = Table("no target label", "", title=title, title_justify="left")
+    else:
+        table = Table("", "IoU %", title=title, title_justify="left")
     table.columns[1].justify = "right"
-    for name, iou in result.per_class.items():
-        table.add_row(name, "-" if iou != iou else f"{iou:.1f}")
-    table.add_section()
-    table.add_row(f"mean over {len(result.per_class)} classes", f"{result.miou:.1f}", style="bold")
-    for name, miou in result.subsets.items():
-        table.add_row(f"mean over {name} classes", f"{miou:.1f}")
-    table.add_row("pixel accuracy", f"{result.pixel_accuracy:.1f}")
-    table.add_section()
-    table.add_row("mean entropy (0..1)", f"{result.mean_entropy:.3f}")
-    table.add_row("entropy at class boundaries", f"{result.boundary_entropy:.3f}")
-    table.add_row("entropy in interiors", f"{result.interior_entropy:.3f}")
-    table.add_row("AUROC of entropy for errors", f"{result.error_auroc:.3f}")
-    table.add_row("classes predicted at all", str(result.live_classes))
+    if result.accuracy is not None:
+        _add_accuracy(table, result.accuracy)
+    _add_criteria(table, result.criteria)
     if result.skipped_samples:
         table.add_row("damaged samples left out", str(result.skipped_samples))
     return table
+
+
+def _add_accuracy(table: Table, accuracy: Accuracy) -> None:
+    for name, iou in accuracy.per_class.items():
+        table.add_row(name, "-" if iou != iou else f"{iou:.1f}")
+    table.add_section()
+    over = f"mean over {len(accuracy.per_class)} classes"
+    table.add_row(over, f"{accuracy.miou:.1f}", style="bold")
+    for name, miou in accuracy.subsets.items():
+        table.add_row(f"mean over {name} classes", f"{miou:.1f}")
+    table.add_row("pixel accuracy", f"{accuracy.pixel_accuracy:.1f}")
+    table.add_section()
+    table.add_row("entropy at class boundaries", f"{accuracy.boundary_entropy:.3f}")
+    table.add_row("entropy in interiors", f"{accuracy.interior_entropy:.3f}")
+    table.add_row("AUROC of entropy for errors", f"{accuracy.error_auroc:.3f}")
+
+
+def _add_criteria(table: Table, criteria: Criteria) -> None:
+    table.add_row("mean entropy (0..1)", f"{criteria.mean_entropy:.3f}")
+    table.add_row("information maximisation (0..1)", f"{criteria.information_maximisation:.3f}")
+    table.add_row("soft neighbourhood density (nats)", f"{criteria.snd:.3f}")
+    table.add_row("class diversity (0..1)", f"{criteria.diversity:.3f}")
+    table.add_row("classes predicted at all", str(criteria.live_classes))

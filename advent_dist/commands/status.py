@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from advent_dist.config.selection import MEASURES
 from advent_dist.errors import ConfigError
 from advent_dist.printable import plain_console, printable
 from advent_dist.runs.status import RunStatus, State, find_runs
@@ -55,7 +56,7 @@ def main(arguments: list[str]) -> int:
 def _table(runs: list[RunStatus]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("run", overflow="fold")
-    for name in ("state", "step", "last report", "checkpoint", "last mIoU", "best mIoU"):
+    for name in ("state", "step", "last report", "checkpoint", "last", "best", "chosen by"):
         table.add_column(name, justify="right")
     for run in runs:
         checkpoint = "-"
@@ -67,8 +68,7 @@ def _table(runs: list[RunStatus]) -> Table:
             f"{run.step} / {run.steps}",
             age(run.silent_s),
             checkpoint,
-            _percent(run.last_miou),
-            _percent(run.best_miou),
+            *_values(run),
         )
     return table
 
@@ -83,5 +83,9 @@ def age(seconds: float | None) -> str:
     return f"{seconds:.0f}s ago"
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
+def _values(run: RunStatus) -> tuple[str, str, str]:
+    """Last and best value of what chooses, and its name."""
+    if run.selected_by is None:
+        return "-", "-", "-"
+    measure = MEASURES[run.selected_by]
+    return measure.text(run.last), measure.text(run.best), measure.short

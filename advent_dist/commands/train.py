@@ -16,6 +16,7 @@ import tyro
 
 from advent_dist.config import Call, Experiment
 from advent_dist.config.override import override
+from advent_dist.config.selection import MEASURES, chosen_by
 from advent_dist.errors import ConfigError
 from advent_dist.experiments import EXPERIMENTS, experiment
 from advent_dist.experiments.environment import surroundings
@@ -127,11 +128,12 @@ def train(chosen: Experiment, call: Call) -> int:
         sys.stderr.write(f"\nstopped; go on from the last checkpoint with:\n  {again}\n")
         return status_of(interrupt)
     write_report(run)
+    measure = MEASURES[progress.selected_by]
     for name, scores in (("last", progress.last), ("best", progress.best)):
         if scores is not None:
-            sys.stdout.write(
-                f"{name:5} step {scores.step:6}  target mIoU {scores.target_miou:5.1f}\n"
-            )
+            value = measure.text(scores.value(progress.selected_by))
+            sys.stdout.write(f"{name:5} step {scores.step:6}  {measure.title} {value:>5}\n")
+    sys.stdout.write(f"best by {chosen_by(progress.selected_by)}\n")
     sys.stdout.write(f"{run.url}/{REPORT_FILE}\n")
     return 0
 

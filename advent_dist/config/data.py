@@ -48,8 +48,12 @@ class DataConfig:
     target: str
     """Shard folder of the target training images; labels in it are never read."""
 
-    evaluation: str
-    """Shard folder of the labelled target images that `target_miou` is measured on."""
+    evaluation: str | None = None
+    """Shard folder of the target images that a run is evaluated on: labelled ones for
+    `target_miou`, or unlabelled ones. None takes images of `target`, without labels."""
+
+    evaluation_images: int = 100
+    """Images of `target`, evenly spread over it, that are evaluated where `evaluation` is none."""
 
     source_evaluation: str | None = None
     """Shard folder of labelled source images for `source_miou`; none leaves it out."""
@@ -114,7 +118,12 @@ class DataConfig:
     def __post_init__(self) -> None:
         for name in ("source_size", "target_size", "evaluation_size"):
             require_size(f"data.{name}", getattr(self, name))
-        for name in ("batch_size_per_rank", "evaluation_batch_size_per_rank", "attempts"):
+        for name in (
+            "batch_size_per_rank",
+            "evaluation_batch_size_per_rank",
+            "evaluation_images",
+            "attempts",
+        ):
             value = getattr(self, name)
             require(value >= 1, f"data.{name}", value, "must be at least 1")
         require(
@@ -123,7 +132,7 @@ class DataConfig:
             self.workers_per_rank,
             "must be 0 or more",
         )
-        if self.held_out is not None:
+        if self.held_out is not None and self.evaluation is not None:
             same = os.path.normpath(self.held_out) == os.path.normpath(self.evaluation)
             fix = "the images that report must be others than those of data.evaluation"
             require(not same, "data.held_out", self.held_out, fix)

@@ -51,6 +51,12 @@ class Experiment:
             accumulation,
             "follows from run.global_batch_size; give one of the two",
         )
+        require(
+            self.run.select_by != "source_miou" or self.data.source_evaluation is not None,
+            "run.select_by",
+            self.run.select_by,
+            "set data.source_evaluation to a folder of labelled source images",
+        )
         repeats = self.optimizer.published_repeats
         fits = self.model.encoder == "deeplab_v2" and self.optimizer.segmenter == "sgd"
         require(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from advent_dist.config.require import require, require_inside, require_no_secret
+from advent_dist.config.selection import SelectBy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,10 @@ class RunConfig:
 
     seed: int = 1234
     """Seed of the initial weights, the sample order and the augmentations."""
+
+    select_by: SelectBy = "auto"
+    """What chooses the best checkpoint. auto: target_miou where data.evaluation has labels, else
+    criterion/information_maximisation. All but target_miou need no target label."""
 
     report_every: int = 10
     """Optimiser steps between two lines of metrics."""

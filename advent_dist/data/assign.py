@@ -11,8 +11,10 @@ the next. It reads contiguous ranges of the sequence and so shares few blocks wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -65,14 +67,19 @@ class Order:
             begin += int(ends[-1])
 
 
-def in_file_order(block_sizes: tuple[int, ...], start: int, stop: int) -> Iterator[Portion]:
-    """Samples `start` up to, not including, `stop` as the shards hold them, block by block."""
-    begin = 0
-    for block, size in enumerate(block_sizes):
-        low, high = max(start - begin, 0), min(stop - begin, size)
-        if low < high:
-            yield Portion(0, tuple((block, index) for index in range(low, high)))
-        begin += size
+def in_file_order(block_sizes: tuple[int, ...], numbers: Sequence[int]) -> Iterator[Portion]:
+    """Samples of ascending numbers, as the shards hold them, block by block."""
+    ends = list(accumulate(block_sizes))
+    for block, group in groupby(numbers, key=lambda number: bisect_right(ends, number)):
+        first = ends[block] - block_sizes[block]
+        yield Portion(0, tuple((block, number - first) for number in group))
+
+
+def evenly(total: int, most: int | None) -> Sequence[int]:
+    """At most so many numbers of range(total), ascending and evenly spread; None: all of them."""
+    if most is None or most >= total:
+        return range(total)
+    return [(2 * place + 1) * total // (2 * most) for place in range(most)]
 
 
 def part(total: int, index: int, parts: int) -> Range:

@@ -86,7 +86,7 @@ class BlockReader:
     ) -> None:
         self._source = source
         self._members = members
-        self._labelled = labelled
+        self.labelled = labelled
         self.sizes = source.sizes
         self.num_samples = sum(self.sizes)
         self._first = list(accumulate(self.sizes, initial=0))[:-1]
@@ -139,9 +139,9 @@ class BlockReader:
         image = files.get(image_name)
         if image is None:
             raise DataError(f"{where} has no {image_name}; build the shard again")
-        if self._labelled and label_name not in files:
+        if self.labelled and label_name not in files:
             raise DataError(f"{where} has no {label_name}; build the shards with labels")
-        label = files[label_name] if self._labelled else None
+        label = files[label_name] if self.labelled else None
         return EncodedSample(key, number, epoch, where, image, label)
 
     def _block(self, place: int) -> _Block:

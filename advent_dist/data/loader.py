@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from advent_dist.config import DataConfig
-from advent_dist.data.assign import part
+from advent_dist.data.assign import evenly, part
 from advent_dist.data.blocks import BlockReader
 from advent_dist.data.cache import BlockCache
 from advent_dist.data.damage import DamageLimit
@@ -21,7 +21,7 @@ from advent_dist.data.store import folder_url, open_folder, read_manifest
 from advent_dist.data.stream import Batches, WorkerDiedError, stream
 from advent_dist.data.traffic import SKIPPED, Tally, Traffic
 from advent_dist.errors import DamageError, DataError
-from advent_dist.types import DomainBatch, LabelledBatch
+from advent_dist.types import DomainBatch, EvaluationBatch
 
 _log = logging.getLogger(__name__)
 
@@ -199,17 +199,25 @@ class DomainStream(Iterator[Batch]):
 
 
 class EvaluationLoader:
-    """A rank's part of a labelled folder: over all ranks each sample once, in the shards' order.
+    """A rank's part of a folder: over all ranks each sample once, in the shards' order.
 
     Args:
         data: evaluation size, batch size and class set.
         folder: shard folder, absolute or relative to `data.root`.
         rank: this process among those that evaluate.
         world_size: number of processes that evaluate.
+        labelled: whether labels are read, which must be there then; None reads those that are.
+        most: so many samples, evenly spread over the folder, are all; None takes each.
 
     Raises:
         DataError: shards are missing, unlabelled, all void, damaged or do not fit the config.
     """
+
+    labelled: bool
+    """Whether the samples have labels."""
+
+    num_samples: int
+    """Samples of all ranks together."""
 
     rounds: int
     """Upper bound of the batches of any rank, the same on all ranks.
@@ -217,28 +225,42 @@ class EvaluationLoader:
     It is the number of samples of the busiest rank: only labels of one size fit into a batch, and
     nobody knows the sizes before reading."""
 
+    url: str
+    """Where its shards lie."""
+
     skipped: int
     """Damaged samples left out by the last iteration so far."""
 
-    def __init__(self, data: DataConfig, folder: str, *, rank: int, world_size: int) -> None:
-        self.manifest, decoder = _open(data, folder, labelled=True, training=False)
-        require_labelled_pixels(self.manifest, folder_url(data, folder))
+    def __init__(
+        self,
+        data: DataConfig,
+        folder: str,
+        *,
+        rank: int,
+        world_size: int,
+        labelled: bool | None = True,
+        most: int | None = None,
+    ) -> None:
+        self.manifest, decoder = _open(data, folder, labelled=labelled, training=False)
+        self.labelled = decoder.reader.labelled
+        if self.labelled:
+            require_labelled_pixels(self.manifest, folder_url(data, folder))
         self.skipped = 0
-        self._url = folder_url(data, folder)
+        self.url = folder_url(data, folder)
         self._max_damaged_fraction = data.max_damaged_fraction
-        num_samples = self.manifest.num_samples
-        start, stop = part(num_samples, rank, world_size)
-        self.rounds = -(-num_samples // world_size)
+        numbers = evenly(self.manifest.num_samples, most)
+        self.num_samples = len(numbers)
+        start, stop = part(self.num_samples, rank, world_size)
+        self.rounds = -(-self.num_samples // world_size)
         self._workers = data.workers_per_rank
         self._pipeline = EvaluationPipeline(
             decoder=decoder,
             size=data.evaluation_size,
             batch_size=data.evaluation_batch_size_per_rank,
-            start=start,
-            stop=stop,
+            numbers=numbers[start:stop],
         )
 
-    def __iter__(self) -> Generator[LabelledBatch, None, None]:
+    def __iter__(self) -> Generator[EvaluationBatch, None, None]:
         workers = max(self._workers, 1)
         self.skipped = 0
         for batch in stream(
@@ -247,7 +269,7 @@ class EvaluationLoader:
             assert batch.label is not None, "evaluation is read with its labels"
             self.skipped += batch.traffic[SKIPPED]
             if batch.keys:
-                yield LabelledBatch(image=batch.image, label=batch.label, keys=batch.keys)
+                yield EvaluationBatch(image=batch.image, label=batch.label, keys=batch.keys)
 
     def require_little_damage(self, skipped: int) -> None:
         """Refuse a score that too many samples are missing from.
@@ -260,19 +282,46 @@ class EvaluationLoader:
         Raises:
             DamageError: that is a larger share than `data.max_damaged_fraction`.
         """
-        num_samples = self.manifest.num_samples
-        if skipped > self._max_damaged_fraction * num_samples:
+        if skipped > self._max_damaged_fraction * self.num_samples:
             raise DamageError(
-                f"{self._url}: {skipped} of {num_samples} samples were skipped, more than "
+                f"{self.url}: {skipped} of {self.num_samples} samples were skipped, more than "
                 f"data.max_damaged_fraction = {self._max_damaged_fraction:g} allows; copy or build "
                 "the damaged shards again (the log names them)"
             )
 
 
+def target_images(data: DataConfig, *, rank: int, world_size: int) -> EvaluationLoader:
+    """What a run is evaluated on: `data.evaluation`, or else some of `data.target`, unlabelled.
+
+    Args:
+        data: the folders.
+        rank: this process among those that evaluate.
+        world_size: number of processes that evaluate.
+
+    Raises:
+        DataError: see `EvaluationLoader`.
+    """
+    if data.evaluation is not None:
+        return EvaluationLoader(
+            data, data.evaluation, rank=rank, world_size=world_size, labelled=None
+        )
+    return EvaluationLoader(
+        data,
+        data.target,
+        rank=rank,
+        world_size=world_size,
+        labelled=False,
+        most=data.evaluation_images,
+    )
+
+
 def _open(
-    data: DataConfig, folder: str, *, labelled: bool, training: bool
+    data: DataConfig, folder: str, *, labelled: bool | None, training: bool
 ) -> tuple[Manifest, Decoder]:
-    """A shard folder that fits the config, or a DataError that says why it does not."""
+    """A shard folder that fits the config, or a DataError that says why it does not.
+
+    Its labels are read if `labelled`, and with None if there are some.
+    """
     url = folder_url(data, folder)
     manifest = read_manifest(url, data)
     if None not in (data.classes, manifest.classes) and manifest.classes != data.classes:
@@ -282,6 +331,8 @@ def _open(
         )
     if labelled and not manifest.labelled:
         raise DataError(f"{url}: its shards have no labels; build them again with labels")
+    if labelled is None:
+        labelled = manifest.labelled
     tally = Tally()
     shards = open_folder(url, data, tally)
     cache = None if shards.is_local else _cache(data)

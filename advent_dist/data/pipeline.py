@@ -6,7 +6,7 @@ Phase (what) -> Order (which) -> BlockReader (bytes) -> decode, check -> resize,
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from advent_dist.data.slots import BatchShape, Buffer
 from advent_dist.data.traffic import Tally, Traffic
 from advent_dist.data.transforms import augment, resize_image
 from advent_dist.errors import DamageError
+from advent_dist.types import IGNORE_INDEX
 
 
 class Written(NamedTuple):
@@ -159,43 +160,53 @@ def _no_buffer() -> Buffer:
     return Buffer(torch.empty(0), None)
 
 
+class _Evaluated(NamedTuple):
+    """A sample of an evaluation: the image resized, the label not."""
+
+    key: str
+    image: UInt8[Tensor, "3 h w"]
+    label: UInt8[Tensor, "i j"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class EvaluationPipeline:
-    """A rank's part of a labelled data set, each sample once, unshuffled."""
+    """A rank's part of a data set, each sample once, unshuffled."""
 
     decoder: Decoder
     size: Size
     batch_size: int
-    start: int
-    stop: int
+    numbers: Sequence[int]
 
     def batches(self, worker: int, workers: int) -> Iterator[Written]:
         """Batches of one of the rank's workers: images at `size`, labels at their own size.
 
+        An image without a label has one in which no pixel has a class: its size is the image's own.
         A batch has `batch_size` samples, fewer at the end and where label sizes differ. Where
         nothing is left at the end, the last batch is empty: what was skipped is counted with it.
         """
         # Workers share whole batches, so that together they make no more of them than one would.
-        groups = -(-(self.stop - self.start) // self.batch_size)
+        groups = -(-len(self.numbers) // self.batch_size)
         first, last = part(groups, worker, workers)
-        start = self.start + first * self.batch_size
-        stop = min(self.start + last * self.batch_size, self.stop)
+        numbers = self.numbers[first * self.batch_size : last * self.batch_size]
         reader = self.decoder.reader
-        group: list[Decoded] = []
-        for encoded in reader.samples(in_file_order(reader.sizes, start, stop)):
+        group: list[_Evaluated] = []
+        for encoded in reader.samples(in_file_order(reader.sizes, numbers)):
             try:
                 key, image, label = self.decoder.decode(encoded)
             except DamageError as error:
                 self.decoder.damage.skipped(encoded.number, error)
                 continue
-            sample = Decoded(key, resize_image(image, self.size), label)
-            if group and (len(group) == self.batch_size or not _same_size(group[0], sample)):
+            if label is None:
+                label = torch.full(image.shape[1:], IGNORE_INDEX, dtype=torch.uint8)
+            sample = _Evaluated(key, resize_image(image, self.size), label)
+            other_size = bool(group) and group[0].label.shape != label.shape
+            if len(group) == self.batch_size or other_size:
                 yield self._written(group)
                 group = []
             group.append(sample)
         yield self._written(group) if group else self._empty()
 
-    def _written(self, group: list[Decoded]) -> Written:
+    def _written(self, group: list[_Evaluated]) -> Written:
         keys, images, labels = zip(*group, strict=True)
         pixels = torch.stack([image.permute(1, 2, 0) for image in images])
         return Written(Buffer(pixels, torch.stack(labels)), keys, self.decoder.tally.take())
@@ -204,7 +215,3 @@ class EvaluationPipeline:
         """A batch without samples."""
         pixels = torch.empty(0, 0, 0, 3, dtype=torch.uint8)
         return Written(Buffer(pixels, pixels[..., 0]), (), self.decoder.tally.take())
-
-
-def _same_size(one: Decoded, other: Decoded) -> bool:
-    return one.label is None or other.label is None or one.label.shape == other.label.shape

@@ -31,6 +31,16 @@ class Family:
 QUALITY = (
     Family(title="mIoU", unit="percent", patterns=("target_miou", "source_miou")),
     Family(title="Target entropy", unit="0 to 1", patterns=("target_entropy",)),
+    Family(
+        title="Information maximisation and diversity, without labels",
+        unit="0 to 1",
+        patterns=("criterion/information_maximisation", "criterion/diversity"),
+    ),
+    Family(
+        title="Soft neighbourhood density, without labels",
+        unit="nats",
+        patterns=("criterion/snd",),
+    ),
     Family(title="Losses", unit="loss", patterns=("loss/*",)),
 )
 SPEED = (

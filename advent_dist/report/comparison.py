@@ -8,7 +8,7 @@ from advent_dist.errors import ConfigError
 from advent_dist.report.charts import charts_of_runs
 from advent_dist.report.page import Page, Section, curves, pictures, render
 from advent_dist.report.record import SNAPSHOTS, Panel, RunRecord
-from advent_dist.report.run import READING
+from advent_dist.report.run import reading
 from advent_dist.report.tables import config_table, overview, palette_of, per_class
 
 
@@ -41,6 +41,7 @@ def comparison_report(
     if len(by_name) < len(runs):
         raise ConfigError(f"runs = {[run.name for run in runs]}: give each run a name of its own")
     palette = palette_of(by_name[baseline].classes)
+    labelled = any(run.is_labelled for run in runs)
     by_snapshot = [
         per_class(
             f"IoU of each class, {snapshot} snapshot",
@@ -48,12 +49,12 @@ def comparison_report(
             palette,
             baseline,
         )
-        for snapshot in SNAPSHOTS
+        for snapshot in (SNAPSHOTS if labelled else ())
     ]
     return render(
         Page(
             title=title,
-            notes=[*notes, READING],
+            notes=[*notes, reading(runs)],
             sections=[
                 Section(title="", tables=[overview(runs, by_name[baseline]), *by_snapshot]),
                 pictures(panels),

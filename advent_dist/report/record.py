@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from advent_dist.config.selection import TARGET_MIOU
 from advent_dist.data.class_file import parse_class_file
 from advent_dist.data.class_sets import NAMES, class_set
 from advent_dist.data.classes import ClassSet
@@ -16,7 +17,7 @@ from advent_dist.json_text import json_object
 from advent_dist.pictures import title_of
 
 SNAPSHOTS = ("last", "best")
-"""The states of a run that are always shown together: its end, and its highest target mIoU."""
+"""The states of a run that are always shown together: its end, and the best by `selected_by`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +47,21 @@ class RunRecord:
     evaluations: dict[str, dict[str, Any]] = field(default_factory=dict)
     """"last" and "best" -> `Evaluation.to_json()` on the target and the `step` it was made at."""
 
+    selected_by: str = TARGET_MIOU
+    """The measure that chose the best snapshot; see `config.selection`."""
+
     panels: list[Panel] = field(default_factory=list)
     """Pictures of predictions."""
 
     classes: ClassSet | None = None
     """Its classes, where they are known."""
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether there are target labels to score it by, as far as that is known."""
+        return not self.evaluations or any(
+            "miou" in numbers for numbers in self.evaluations.values()
+        )
 
     def evaluation(self, snapshot: str) -> dict[str, Any]:
         """The numbers of a snapshot; empty where there are none."""
@@ -93,6 +104,7 @@ def read_run(url: str) -> RunRecord:
             for snapshot in SNAPSHOTS
             if summary.get(snapshot)
         },
+        selected_by=summary.get("selected_by", TARGET_MIOU),
         panels=[
             _panel(name.removesuffix(".png"), pictures.read(name))
             for name in pictures.list()

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from advent_dist.config.selection import TARGET_MIOU, chosen_by
 from advent_dist.report.charts import charts_of_run
 from advent_dist.report.page import Page, Section, curves, pictures, render
 from advent_dist.report.record import SNAPSHOTS, RunRecord
 from advent_dist.report.tables import config_table, overview, palette_of, per_class
 
-READING = (
+_LABELLED = (
     "IoU and accuracy are in percent, entropy and AUROC in 0 to 1. The last snapshot is what a run "
     "without target labels ends with. The best one is chosen by the labels of the run's own "
     "evaluation images: where the numbers are of those same images, it flatters."
 )
+
+
+def reading(runs: Sequence[RunRecord]) -> str:
+    """How to read the numbers of runs: what chose their best snapshots, above all."""
+    chosen = sorted({chosen_by(run.selected_by) for run in runs})
+    if all(run.selected_by == TARGET_MIOU for run in runs):
+        return _LABELLED
+    return (
+        f"The best snapshot is chosen by {', or by '.join(chosen)}. Entropy, information "
+        "maximisation and diversity are in 0 to 1, SND in nats; they say how certain and how "
+        "varied predictions are, and not whether they are right. IoU, where there is some, is in "
+        "percent."
+    )
 
 
 def run_report(run: RunRecord) -> str:
@@ -24,18 +40,15 @@ def run_report(run: RunRecord) -> str:
         A self-contained HTML page.
     """
     columns = {snapshot: run.evaluation(snapshot) for snapshot in SNAPSHOTS}
+    tables = [overview([run])]
+    if run.is_labelled:
+        tables.append(per_class("IoU of each class", columns, palette_of(run.classes)))
     return render(
         Page(
             title=run.name,
-            notes=[_in_short(run), READING],
+            notes=[_in_short(run), reading([run])],
             sections=[
-                Section(
-                    title="",
-                    tables=[
-                        overview([run]),
-                        per_class("IoU of each class", columns, palette_of(run.classes)),
-                    ],
-                ),
+                Section(title="", tables=tables),
                 pictures(run.panels),
                 curves(charts_of_run(run)),
                 Section(title="", folded=[config_table([run], "Config")]),

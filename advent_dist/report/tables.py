@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from advent_dist.config.selection import TARGET_MIOU
 from advent_dist.data.classes import ClassSet, Colour
 from advent_dist.report.record import SNAPSHOTS, RunRecord
 
 ABSENT = "\N{EN DASH}"
 
-_NUMBERS = {
+_WITH_LABELS = {
     "pixel_accuracy": ("Pixel accuracy", 1),
     "mean_entropy": ("Entropy", 3),
     "boundary_entropy": ("Boundary entropy", 3),
@@ -20,6 +21,15 @@ _NUMBERS = {
     "live_classes": ("Live classes", 0),
 }
 """Name in an evaluation -> heading, decimals."""
+
+WITHOUT_LABELS = {
+    "mean_entropy": ("Entropy", 3),
+    "information_maximisation": ("Information maximisation", 3),
+    "snd": ("SND", 3),
+    "diversity": ("Diversity", 3),
+    "live_classes": ("Live classes", 0),
+}
+"""The same of what needs no label."""
 
 
 @dataclass(frozen=True)
@@ -90,27 +100,40 @@ def difference(value: int | float | None, reference: int | float | None) -> Cell
 
 
 def overview(runs: Sequence[RunRecord], baseline: RunRecord | None = None) -> Table:
-    """One row for each run and snapshot, with the difference to the baseline's same snapshot."""
+    """One row for each run and snapshot, with the difference to the baseline's same snapshot.
+
+    Without labels there is no difference: of two models the more certain one need not be better.
+    """
+    labelled = any(run.is_labelled for run in runs)
     evaluations = [e for run in runs for e in run.evaluations.values()]
     subsets = list(dict.fromkeys(name for e in evaluations for name in e.get("subsets", {})))
+    numbers = _numbers(runs)
     rows = []
     for run in runs:
         for snapshot in SNAPSHOTS:
-            numbers = run.evaluation(snapshot)
-            cells = [Cell(snapshot), number(numbers.get("step"), 0), number(numbers.get("miou"))]
-            if baseline is not None:
+            found = run.evaluation(snapshot)
+            cells = [Cell(snapshot), number(found.get("step"), 0)]
+            if labelled:
+                cells.append(number(found.get("miou")))
+            if labelled and baseline is not None:
                 reference = baseline.evaluation(snapshot).get("miou")
-                cells.append(difference(numbers.get("miou"), reference))
-            cells += [number(numbers.get("subsets", {}).get(name)) for name in subsets]
-            cells += [
-                number(numbers.get(name), decimals) for name, (_, decimals) in _NUMBERS.items()
-            ]
+                cells.append(difference(found.get("miou"), reference))
+            cells += [number(found.get("subsets", {}).get(name)) for name in subsets]
+            cells += [number(found.get(name), decimals) for name, (_, decimals) in numbers.items()]
             rows.append(Row(name=run.name, cells=cells))
-    header = ["Run", "Snapshot", "Step", "mIoU"]
-    header += [] if baseline is None else [f"against {baseline.name}"]
+    header = ["Run", "Snapshot", "Step", *(["mIoU"] if labelled else [])]
+    header += [f"against {baseline.name}"] if labelled and baseline is not None else []
     header += [f"mIoU of {name}" for name in subsets]
-    header += [heading for heading, _ in _NUMBERS.values()]
-    return Table(caption="On the labelled target images", header=header, rows=rows)
+    header += [heading for heading, _ in numbers.values()]
+    caption = "On the labelled target images" if labelled else "On target images without labels"
+    return Table(caption=caption, header=header, rows=rows)
+
+
+def _numbers(runs: Sequence[RunRecord]) -> dict[str, tuple[str, int]]:
+    """What is shown of the runs beside IoU: what needs labels, what chose without, or both."""
+    with_labels = _WITH_LABELS if any(run.is_labelled for run in runs) else {}
+    without = all(run.selected_by == TARGET_MIOU for run in runs)
+    return with_labels if without and with_labels else {**with_labels, **WITHOUT_LABELS}
 
 
 def per_class(

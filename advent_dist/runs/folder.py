@@ -26,6 +26,7 @@ from torch import Tensor
 
 from advent_dist.config import Call, Experiment
 from advent_dist.config.override import from_json, override, to_json
+from advent_dist.config.selection import TARGET_MIOU
 from advent_dist.data.class_file import class_file_text
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import Folder, open_folder, own_storage
@@ -282,6 +283,8 @@ class RunFolder:
     def write_summary(self, experiment: Experiment, progress: Progress) -> None:
         """Write last and best evaluation, and the names of the latest and the best checkpoint.
 
+        `selected_by` says what chose the best one, `target_labels` whether target labels did.
+
         To be called when a checkpoint has been saved at `progress.step`; the last evaluation may
         have been some steps before.
         """
@@ -292,6 +295,7 @@ class RunFolder:
             "steps": experiment.run.steps,
             "finished": progress.step == experiment.run.steps,
             **progress.to_json(),
+            "target_labels": progress.selected_by == TARGET_MIOU,
             "checkpoints": {
                 name: f"{CHECKPOINTS}/{checkpoint_name(step)}"
                 for name, step in {"last": progress.step, **scored}.items()

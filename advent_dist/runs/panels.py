@@ -7,7 +7,7 @@ from itertools import islice
 
 import torch
 
-from advent_dist.data.loader import EvaluationLoader
+from advent_dist.data.loader import EvaluationLoader, target_images
 from advent_dist.evaluation.counts import pixel_entropy
 from advent_dist.pictures import panel, to_png
 from advent_dist.report import Panel
@@ -17,16 +17,20 @@ from advent_dist.runs.trained import TrainedRun, available_device
 def draw_panels(
     runs: Mapping[str, TrainedRun], folder: str | None = None, number: int = 4
 ) -> list[Panel]:
-    """One row of tiles an image: the image, its label, each run's prediction and entropy.
+    """One row of tiles an image: the image, its label if any, each run's prediction and entropy.
 
     Args:
         runs: Caption -> run; all of one task.
-        folder: Shards to take the images from; none takes the first run's `data.evaluation`.
+        folder: Shards to take the images from; none takes those that the first run was evaluated
+            on.
         number: How many images.
     """
     first = next(iter(runs.values()))
     data = first.experiment.data
-    loader = EvaluationLoader(data, folder or data.evaluation, rank=0, world_size=1)
+    if folder is None:
+        loader = target_images(data, rank=0, world_size=1)
+    else:
+        loader = EvaluationLoader(data, folder, rank=0, world_size=1, labelled=None)
     panels: list[Panel] = []
     for batch in islice(loader, number):
         size = (batch.label.shape[1], batch.label.shape[2])
@@ -36,7 +40,7 @@ def draw_panels(
         for row, key in enumerate(batch.keys):
             picture = panel(
                 batch.image[row].permute(1, 2, 0).numpy(),
-                batch.label[row].numpy(),
+                batch.label[row].numpy() if loader.labelled else None,
                 {name: one[row].argmax(0).byte().numpy() for name, one in logits.items()},
                 {name: pixel_entropy(one)[row].numpy() for name, one in logits.items()},
                 first.classes.palette,

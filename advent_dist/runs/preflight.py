@@ -10,6 +10,7 @@ from advent_dist.data.classes import ClassSet
 from advent_dist.data.loader import EvaluationLoader, TrainingLoader
 from advent_dist.data.manifest import lacking, require_labelled_pixels
 from advent_dist.data.store import folder_url, impatient
+from advent_dist.evaluation.selection import selection_of
 from advent_dist.models.encoder import check_encoder, check_pretrained
 from advent_dist.models.weights import is_there
 from advent_dist.runs.rehearsal import rehearse, rehearse_weights
@@ -60,7 +61,8 @@ def check_shards(experiment: Experiment) -> list[str]:
         What may surprise, a sentence each: classes that labels have no pixel of.
 
     Raises:
-        ConfigError: the global batch is no multiple of the workers.
+        ConfigError: the global batch is no multiple of the workers, or what is to choose the best
+            checkpoint needs target labels that are not there.
         DataError: shards can't be reached, are too few for the workers, unlabelled or all void
             where labels are read, or of other classes.
     """
@@ -69,9 +71,13 @@ def check_shards(experiment: Experiment) -> list[str]:
     training = TrainingLoader(data, rank=0, world_size=experiment.cluster.workers, seed=0)
     training.close()
     require_labelled_pixels(training.source_manifest, folder_url(data, data.source))
-    labelled = {data.source: training.source_manifest}
+    looked_at = {data.source: training.source_manifest}
+    # Of these, source images alone must have labels.
     for folder in (data.evaluation, data.source_evaluation, data.held_out):
         if folder is not None:
-            labelled[folder] = EvaluationLoader(data, folder, rank=0, world_size=1).manifest
-    said = (lacking(manifest, folder_url(data, name)) for name, manifest in labelled.items())
+            labelled = True if folder == data.source_evaluation else None
+            loader = EvaluationLoader(data, folder, rank=0, world_size=1, labelled=labelled)
+            looked_at[folder] = loader.manifest
+    selection_of(replace(experiment, data=data))
+    said = (lacking(manifest, folder_url(data, name)) for name, manifest in looked_at.items())
     return [sentence for sentence in said if sentence is not None]

@@ -1,11 +1,10 @@
-"""Trained runs on labelled shards, to numbers."""
+"""Trained runs on shards, labelled or not, to numbers."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from advent_dist.data.loader import EvaluationLoader
-from advent_dist.data.store import folder_url
+from advent_dist.data.loader import target_images
 from advent_dist.evaluation.counts import Evaluation, evaluate, summarise
 from advent_dist.runs.classes import require_agreement
 from advent_dist.runs.trained import available_device, load_runs
@@ -17,7 +16,7 @@ def score(urls: list[str], which: str, folder: str | None = None) -> Evaluation:
     Args:
         urls: Run folders.
         which: `last` or `best` checkpoint.
-        folder: Shards; none takes the first run's `data.evaluation`.
+        folder: Shards; none takes the images that the first run was evaluated on.
 
     Raises:
         DamageError: more samples were skipped than `data.max_damaged_fraction` allows.
@@ -28,9 +27,8 @@ def score(urls: list[str], which: str, folder: str | None = None) -> Evaluation:
     if folder is not None:
         # Relative to where the command runs, as every path on a command line.
         data = replace(data, root=folder, evaluation="")
-    loader = EvaluationLoader(data, data.evaluation, rank=0, world_size=1)
-    url = folder_url(data, data.evaluation)
-    require_agreement(runs[0].classes, urls[0], loader.manifest.class_set, url)
+    loader = target_images(data, rank=0, world_size=1)
+    require_agreement(runs[0].classes, urls[0], loader.manifest.class_set, loader.url)
     counts = evaluate([run.predictor for run in runs], loader, runs[0].classes.num_classes, device)
     loader.require_little_damage(loader.skipped)
-    return summarise(counts, runs[0].classes, loader.skipped)
+    return summarise(counts, runs[0].classes, loader.skipped, labelled=loader.labelled)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from advent_dist.config.selection import TARGET_MIOU
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import MissingError
 from advent_dist.json_text import json_object
@@ -19,6 +20,7 @@ from advent_dist.runs.folder import (
     SUMMARY_FILE,
 )
 from advent_dist.training.checkpoint import RUN_FILE
+from advent_dist.training.progress import Scores
 
 _DEPTH = 4
 """Folders below the storage that are searched: SWEEP/trials/00000 is the deepest that is known."""
@@ -52,10 +54,19 @@ class RunStatus:
     """Seconds since that was written."""
 
     last_miou: float | None
-    """Target mIoU in percent of the latest evaluation."""
+    """Target mIoU in percent of the latest evaluation; None without target labels."""
 
     best_miou: float | None
     """Target mIoU in percent of the best one, which flatters where it was chosen."""
+
+    selected_by: str | None
+    """The measure that chooses the best evaluation; see `config.selection`."""
+
+    last: float | None
+    """Its value of the latest evaluation."""
+
+    best: float | None
+    """Its value of the best one."""
 
 
 def find_runs(storage: str, stale_after_s: float) -> list[RunStatus]:
@@ -95,6 +106,8 @@ def _status(run: Folder, name: str, stale_after_s: float) -> RunStatus:
     silent_s = _age_s(run, written)
     checkpoint_step, checkpoint_age_s = _latest_checkpoint(run)
     finished = bool(summary.get("finished"))
+    # Earlier versions chose by nothing else.
+    selected_by = summary.get("selected_by", TARGET_MIOU)
     return RunStatus(
         name=name,
         state="finished" if finished else "stale" if silent_s > stale_after_s else "going",
@@ -103,8 +116,11 @@ def _status(run: Folder, name: str, stale_after_s: float) -> RunStatus:
         silent_s=silent_s if rows else None,
         checkpoint_step=checkpoint_step,
         checkpoint_age_s=checkpoint_age_s,
-        last_miou=_miou(summary, "last"),
-        best_miou=_miou(summary, "best"),
+        last_miou=_value(summary, "last", TARGET_MIOU),
+        best_miou=_value(summary, "best", TARGET_MIOU),
+        selected_by=selected_by if summary else None,
+        last=_value(summary, "last", selected_by),
+        best=_value(summary, "best", selected_by),
     )
 
 
@@ -122,8 +138,8 @@ def _age_s(folder: Folder, name: str) -> float:
     return max(time.time() - folder.modified(name), 0.0)
 
 
-def _miou(summary: dict[str, Any], which: str) -> float | None:
-    return float(summary[which]["target"]["miou"]) if summary.get(which) else None
+def _value(summary: dict[str, Any], which: str, measure: str) -> float | None:
+    return Scores(**summary[which]).value(measure) if summary.get(which) else None
 
 
 def _read(run: Folder, name: str) -> dict[str, Any]:

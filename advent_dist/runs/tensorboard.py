@@ -38,6 +38,10 @@ class EventLog:
             writer = self._writer._get_file_writer()  # type: ignore[no-untyped-call]
             writer.add_summary(summary)
 
+    def note(self, name: str, text: str) -> None:
+        """Keep a sentence with the run, which TensorBoard shows among its texts."""
+        self._writer.add_text(name, text)
+
     def append(self, row: dict[str, Any]) -> None:
         """Add a row; `step` is the x axis."""
         for name, value in row.items():

@@ -1,4 +1,4 @@
-"""The scores of a training's segmenter, as it is, on the labelled folders. Collective."""
+"""The scores of a training's segmenter, as it is, on the evaluation images. Collective."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from advent_dist.config import Experiment
 from advent_dist.data.classes import ClassSet
-from advent_dist.data.loader import EvaluationLoader
+from advent_dist.data.loader import EvaluationLoader, target_images
 from advent_dist.evaluation.counts import evaluate, summarise
 from advent_dist.methods.base import Method
 from advent_dist.parallel.buffers import pooled_batch_norm
@@ -20,7 +20,7 @@ from advent_dist.training.progress import Progress, Scores
 def evaluator(
     experiment: Experiment, classes: ClassSet, world: World, method: Method, progress: Progress
 ) -> Callable[[], Scores]:
-    """A function that scores the segmenter as it is on every labelled evaluation folder.
+    """A function that scores the segmenter as it is on target images, and on source images if any.
 
     It is collective, and raises DamageError where more samples were skipped than
     `data.max_damaged_fraction` allows.
@@ -30,8 +30,7 @@ def evaluator(
     # Only ZeRO-3 gathers in its forwards, so only there must ranks make equally many of them.
     in_step = experiment.engine.zero_stage == 3
 
-    def score(folder: str) -> dict[str, Any]:
-        loader = EvaluationLoader(data, folder, rank=world.rank, world_size=world.size)
+    def score(loader: EvaluationLoader) -> dict[str, Any]:
         counts = evaluate(
             [lambda image, size: segmenter(image, size).main],
             loader,
@@ -42,13 +41,19 @@ def evaluator(
         )
         skipped = int(world.sum(torch.tensor(loader.skipped, device=world.device)))
         loader.require_little_damage(skipped)
-        return summarise(counts.all_reduce(), classes, skipped).to_json()
+        total = counts.all_reduce()
+        return summarise(total, classes, skipped, labelled=loader.labelled).to_json()
 
     def scores() -> Scores:
         segmenter.module.eval()
         with pooled_batch_norm(segmenter.module, world):
-            target = score(data.evaluation)
-            source = score(data.source_evaluation) if data.source_evaluation else None
+            target, source = (
+                score(target_images(data, rank=world.rank, world_size=world.size)),
+                None,
+            )
+            if (folder := data.source_evaluation) is not None:
+                labelled = EvaluationLoader(data, folder, rank=world.rank, world_size=world.size)
+                source = score(labelled)
         segmenter.module.train()
         return Scores(step=progress.step, target=target, source=source)
 

@@ -17,6 +17,7 @@ from advent_dist.data.classes import ClassSet
 from advent_dist.data.loader import TrainingLoader
 from advent_dist.data.store import folder_url, read_manifest
 from advent_dist.errors import DataError
+from advent_dist.evaluation.selection import selection_of
 from advent_dist.methods.base import Method
 from advent_dist.parallel.world import World
 from advent_dist.training import checkpoint
@@ -77,6 +78,7 @@ def train_rank(
             progress, streams = checkpoint.restore(
                 folder, experiment=experiment, world=world, engines=method.engines
             )
+    progress.selected_by = selection_of(experiment)
     loader = TrainingLoader(
         data, rank=world.rank, world_size=world.size, seed=experiment.run.seed, state=streams
     )

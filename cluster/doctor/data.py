@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from advent_dist.config import Experiment
+from advent_dist.config.selection import chosen_by
 from advent_dist.data.manifest import Manifest
 from advent_dist.data.store import folder_url, read_manifest
 from advent_dist.errors import MissingError, UserError
+from advent_dist.evaluation.selection import has_target_labels, selection_of
 from advent_dist.runs.classes import classes_of
 from advent_dist.runs.preflight import check_shards
 from cluster.doctor.finding import Finding, failure, ok, warning
@@ -33,12 +35,26 @@ def look_at_shards(experiment: Experiment) -> list[Finding]:
         return [failure(_CHECK, experiment.data.root, str(error), fix)]
     except UserError as error:
         return [failure(_CHECK, experiment.data.root, str(error), "see the message")]
-    judged = [
+    judged = [_judge_choice(experiment)]
+    judged += [
         judge_shards(experiment, name, url, read_manifest(url, experiment.data))
         for name, url in training_folders(experiment).items()
     ]
     fix = "add samples that show them, or expect them neither learnt nor scored"
     return judged + [warning(_CHECK, experiment.data.root, said, fix) for said in surprising]
+
+
+def _judge_choice(experiment: Experiment) -> Finding:
+    """What a run is evaluated on, and what chooses its best checkpoint there."""
+    data = experiment.data
+    measure = chosen_by(selection_of(experiment))
+    if data.evaluation is None:
+        images = f"{data.evaluation_images} images of data.target"
+    else:
+        kind = "labelled" if has_target_labels(data) else "unlabelled"
+        images = f"data.evaluation, {kind}"
+    where = folder_url(data, data.target if data.evaluation is None else data.evaluation)
+    return ok("evaluation", where, f"{images}: the best checkpoint is chosen by {measure}")
 
 
 def judge_shards(experiment: Experiment, domain: str, url: str, manifest: Manifest) -> Finding:

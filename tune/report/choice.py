@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from advent_dist.config.selection import DEFAULT, MEASURES, TARGET_MIOU, Measure
 from tune.report.record import Sweep, Trial
 
 OUT = ("collapsed", "failed")
@@ -32,3 +33,16 @@ def score_label(sweep: Sweep) -> str:
     """The metric in words, with its smoothing."""
     k = sweep.metric.smoothing
     return f"{sweep.metric.name}, median of {k}" if k > 1 else sweep.metric.name
+
+
+def measure_of(sweep: Sweep) -> Measure:
+    """What the retrained configurations are compared by: target mIoU, if they were scored by it."""
+    if sweep.scored_by_labels:
+        return MEASURES[TARGET_MIOU]
+    # Source images take no part in the scores.
+    return MEASURES[sweep.metric.name if sweep.metric.name.startswith("criterion/") else DEFAULT]
+
+
+def without_labels(sweep: Sweep) -> str:
+    """The sentence that no target label chose, if none did."""
+    return "" if sweep.chosen_by_labels else " No target label was used to choose."

@@ -59,7 +59,7 @@ def to_json(sweep: Sweep) -> str:
     tree["trials"] = [trial.to_json() for trial in sweep.trials]
     for trial in tree["trials"]:
         rows = trial.pop("run")["metrics"]
-        trial["evaluations"] = [row for row in rows if "target_miou" in row]
+        trial["evaluations"] = [row for row in rows if "target_live_classes" in row]
     tree["best"] = None if best is None else best.id
     tree["criteria"] = {
         one.names[0]: {

@@ -7,7 +7,7 @@ from collections import Counter
 from advent_dist.report.page import Section
 from advent_dist.report.tables import difference, number
 from tune.report.budget import budget_of
-from tune.report.choice import best_trial, score_label
+from tune.report.choice import best_trial, measure_of, score_label, without_labels
 from tune.report.command import train_command
 from tune.report.configurations import configurations
 from tune.report.record import Sweep
@@ -41,7 +41,7 @@ def in_short(sweep: Sweep) -> list[str]:
     notes = [
         f"{sweep.experiment.get('name')}: {how}, up to {sweep.max_steps} steps a trial, by "
         f"{score_label(sweep)}. {len(sweep.trials)} of {sweep.num_trials} trials"
-        f"{f': {counted}' if counted else ''}."
+        f"{f': {counted}' if counted else ''}.{without_labels(sweep)}"
     ]
     if sweep.status != "finished":
         again = f" Once it is not running, go on with: {sweep.resume_command}"
@@ -58,10 +58,12 @@ def _figures(sweep: Sweep) -> list[tuple[str, str]]:
     found = {which: over_seeds(evaluations_of(sweep.finals, which, "last")) for which in titles}
     mean, spread = found["best"]
     figures = []
-    if mean.get("miou") is not None:
-        miou = number(mean["miou"], spread=spread.get("miou")).text
-        figures.append((miou, f"mIoU on {sweep.report_folder}, retrained"))
-        for which in (one for one in titles if one != "best"):
+    measure = measure_of(sweep)
+    if mean.get(measure.number) is not None:
+        value = number(mean[measure.number], measure.decimals, spread.get(measure.number)).text
+        figures.append((value, f"{measure.short} on {sweep.reported_on}, retrained"))
+        # Of two models the more certain one need not be better: only labels tell.
+        for which in (one for one in titles if one != "best" and sweep.scored_by_labels):
             change = difference(mean["miou"], found[which][0].get("miou")).text
             figures.append((change, f"against {titles[which]}"))
     share = budget_of(sweep).share

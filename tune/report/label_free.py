@@ -26,9 +26,18 @@ _NOTES = (
 )
 
 
+_NO_LABELS = (
+    "There are no labels on the images that choose, so that nothing here can say how well the "
+    "criterion has chosen. What it was worth where labels were held back is in the documentation "
+    "(docs/label_free.md)."
+)
+
+
 def label_free(sweep: Sweep) -> Section:
     """Rank correlation and regret of each criterion, and a plot of each."""
     known = [one for one in CRITERIA if points_of(sweep.trials, one)]
+    if not known and not sweep.chosen_by_labels:
+        return Section(title=TITLE, notes=[_NO_LABELS])
     if not known:
         missing = "No evaluation has both target mIoU and a criterion that needs no labels."
         return Section(title=TITLE, notes=[missing])

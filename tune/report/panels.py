@@ -22,15 +22,16 @@ NUMBER = 3
 
 
 def predictions(sweep: Sweep) -> Section:
-    """Panels of image, label, prediction and entropy, or why there are none."""
+    """Panels of image, label if any, prediction and entropy, or why there are none."""
     runs, folder = _runs(sweep)
+    where = sweep.tune_folder if folder is None else folder
     if not runs:
         return Section(title=TITLE, notes=["No trial has been evaluated yet."])
     panels, missing = _draw(runs, folder)
     notes = [f"There are no pictures of {title}: {reason}" for title, reason in missing.items()]
     if not panels:
         return Section(title=TITLE, notes=notes)
-    shown = pictures(panels, f"The first images of {folder}, by the last checkpoint.")
+    shown = pictures(panels, f"The first images of {where}, by the last checkpoint.")
     return replace(shown, notes=[*shown.notes, *notes])
 
 
@@ -39,8 +40,8 @@ def left_out() -> Section:
     return Section(title=TITLE, notes=["The report was written without pictures."])
 
 
-def _runs(sweep: Sweep) -> tuple[dict[str, str], str]:
-    """Caption -> run folder, and the folder of the images to show.
+def _runs(sweep: Sweep) -> tuple[dict[str, str], str | None]:
+    """Caption -> run folder, and the folder of the images to show; None: those that choose.
 
     One retraining of source only and one of the best; before those, the best trial.
     """
@@ -49,13 +50,12 @@ def _runs(sweep: Sweep) -> tuple[dict[str, str], str]:
     if "best" in runs:
         shown = [which for which in ("source_only", "best") if which in runs]
         titles = configurations(sweep)
-        folder = sweep.report_folder or sweep.tune_folder
-        return {titles[which]: runs[which] for which in shown}, folder
+        return {titles[which]: runs[which] for which in shown}, sweep.report_folder
     best = best_trial(sweep)
-    return ({} if best is None else {f"trial {best.id}": best.url}), sweep.tune_folder
+    return ({} if best is None else {f"trial {best.id}": best.url}), None
 
 
-def _draw(runs: dict[str, str], folder: str) -> tuple[list[Panel], dict[str, str]]:
+def _draw(runs: dict[str, str], folder: str | None) -> tuple[list[Panel], dict[str, str]]:
     """Panels of those runs that can be read, and why the others can't."""
     # Imported here: PyTorch takes seconds, and a page may have no pictures.
     from advent_dist.runs.panels import draw_panels

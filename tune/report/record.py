@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from advent_dist.config.selection import TARGET_MIOU
 from advent_dist.data.classes import ClassSet
 from advent_dist.report.record import RunRecord
 from tune import folder
@@ -53,6 +54,11 @@ class Final:
 
     url: str = ""
     """Its run folder."""
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether it was scored by labels."""
+        return any("miou" in (one or {}) for one in (self.last, self.best))
 
     def evaluation(self, snapshot: str) -> dict[str, Any] | None:
         """Of `last` or `best`."""
@@ -154,3 +160,18 @@ class Sweep:
 
     unreadable: list[str] = field(default_factory=list)
     """What could not be read, and why."""
+
+    @property
+    def chosen_by_labels(self) -> bool:
+        """Whether target labels have chosen."""
+        return self.metric.name == TARGET_MIOU
+
+    @property
+    def scored_by_labels(self) -> bool:
+        """Whether there are labelled images that report, as far as that is known."""
+        return not self.finals or any(final.is_labelled for final in self.finals)
+
+    @property
+    def reported_on(self) -> str:
+        """The images that report: of no other folder, those that choose."""
+        return self.report_folder or self.tune_folder

@@ -9,11 +9,33 @@ import plotly.graph_objects as go
 from advent_dist.report.drawing import COLOURS, NEUTRAL, Chart, draw
 from advent_dist.report.page import Section
 from advent_dist.report.record import SNAPSHOTS, built_in_classes
-from advent_dist.report.tables import Cell, Row, Table, difference, number, palette_of, per_class
-from tune.report.choice import best_trial, published_trial, score_label
+from advent_dist.report.tables import (
+    WITHOUT_LABELS,
+    Cell,
+    Row,
+    Table,
+    difference,
+    number,
+    palette_of,
+    per_class,
+)
+from tune.report.choice import best_trial, measure_of, published_trial, score_label
 from tune.report.configurations import TITLES, configurations
 from tune.report.record import Sweep, Trial
 from tune.report.seeds import evaluations_of, over_seeds
+
+_WITH_LABELS = {
+    "pixel_accuracy": ("Pixel accuracy", 1, True),
+    "mean_entropy": ("Entropy", 3, True),
+    "live_classes": ("Live classes", 1, False),
+}
+"""Name in an evaluation -> heading, decimals, whether its spread is shown."""
+
+_WITHOUT_LABELS = {
+    **{name: (heading, digits, True) for name, (heading, digits) in WITHOUT_LABELS.items()},
+    "live_classes": ("Live classes", 1, False),
+}
+"""The same of what needs no label."""
 
 
 def results(sweep: Sweep) -> Section:
@@ -21,51 +43,56 @@ def results(sweep: Sweep) -> Section:
     seeds = max(len(evaluations_of(sweep.finals, which, "last")) for which in TITLES)
     if not seeds:
         return _by_trials(sweep)
-    note = (
-        f"Each configuration was trained to the end on up to {seeds} seeds and evaluated once on "
-        f"{sweep.report_folder}, images that no choice was made on. Mean and sample standard "
-        "deviation over the seeds, IoU in percent. The last snapshot is what a run without target "
-        f"labels ends with; the best one was chosen on {sweep.tune_folder}."
-    )
-    last, best = (_per_class(sweep, snapshot) for snapshot in SNAPSHOTS)
+    last = [_per_class(sweep, "last")] if sweep.scored_by_labels else []
+    best = [_per_class(sweep, "best")] if sweep.scored_by_labels else []
     return Section(
         title="Results",
-        notes=[note],
-        tables=[_overview(sweep), last],
-        charts=[_changes(sweep)],
-        folded=[best, _each_seed(sweep)],
+        notes=[_note(sweep, seeds)],
+        tables=[_overview(sweep), *last],
+        charts=[_changes(sweep)] if sweep.scored_by_labels else [],
+        folded=[*best, _each_seed(sweep)],
     )
+
+
+def _note(sweep: Sweep, seeds: int) -> str:
+    """How the numbers came about, and what chose."""
+    trained = f"Each configuration was trained to the end on up to {seeds} seeds and evaluated once"
+    spread = "Mean and sample standard deviation over the seeds"
+    percent = ", IoU in percent" if sweep.scored_by_labels else ""
+    if sweep.report_folder is None:
+        where = f"on {sweep.tune_folder}, the images that the choices were made on, too"
+    else:
+        where = f"on {sweep.report_folder}, images that no choice was made on"
+    if sweep.chosen_by_labels:
+        chosen = f"the best one was chosen on {sweep.tune_folder}"
+        last = "The last snapshot is what a run without target labels ends with"
+        return f"{trained} {where}. {spread}{percent}. {last}; {chosen}."
+    chosen = f"The best snapshot was chosen by {sweep.metric.name} on {sweep.tune_folder}"
+    return f"{trained} {where}. {spread}{percent}. {chosen}: no target label was used."
 
 
 def _overview(sweep: Sweep) -> Table:
+    labelled = sweep.scored_by_labels
+    numbers = _WITH_LABELS if labelled and sweep.chosen_by_labels else _WITHOUT_LABELS
     rows = []
     for which, title in configurations(sweep).items():
         for snapshot in SNAPSHOTS:
             found = evaluations_of(sweep.finals, which, snapshot)
             base, _ = over_seeds(evaluations_of(sweep.finals, "source_only", snapshot))
             mean, spread = over_seeds(found)
-            cells = [
-                Cell(snapshot),
-                Cell(str(len(found))),
-                number(mean.get("miou"), spread=spread.get("miou")),
-                Cell("")
-                if which == "source_only"
-                else difference(mean.get("miou"), base.get("miou")),
-                number(mean.get("pixel_accuracy"), spread=spread.get("pixel_accuracy")),
-                number(mean.get("mean_entropy"), 3, spread.get("mean_entropy")),
-                number(mean.get("live_classes")),
+            cells = [Cell(snapshot), Cell(str(len(found)))]
+            if labelled:
+                change = difference(mean.get("miou"), base.get("miou"))
+                cells.append(number(mean.get("miou"), spread=spread.get("miou")))
+                cells.append(Cell("") if which == "source_only" else change)
+            cells += [
+                number(mean.get(name), decimals, spread.get(name) if spreads else None)
+                for name, (_, decimals, spreads) in numbers.items()
             ]
             rows.append(Row(name=title, cells=cells, strong=which == "best"))
-    header = [
-        "Configuration",
-        "Snapshot",
-        "Seeds",
-        "mIoU",
-        "against source only",
-        "Pixel accuracy",
-        "Entropy",
-        "Live classes",
-    ]
+    header = ["Configuration", "Snapshot", "Seeds"]
+    header += ["mIoU", "against source only"] if labelled else []
+    header += [heading for heading, *_ in numbers.values()]
     return Table(caption="On the reporting images", header=header, rows=rows)
 
 
@@ -112,19 +139,23 @@ def _changes(sweep: Sweep) -> Chart:
 
 
 def _each_seed(sweep: Sweep) -> Table:
-    titles = configurations(sweep)
+    titles, measure = configurations(sweep), measure_of(sweep)
+    digits = measure.decimals + 1
     rows = [
         Row(
             name=titles[final.which],
             cells=[
                 Cell(str(final.seed)),
                 Cell(final.state),
-                *(number((final.evaluation(s) or {}).get("miou"), 2) for s in SNAPSHOTS),
+                *(
+                    number((final.evaluation(s) or {}).get(measure.number), digits)
+                    for s in SNAPSHOTS
+                ),
             ],
         )
         for final in sweep.finals
     ]
-    header = ["Configuration", "Seed", "State", "mIoU, last", "mIoU, best"]
+    header = ["Configuration", "Seed", "State", *(f"{measure.short}, {s}" for s in SNAPSHOTS)]
     return Table(caption="Each seed", header=header, rows=rows)
 
 

@@ -27,31 +27,54 @@ def runs(tmp_path: Path) -> list[str]:
 
 def test_last_and_best_are_other_networks(runs: list[str]) -> None:
     last, best = score(runs[:1], "last"), score(runs[:1], "best")
-    assert last.mean_entropy != best.mean_entropy
-    assert set(last.per_class) == set(best.per_class)
-    assert len(last.per_class) == 11
+    assert last.criteria != best.criteria
+    assert last.accuracy is not None
+    assert len(last.accuracy.per_class) == 11
 
 
 def test_an_ensemble_of_a_run_with_itself_is_the_run(runs: list[str]) -> None:
     one, twice = score(runs[:1], "last"), score([runs[0], runs[0]], "last")
-    assert twice.miou == pytest.approx(one.miou)
-    assert twice.mean_entropy == pytest.approx(one.mean_entropy)
+    assert twice.to_json()["miou"] == pytest.approx(one.to_json()["miou"])
+    assert twice.criteria.mean_entropy == pytest.approx(one.criteria.mean_entropy)
 
 
 def test_an_ensemble_of_two_runs_is_neither(runs: list[str]) -> None:
     """The mean of their logits, whatever their order."""
     one, other = score(runs[:1], "last"), score(runs[1:], "last")
     both, turned = score(runs, "last"), score(runs[::-1], "last")
-    assert both.mean_entropy == pytest.approx(turned.mean_entropy)
-    assert len({one.mean_entropy, other.mean_entropy, both.mean_entropy}) == 3
-    assert both.per_class != one.per_class
-    assert both.per_class != other.per_class
+    assert both.criteria.mean_entropy == pytest.approx(turned.criteria.mean_entropy)
+    assert len({found.criteria.mean_entropy for found in (one, other, both)}) == 3
+    assert both.accuracy not in (one.accuracy, other.accuracy)
 
 
 def test_other_shards_by_their_place(runs: list[str], tmp_path: Path) -> None:
     write_shards(str(tmp_path / "elsewhere"), examples(3, size=(32, 32)))
     elsewhere = score(runs[:1], "last", str(tmp_path / "elsewhere"))
-    assert elsewhere.mean_entropy != score(runs[:1], "last").mean_entropy
+    assert elsewhere.criteria != score(runs[:1], "last").criteria
+
+
+def test_images_without_labels(
+    runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The numbers that need no label are those of the same images with labels."""
+    write_shards(f"{tmp_path}/bare", examples(4, size=(64, 48)), labelled=False)
+    bare = score(runs[:1], "last", f"{tmp_path}/bare")
+    assert bare.accuracy is None
+    assert bare.criteria == score(runs[:1], "last").criteria
+    assert cli.run(["evaluate", runs[0], "--data", f"{tmp_path}/bare"]) == 0
+    table = capsys.readouterr().out
+    assert "no target label" in table
+    assert "information maximisation (0..1)" in table
+    assert "IoU" not in table
+
+
+def test_a_run_without_evaluation_images_is_evaluated_on_its_target(tmp_path: Path) -> None:
+    write_shards(f"{tmp_path}/target", examples(5, size=(64, 48)))
+    changes = {"data__target": "target", "data__evaluation": None, "data__held_out": None}
+    run, _ = trained_run(tmp_path, **{**CLASSES, "data__root": str(tmp_path), **changes})
+    found = score([run], "last")
+    assert found.accuracy is None, "labels of the target are never read"
+    assert found.criteria == score([run], "last", f"{tmp_path}/target").criteria
 
 
 def test_json_and_table(runs: list[str], capsys: pytest.CaptureFixture[str]) -> None:

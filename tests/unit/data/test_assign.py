@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from advent_dist.data.assign import (
     Order,
     augmentation_rng,
+    evenly,
     in_file_order,
     length,
     part,
@@ -97,10 +98,22 @@ def test_ranks_read_a_data_set_once_in_file_order(sizes, ranks):
     picks = [
         pick
         for rank in range(ranks)
-        for portion in in_file_order(sizes, *part(sum(sizes), rank, ranks))
+        for portion in in_file_order(sizes, range(*part(sum(sizes), rank, ranks)))
         for pick in portion.picks
     ]
     assert picks == [(block, index) for block, size in enumerate(sizes) for index in range(size)]
+
+
+@given(block_sizes, st.integers(1, 40))
+def test_some_samples_evenly_spread(sizes, most):
+    numbers = evenly(sum(sizes), most)
+    assert len(numbers) == min(most, sum(sizes))
+    assert list(numbers) == sorted(set(numbers))
+    gaps = {after - before for before, after in pairwise([*numbers, numbers[0] + sum(sizes)])}
+    assert max(gaps) - min(gaps) <= 1
+    every = [(block, index) for block, size in enumerate(sizes) for index in range(size)]
+    picks = [pick for portion in in_file_order(sizes, numbers) for pick in portion.picks]
+    assert picks == [every[number] for number in numbers]
 
 
 def test_each_sample_and_epoch_has_its_own_augmentation():

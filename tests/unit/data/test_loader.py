@@ -6,17 +6,23 @@ import json
 import os
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from advent_dist.config import AugmentConfig, DataConfig
-from advent_dist.data.loader import DomainStream, EvaluationLoader, TrainingLoader
+from advent_dist.data.loader import (
+    DomainStream,
+    EvaluationLoader,
+    TrainingLoader,
+    target_images,
+)
 from advent_dist.data.progress import Phase
 from advent_dist.data.traffic import BYTES
 from advent_dist.errors import DamageError, DataError
-from advent_dist.types import DomainBatch, LabelledBatch
+from advent_dist.types import DomainBatch, EvaluationBatch
 from tests.shard_helpers import Example, data_config, examples, write_shards
 
 NUM_SOURCE, NUM_TARGET = 14, 9
@@ -244,7 +250,7 @@ def test_random_scales_need_a_crop_to_share_a_batch(root):
     assert len(widths) > 1
 
 
-def evaluated(data: DataConfig, world_size: int) -> list[list[LabelledBatch]]:
+def evaluated(data: DataConfig, world_size: int) -> list[list[EvaluationBatch]]:
     loaders = [
         EvaluationLoader(data, data.evaluation, rank=rank, world_size=world_size)
         for rank in range(world_size)
@@ -297,6 +303,37 @@ def test_what_is_skipped_is_counted_also_where_nothing_is_left(tmp_path, workers
     one.require_little_damage(6)
     with pytest.raises(DamageError, match=r"evaluation: 7 of 12 samples were skipped, more than"):
         one.require_little_damage(7)
+
+
+def own_sizes(loader: EvaluationLoader) -> dict[str, tuple[int, ...]]:
+    """Key -> the size that its logits are upsampled to, of images in which no pixel is labelled."""
+    found = {}
+    for batch in loader:
+        assert (batch.label == 255).all()
+        found |= dict.fromkeys(batch.keys, tuple(batch.label.shape[1:]))
+    return found
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_images_without_labels_keep_their_own_size(tmp_path, workers):
+    mixed = [*examples(3, prefix="s"), *examples(4, size=(30, 20), prefix="t")]
+    write_shards(f"{tmp_path}/evaluation", mixed, labelled=False)
+    data = data_config(tmp_path, workers_per_rank=workers, evaluation_batch_size_per_rank=2)
+    loader = target_images(data, rank=0, world_size=1)
+    assert not loader.labelled
+    expected = {sample.key: sample.image.shape[:2] for sample in mixed}
+    assert own_sizes(loader) == expected
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_without_evaluation_images_some_of_the_target_are_seen(tmp_path, labelled):
+    """Their labels are not read, also where there are some."""
+    write_shards(f"{tmp_path}/target", examples(9, prefix="b"), labelled=labelled)
+    data = data_config(tmp_path, evaluation=None, evaluation_images=3)
+    seen = [own_sizes(target_images(data, rank=rank, world_size=2)) for rank in (0, 1)]
+    assert [list(keys) for keys in seen] == [["b0001"], ["b0004", "b0007"]]
+    every = own_sizes(target_images(replace(data, evaluation_images=50), rank=0, world_size=1))
+    assert len(every) == 9
 
 
 def test_labels_of_several_sizes_make_smaller_batches(tmp_path):

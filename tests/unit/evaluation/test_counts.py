@@ -11,10 +11,13 @@ import torch
 from torch import Tensor
 
 from advent_dist.data.class_sets import CAMVID_11, CITYSCAPES_19
+from advent_dist.data.classes import ClassSet
 from advent_dist.errors import DataError, DivergedError
 from advent_dist.evaluation.counts import Counts, count, evaluate, pixel_entropy, summarise
+from advent_dist.evaluation.labelled import Accuracy
+from advent_dist.evaluation.unlabelled import criteria_of
 from advent_dist.parallel.world import World
-from advent_dist.types import LabelledBatch
+from advent_dist.types import EvaluationBatch
 from tests.helpers import run_ranks
 
 CPU = torch.device("cpu")
@@ -23,9 +26,19 @@ CLASSES = 11
 
 def same(ours: Counts, theirs: Counts) -> bool:
     return all(
-        torch.allclose(getattr(ours, f.name), getattr(theirs, f.name), rtol=1e-6)
-        for f in fields(Counts)
+        torch.allclose(getattr(one, f.name), getattr(other, f.name), rtol=1e-6)
+        for one, other in (
+            (ours.predictions, theirs.predictions),
+            (ours.labels, theirs.labels),
+        )
+        for f in fields(one)
     )
+
+
+def accuracy(counts: Counts, classes: ClassSet = CAMVID_11) -> Accuracy:
+    found = summarise(counts, classes).accuracy
+    assert found is not None
+    return found
 
 
 def scene(seed: int, n: int = 1, size: tuple[int, int] = (24, 32)) -> tuple[Tensor, Tensor]:
@@ -39,9 +52,9 @@ def scene(seed: int, n: int = 1, size: tuple[int, int] = (24, 32)) -> tuple[Tens
     return logits, label.byte()
 
 
-def batches(sizes: list[int]) -> list[LabelledBatch]:
+def batches(sizes: list[int]) -> list[EvaluationBatch]:
     return [
-        LabelledBatch(
+        EvaluationBatch(
             image=torch.randint(0, 256, (n, 3, 12, 16), dtype=torch.uint8),
             label=scene(seed, n)[1],
             keys=tuple(f"{seed}_{i}" for i in range(n)),
@@ -82,12 +95,13 @@ def test_every_pixel_is_in_one_place_of_each_count() -> None:
     logits, label = scene(3, n=2)
     counts = count(logits, label)
     labelled = int((label != 255).sum())
-    assert counts.predicted.sum() == label.numel()
-    assert counts.confusion.sum() == labelled
-    assert counts.boundary_pixels + counts.interior_pixels == labelled
-    assert counts.correct.sum() == counts.confusion.trace()
-    assert counts.correct.sum() + counts.wrong.sum() == labelled
-    assert 0 < counts.boundary_pixels < labelled
+    sums = counts.labels
+    assert counts.predictions.predicted.sum() == label.numel()
+    assert sums.confusion.sum() == labelled
+    assert sums.boundary_pixels + sums.interior_pixels == labelled
+    assert sums.correct.sum() == sums.confusion.trace()
+    assert sums.correct.sum() + sums.wrong.sum() == labelled
+    assert 0 < sums.boundary_pixels < labelled
 
 
 def test_auroc_is_close_to_the_exact_one() -> None:
@@ -100,7 +114,7 @@ def test_auroc_is_close_to_the_exact_one() -> None:
     ranks[entropy.argsort()] = torch.arange(1, entropy.numel() + 1, dtype=torch.float64)
     positives, negatives = int(wrong.sum()), int((~wrong).sum())
     exact = (ranks[wrong].sum() - positives * (positives + 1) / 2) / (positives * negatives)
-    found = summarise(count(logits, label), CAMVID_11).error_auroc
+    found = accuracy(count(logits, label)).error_auroc
     assert 0.6 < exact < 0.999
     assert found == pytest.approx(exact.item(), abs=1e-3)
 
@@ -110,7 +124,7 @@ def test_auroc_still_tells_very_confident_pixels_apart() -> None:
     logits[0, 0] = torch.tensor([[14.0, 14.0], [11.0, 11.0]])
     label = torch.tensor([[[0, 0], [1, 1]]], dtype=torch.uint8)
     assert pixel_entropy(logits).max() < 1e-3
-    assert summarise(count(logits, label), CAMVID_11).error_auroc == 1.0
+    assert accuracy(count(logits, label)).error_auroc == 1.0
 
 
 def test_summary_of_a_known_scene() -> None:
@@ -120,18 +134,22 @@ def test_summary_of_a_known_scene() -> None:
     prediction[:, 5] = 0
     logits = 200.0 * torch.nn.functional.one_hot(prediction, 19).permute(0, 3, 1, 2).float()
     logits[:, :, 4:6] = logits[:, :, 4:6] / 1e6  # all but uniform along the border
-    evaluation = summarise(count(logits, label), CITYSCAPES_19)
+    counts = count(logits, label)
+    evaluation, criteria = (
+        accuracy(counts, CITYSCAPES_19),
+        summarise(counts, CITYSCAPES_19).criteria,
+    )
     assert evaluation.per_class["road"] == pytest.approx(100 * 50 / 60)
     assert evaluation.per_class["sidewalk"] == pytest.approx(100 * 40 / 50)
     assert math.isnan(evaluation.per_class["sky"])
     assert evaluation.miou == pytest.approx((100 * 50 / 60 + 80) / 2)
     assert evaluation.subsets == pytest.approx({"16": evaluation.miou, "13": evaluation.miou})
     assert evaluation.pixel_accuracy == pytest.approx(90)
-    assert evaluation.mean_entropy == pytest.approx(0.2, abs=1e-4)
+    assert criteria.mean_entropy == pytest.approx(0.2, abs=1e-4)
     assert evaluation.boundary_entropy == pytest.approx(0.5, abs=1e-4)
     assert evaluation.interior_entropy == pytest.approx(0, abs=1e-4)
     assert evaluation.error_auroc == pytest.approx((80 + 5) / 90)
-    assert evaluation.live_classes == 2
+    assert criteria.live_classes == 2
 
 
 def _all_sky() -> Counts:
@@ -155,6 +173,15 @@ def test_images_without_labels_are_named() -> None:
         summarise(counts, CAMVID_11)
 
 
+def test_without_labels_the_predictions_alone_count() -> None:
+    logits, label = scene(3, n=2)
+    unlabelled = count(logits, torch.full_like(label, 255))
+    found = summarise(unlabelled, CAMVID_11, labelled=False)
+    assert found.accuracy is None
+    assert found.criteria == summarise(count(logits, label), CAMVID_11).criteria
+    assert not {"miou", "per_class", "pixel_accuracy"} & found.to_json().keys()
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_predictions_that_are_not_finite_are_a_divergence(value: float) -> None:
     """Of one batch among others."""
@@ -166,10 +193,10 @@ def test_predictions_that_are_not_finite_are_a_divergence(value: float) -> None:
 
 
 def test_live_classes_ignore_stray_pixels() -> None:
-    counts = _all_sky()
-    predicted = counts.predicted.clone()
+    sums = _all_sky().predictions
+    predicted = sums.predicted.clone()
     predicted[:3] = torch.tensor([1_000_000, 99, 101])
-    assert summarise(replace(counts, predicted=predicted), CAMVID_11).live_classes == 2
+    assert criteria_of(replace(sums, predicted=predicted)).live_classes == 2
 
 
 def test_evaluate_counts_each_batch_at_the_size_of_its_label() -> None:
@@ -180,7 +207,7 @@ def test_evaluate_counts_each_batch_at_the_size_of_its_label() -> None:
         for batch in data:
             expected = expected + count(model(batch.image, (24, 32)), batch.label)
     assert same(total, expected)
-    assert total.predicted.sum() == 6 * 24 * 32
+    assert total.predictions.predicted.sum() == 6 * 24 * 32
 
 
 def test_ensemble_is_the_mean_of_the_logits() -> None:
@@ -215,7 +242,7 @@ def test_batches_are_not_held() -> None:
     """An evaluation set does not fit into memory: one batch at a time."""
     images: list[weakref.ref[Tensor]] = []
 
-    def stream() -> Iterator[LabelledBatch]:
+    def stream() -> Iterator[EvaluationBatch]:
         for _ in range(5):
             (batch,) = batches([1])
             images.append(weakref.ref(batch.image))
@@ -235,9 +262,9 @@ def test_all_reduce_adds_the_ranks() -> None:
     expected = count(*scene(0)) + count(*scene(1))
     for total in run_ranks(_sum_of_ranks, 2):
         assert same(total, expected)
-        assert total.confusion.dtype == torch.int64
+        assert total.labels.confusion.dtype == torch.int64
 
 
 def test_all_reduce_alone_changes_nothing() -> None:
     counts = count(*scene(5))
-    assert counts.all_reduce() is counts
+    assert same(counts.all_reduce(), counts)

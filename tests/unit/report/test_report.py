@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -203,3 +204,21 @@ def test_read_run_names_a_damaged_line(folder: Path) -> None:
     (folder / "metrics.jsonl").write_text('{"step": 1}\n{"step": \n')
     with pytest.raises(DataError, match=r"metrics\.jsonl, line 2"):
         read_run(str(folder))
+
+
+def test_a_run_without_target_labels_says_what_chose_and_shows_no_iou() -> None:
+    numbers = {"step": 40, "mean_entropy": 0.25, "snd": 3.0, "live_classes": 9}
+    bare = RunRecord(
+        name="bare",
+        evaluations={"last": numbers, "best": numbers},
+        selected_by="criterion/snd",
+    )
+    for page in (run_report(bare), comparison_report("two", [bare, replace(bare, name="b")], "b")):
+        text = " ".join(Reader(page).text)
+        assert "chosen by soft neighbourhood density (no target label was used)" in text
+        assert "On target images without labels" in text
+        assert "mIoU" not in text
+        assert "IoU of each class" not in text
+    assert cells_of_row(run_report(bare), "bare")[0] == [
+        "last", "40", "0.250", "\N{EN DASH}", "3.000", "\N{EN DASH}", "9",
+    ]  # fmt: skip

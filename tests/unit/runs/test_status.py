@@ -54,6 +54,22 @@ def test_runs_of_every_state(tmp_path: Path) -> None:
     assert (trial.step, trial.silent_s) == (0, None)
 
 
+def test_without_target_labels_the_criterion_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = _write_run(tmp_path, "bare", step=2)
+    scores = Scores(step=2, target={"mean_entropy": 0.25, "snd": 3.125, "live_classes": 9})
+    progress = Progress(step=2, selected_by="criterion/snd", last=scores, best=scores)
+    run.write_summary(run.experiment(), progress)
+    summary = run.summary()
+    assert (summary["selected_by"], summary["target_labels"]) == ("criterion/snd", False)
+    (status,) = find_runs(str(tmp_path), stale_after_s=1800)
+    assert (status.last_miou, status.best_miou) == (None, None)
+    assert (status.selected_by, status.last, status.best) == ("criterion/snd", 3.125, 3.125)
+    assert cli.run(["status", str(tmp_path)]) == 0
+    assert "3.125  3.125        SND" in capsys.readouterr().out
+
+
 def test_a_checkpoint_that_is_not_whole_does_not_count(tmp_path: Path) -> None:
     run = _write_run(tmp_path, "one", step=2)
     run.folder.write("checkpoints/step_000004/rank_00000.safetensors", b"")

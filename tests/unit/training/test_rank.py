@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from advent_dist.config.selection import DEFAULT
 from advent_dist.data.class_file import made_up_colours, parse_class_file
 from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.data.classes import ClassSet
@@ -58,6 +59,33 @@ def _alone(root: Path, **changes: Any) -> None:
     changes = {"engine__kind": "local", "run__checkpoint_every": 100, **changes}
     experiment = tiny_run(str(root), "unused", **changes)
     train_rank(experiment, CAMVID_11, World(), lambda *_: False)
+
+
+@pytest.mark.parametrize("evaluation", [None, "bare"])
+def test_a_run_without_target_labels(tmp_path: Path, evaluation: str | None) -> None:
+    """It ends with a best checkpoint that a criterion chose."""
+    write_tiny_shards(str(tmp_path))
+    write_shards(f"{tmp_path}/bare", examples(5, size=(48, 64)), labelled=False)
+    rows = []
+
+    def report(row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
+        rows.append(row)
+        return False
+
+    changes = {"data__evaluation": evaluation, "data__source_evaluation": "evaluation"}
+    experiment = tiny_run(str(tmp_path), "unused", engine__kind="local", **changes)
+    progress = train_rank(experiment, CAMVID_11, World(), report)
+    assert progress.selected_by == DEFAULT
+    assert progress.best is not None
+    evaluated = [row for row in rows if DEFAULT in row]
+    assert [row["step"] for row in evaluated] == [2, 4]
+    assert all("target_miou" not in row and row["source_miou"] >= 0 for row in evaluated)
+    live = max(row["target_live_classes"] for row in evaluated)
+    best = max(
+        (row for row in evaluated if row["target_live_classes"] >= live / 2),
+        key=lambda row: row[DEFAULT],
+    )
+    assert progress.best.step == best["step"]
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.0])

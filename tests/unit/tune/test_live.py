@@ -50,6 +50,11 @@ def test_the_table_says_what_each_trial_is_at(tmp_path: Path) -> None:
     assert pending.split()[-2:] == ["0", "pending"]
 
 
+def test_the_table_says_that_no_target_label_decides(tmp_path: Path) -> None:
+    title, *_ = _drawn(plan(tmp_path, metric="criterion/snd"), [])
+    assert title.endswith("score = criterion/snd, no target labels")
+
+
 @pytest.mark.parametrize("experiment", ["streets_advent", "gta5_cityscapes_advent"])
 @pytest.mark.parametrize(
     "space",

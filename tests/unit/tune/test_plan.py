@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from advent_dist.config.override import override, to_json
+from advent_dist.config.selection import DEFAULT
 from advent_dist.errors import ConfigError
 from advent_dist.experiments import experiment
+from tests.helpers import tiny_run, write_tiny_shards
+from tests.shard_helpers import examples, write_shards
 from tests.unit.tune.helpers import plan
 from tune.options import Options
-from tune.plan import make_plan
+from tune.plan import Plan, decided, make_plan
 
 
 @pytest.fixture(autouse=True)
@@ -179,11 +182,13 @@ def test_what_chooses_does_not_report(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data.held_out = 'streets/dusk/tune/': the images"):
         plan(tmp_path, set=("data.held_out=streets/dusk/tune/",))
     with pytest.raises(ConfigError, match="gta5_cityscapes_advent has no images to report on"):
-        plan(
-            tmp_path,
-            experiment="gta5_cityscapes_advent",
-            grace_steps=None,
-            seeds_for_best=3,
+        decided(
+            plan(
+                tmp_path,
+                experiment="gta5_cityscapes_advent",
+                grace_steps=None,
+                seeds_for_best=3,
+            )
         )
     plan(tmp_path, experiment="gta5_cityscapes_advent", grace_steps=None, seeds_for_best=0)
 
@@ -212,3 +217,33 @@ def test_a_training_lies_in_the_sweep(tmp_path: Path) -> None:
     training = made.training("trials/00003", {"method.lambda_adv": 0.5})
     assert training.method.lambda_adv == 0.5  # type: ignore[union-attr]
     assert f"{training.run.storage}/{training.run.name}" == f"{tmp_path}/mine/trials/00003"
+
+
+def _plan_on(tmp_path: Path, evaluation: str | None, **changes: Any) -> Plan:
+    """A plan on shards of which those of `bare` have no labels."""
+    root = str(tmp_path / "data")
+    write_tiny_shards(root)
+    write_shards(f"{root}/bare", examples(3, size=(64, 64)), labelled=False)
+    run = tiny_run(root, str(tmp_path), data__evaluation=evaluation, cluster__workers=1)
+    path = tmp_path / "experiment.json"
+    path.write_text(to_json(run))
+    given = {"experiment": str(path), "grace_steps": 2, "evaluate_every": 2}
+    return decided(plan(tmp_path, **{**given, **changes}))
+
+
+@pytest.mark.parametrize("evaluation", [None, "bare"])
+def test_without_target_labels_a_criterion_decides(tmp_path: Path, evaluation: str | None) -> None:
+    """Among trials and checkpoints alike; nothing need be held out, since no label is used up."""
+    made = _plan_on(tmp_path, evaluation, seeds_for_best=2)
+    assert made.metric.name == DEFAULT
+    assert made.experiment.run.select_by == DEFAULT
+    assert _plan_on(tmp_path, evaluation, metric="criterion/snd").metric.name == "criterion/snd"
+    chosen = ("run.select_by=criterion/entropy",)
+    assert _plan_on(tmp_path, evaluation, set=chosen).metric.name == "criterion/entropy"
+    with pytest.raises(ConfigError, match="--metric = 'target_miou': it needs labelled target im"):
+        _plan_on(tmp_path, evaluation, metric="target_miou")
+
+
+def test_with_target_labels_they_decide_unless_a_criterion_is_asked_for(tmp_path: Path) -> None:
+    assert _plan_on(tmp_path, "evaluation").metric.name == "target_miou"
+    assert _plan_on(tmp_path, "evaluation", metric="criterion/snd").metric.name == "criterion/snd"

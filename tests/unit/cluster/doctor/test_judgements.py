@@ -223,7 +223,9 @@ def test_engines(changes: dict[str, object], expected: list[str]) -> None:
 def test_shards(tmp_path: Path) -> None:
     root = str(tmp_path / "data")
     write_tiny_shards(root)
-    assert levels(look_at_shards(tiny_run(root, "runs"))) == ["ok", "ok"]
+    findings = look_at_shards(tiny_run(root, "runs"))
+    assert levels(findings) == ["ok", "ok", "ok"]
+    assert findings[0].said.startswith("data.evaluation, labelled: the best checkpoint is chosen")
     assert levels(look_at_shards(tiny_run(root, "runs", cluster__workers=11))) == ["failure"]
     nowhere = look_at_shards(tiny_run(str(tmp_path / "nowhere"), "runs"))
     assert levels(nowhere) == ["failure"]
@@ -294,3 +296,19 @@ def test_the_table_fits() -> None:
     assert count(findings) == "1 failures, 1 warnings, 1 ok"
     assert not passes(findings)
     assert passes(findings[:2])
+
+
+def test_what_chooses_the_best_checkpoint(tmp_path: Path) -> None:
+    write_tiny_shards(str(tmp_path))
+    write_shards(f"{tmp_path}/bare", examples(4, size=(64, 64)), labelled=False)
+    for evaluation, images in (("bare", "data.evaluation, unlabelled"), (None, "100 images of")):
+        run = tiny_run(str(tmp_path), "runs", data__evaluation=evaluation)
+        choice, *_ = look_at_shards(run)
+        assert choice.said.startswith(images)
+        assert choice.said.endswith("(no target label was used)")
+        asked = tiny_run(
+            str(tmp_path), "runs", data__evaluation=evaluation, run__select_by="target_miou"
+        )
+        (finding,) = look_at_shards(asked)
+        assert finding.level == "failure"
+        assert "run.select_by = 'target_miou': it needs labelled target images" in finding.said

@@ -62,6 +62,29 @@ def test_a_sweep_in_any_state_has_a_page(
     assert all(address.startswith(("data:", "#")) for address in reader.addresses)
 
 
+@pytest.mark.parametrize("report_folder", [None, "streets/dusk/bare"])
+@pytest.mark.parametrize("finals", [True, False])
+def test_a_sweep_without_target_labels_has_a_page_without_miou(
+    tmp_path: Path, report_folder: str | None, finals: bool
+) -> None:
+    fake = FakeSweep(
+        metric="criterion/information_maximisation",
+        labelled=False,
+        report_folder=report_folder,
+        finals=finals,
+    )
+    reader, folder = report(tmp_path, fake)
+    assert reader.charts == 6
+    markdown = (folder / "report.md").read_text()
+    assert "No target label was used to choose." in markdown
+    assert "mIoU" not in markdown.replace("source mIoU", "")
+    if finals:
+        assert "| best found | last | 3 | 0." in markdown
+        assert "IM on " in markdown
+        rows = json.loads((folder / "trials.json").read_text())["trials"][0]["evaluations"]
+        assert rows[0]["score"] is not None
+
+
 def test_every_link_of_the_contents_leads_somewhere(tmp_path: Path) -> None:
     _, folder = report(tmp_path, FakeSweep(num_trials=2))
     page = (folder / "report.html").read_text().split("<body>")[1]

@@ -1,0 +1,241 @@
+"""What is it worth to choose a snapshot without target labels, and by which criterion?
+
+    python benchmarks/label_free_selection.py --camvid DIR     # trains what has no result yet
+    python benchmarks/label_free_selection.py --table          # the table of what is there
+
+Two tasks whose target labels are held back: procedural streets, clean -> dusk, and CamVid by day ->
+at dusk (DIR in SegNet's layout, see shards/README.md). Each training is evaluated at six snapshots,
+which give all criteria at once: the criteria see training images of the target without labels, as
+in a run without `data.evaluation`. The labels only judge: the choice with labels sees the tuning
+images, and every choice is worth its mIoU on the held-out ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+from torch import Tensor
+
+from advent_dist.config import Experiment
+from advent_dist.config.override import override
+from advent_dist.data.class_sets import class_set
+from advent_dist.data.loader import EvaluationLoader, TrainingLoader, target_images
+from advent_dist.data.store import folder_url, read_manifest
+from advent_dist.evaluation.counts import evaluate, summarise
+from advent_dist.evaluation.selection import TARGET_MIOU
+from advent_dist.experiments import experiment
+from advent_dist.methods.base import Method
+from advent_dist.parallel.world import World
+from advent_dist.training.assembly import build_method
+from advent_dist.training.loop import train
+from advent_dist.training.progress import Progress, Scores
+from shards.camvid import CamVid
+from shards.options import BuildOptions
+from shards.streets_data import build_streets_data
+from shards.write import build
+
+STEPS, SNAPSHOTS, IMAGES = 120, 6, 30
+RESULTS = Path(__file__).parent / "results" / "label_free_selection"
+
+METHODS: dict[str, tuple[str, dict[str, Any]]] = {
+    "source only": ("source_only", {}),
+    "MinEnt": ("minent", {}),
+    "MinEnt, 10 times the weight": (
+        "minent",
+        {"method.lambda_ent": 1e-1, "method.lambda_ent_aux": 2e-2},
+    ),
+    "AdvEnt": ("advent", {}),
+}
+"""What is trained -> the experiment's ending, and what is changed in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A source and a target."""
+
+    title: str
+    """In the table."""
+
+    changes: dict[str, Any]
+    """To the experiment's config."""
+
+    source_evaluation: str
+    """Labelled source images that are not trained on."""
+
+
+_SIZES = ("data.source_size", "data.target_size", "data.evaluation_size")
+
+TASKS = {
+    "streets": Task(
+        title="streets, clean to dusk",
+        changes=dict.fromkeys(_SIZES, (128, 64)),
+        source_evaluation="streets/clean/val",
+    ),
+    "camvid_day_dusk": Task(
+        title="CamVid, day to dusk",
+        changes={"data.source": "camvid/day/fit", **dict.fromkeys(_SIZES, (128, 96))},
+        source_evaluation="camvid/day/val",
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Train, evaluate at six snapshots, and see what each criterion would have chosen."""
+
+    camvid: Path = Path(os.environ.get("ADVENT_DIST_CAMVID", "camvid"))
+    """CamVid in SegNet's layout."""
+
+    work: Path = Path("runs/label_free_selection")
+    """Folder for the shards."""
+
+    seeds: tuple[int, ...] = (1, 2, 3)
+    """One training a task, method and seed."""
+
+    tasks: tuple[str, ...] = tuple(TASKS)
+    """Which of them."""
+
+    table: bool = False
+    """Train nothing."""
+
+
+def main() -> None:
+    options = tyro.cli(Options)
+    torch.set_num_threads(1)
+    for seed, task, method in product(options.seeds, options.tasks, METHODS):
+        out = RESULTS / f"{task}_{method.replace(', ', '_').replace(' ', '_')}_{seed}.json"
+        if not options.table and not out.exists():
+            build_shards(task, options)
+            snapshots = measure(config(task, method, seed, options), TASKS[task].source_evaluation)
+            RESULTS.mkdir(parents=True, exist_ok=True)
+            result = {"task": task, "method": method, "seed": seed, "snapshots": snapshots}
+            out.write_text(json.dumps(result, indent=1) + "\n")
+            sys.stderr.write(f"{out.name}\n")
+    sys.stdout.write(table([json.loads(path.read_text()) for path in sorted(RESULTS.glob("*"))]))
+
+
+def build_shards(task: str, options: Options) -> None:
+    """The folders of a task, where they are missing."""
+    root = options.work / "data"
+    if task == "streets":
+        build_streets_data(str(root))
+        return
+    from camvid_day_dusk import build_shards as build_camvid
+
+    build_camvid(options.camvid, root)
+    day = ("0016E5", "0006R0")
+    for name, split in (("camvid/day/fit", "train"), ("camvid/day/val", "val")):
+        if not (root / name / "manifest.json").exists():
+            reader = CamVid(options.camvid, splits=(split,), sequences=day)
+            build(reader, str(root / name), BuildOptions())
+
+
+def config(task: str, method: str, seed: int, options: Options) -> Experiment:
+    """One training, on this process alone."""
+    ending, changes = METHODS[method]
+    return override(
+        experiment(f"{task}_{ending}"),
+        {
+            "data.root": str((options.work / "data").resolve()),
+            "data.evaluation_images": IMAGES,
+            "data.batch_size_per_rank": 2,
+            "data.workers_per_rank": 0,
+            "engine.kind": "local",
+            "optimizer.horizon": STEPS,
+            "run.steps": STEPS,
+            "run.evaluate_every": STEPS // SNAPSHOTS,
+            "run.checkpoint_every": STEPS,
+            "run.seed": seed,
+            **TASKS[task].changes,
+            **changes,
+        },
+    )
+
+
+def measure(chosen: Experiment, source_evaluation: str) -> list[dict[str, Any]]:
+    """Train and evaluate at each snapshot.
+
+    Returns:
+        Of each snapshot the metrics without target labels, as a run has them, and the mIoU on the
+        tuning and on the held-out images.
+    """
+    data, world = chosen.data, World()
+    histogram = read_manifest(folder_url(data, data.source), data).class_histogram
+    prior = torch.tensor(histogram, dtype=torch.float32)
+    method = build_method(chosen, world, prior / prior.sum())
+    progress, snapshots = Progress(), []
+    score = scorer(chosen, method)
+    unlabelled = override(chosen, {"data.evaluation": None}).data
+    assert data.evaluation is not None
+    assert data.held_out is not None
+
+    def labelled(folder: str) -> dict[str, Any]:
+        most = None if folder == data.held_out else IMAGES
+        return score(EvaluationLoader(data, folder, rank=0, world_size=1, most=most))
+
+    def scores() -> Scores:
+        segmenter = method.engines["segmenter"].module.eval()
+        found = Scores(
+            step=progress.step,
+            target=score(target_images(unlabelled, rank=0, world_size=1)),
+            source=labelled(source_evaluation),
+        )
+        tune, held_out = labelled(str(data.evaluation)), labelled(str(data.held_out))
+        segmenter.train()
+        snapshots.append(
+            {
+                "step": progress.step,
+                **found.row(),
+                TARGET_MIOU: tune["miou"],
+                "held_out_miou": held_out["miou"],
+            }
+        )
+        return found
+
+    progress.selected_by = "criterion/entropy"
+    loader = TrainingLoader(data, rank=0, world_size=1, seed=chosen.run.seed)
+    train(
+        chosen,
+        world=world,
+        method=method,
+        batches=iter(loader),
+        progress=progress,
+        evaluate=scores,
+        save=lambda progress: Path(),
+        report=lambda row, checkpoint, progress: False,
+    )
+    loader.close()
+    return snapshots
+
+
+def scorer(chosen: Experiment, method: Method) -> Callable[[EvaluationLoader], dict[str, Any]]:
+    """A function that scores the segmenter as it is."""
+    classes = class_set(chosen.data.classes or "")
+    segmenter = method.engines["segmenter"]
+
+    def predict(image: Tensor, size: tuple[int, int]) -> Tensor:
+        main: Tensor = segmenter(image, size).main
+        return main
+
+    def score(loader: EvaluationLoader) -> dict[str, Any]:
+        counts = evaluate([predict], loader, classes.num_classes, torch.device("cpu"))
+        return summarise(counts, classes, labelled=loader.labelled).to_json()
+
+    return score
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    return f"{len(results)} results\n"
+
+
+if __name__ == "__main__":
+    main()
