@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -27,11 +29,11 @@ from torch import Tensor
 
 from advent_dist.config import Experiment
 from advent_dist.config.override import override
+from advent_dist.config.selection import MEASURES, TARGET_MIOU
 from advent_dist.data.class_sets import class_set
 from advent_dist.data.loader import EvaluationLoader, TrainingLoader, target_images
 from advent_dist.data.store import folder_url, read_manifest
 from advent_dist.evaluation.counts import evaluate, summarise
-from advent_dist.evaluation.selection import TARGET_MIOU
 from advent_dist.experiments import experiment
 from advent_dist.methods.base import Method
 from advent_dist.parallel.world import World
@@ -43,19 +45,11 @@ from shards.options import BuildOptions
 from shards.streets_data import build_streets_data
 from shards.write import build
 
-STEPS, SNAPSHOTS, IMAGES = 120, 6, 30
+STEPS, SNAPSHOTS, IMAGES = 120, 6, 25
 RESULTS = Path(__file__).parent / "results" / "label_free_selection"
 
-METHODS: dict[str, tuple[str, dict[str, Any]]] = {
-    "source only": ("source_only", {}),
-    "MinEnt": ("minent", {}),
-    "MinEnt, 10 times the weight": (
-        "minent",
-        {"method.lambda_ent": 1e-1, "method.lambda_ent_aux": 2e-2},
-    ),
-    "AdvEnt": ("advent", {}),
-}
-"""What is trained -> the experiment's ending, and what is changed in it."""
+METHODS = {"source only": "source_only", "MinEnt": "minent", "AdvEnt": "advent"}
+"""What is trained -> the ending of the experiment's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +71,7 @@ _SIZES = ("data.source_size", "data.target_size", "data.evaluation_size")
 TASKS = {
     "streets": Task(
         title="streets, clean to dusk",
-        changes=dict.fromkeys(_SIZES, (128, 64)),
+        changes={},
         source_evaluation="streets/clean/val",
     ),
     "camvid_day_dusk": Task(
@@ -112,7 +106,7 @@ def main() -> None:
     options = tyro.cli(Options)
     torch.set_num_threads(1)
     for seed, task, method in product(options.seeds, options.tasks, METHODS):
-        out = RESULTS / f"{task}_{method.replace(', ', '_').replace(' ', '_')}_{seed}.json"
+        out = RESULTS / f"{task}_{METHODS[method]}_{seed}.json"
         if not options.table and not out.exists():
             build_shards(task, options)
             snapshots = measure(config(task, method, seed, options), TASKS[task].source_evaluation)
@@ -141,9 +135,8 @@ def build_shards(task: str, options: Options) -> None:
 
 def config(task: str, method: str, seed: int, options: Options) -> Experiment:
     """One training, on this process alone."""
-    ending, changes = METHODS[method]
     return override(
-        experiment(f"{task}_{ending}"),
+        experiment(f"{task}_{METHODS[method]}"),
         {
             "data.root": str((options.work / "data").resolve()),
             "data.evaluation_images": IMAGES,
@@ -156,7 +149,6 @@ def config(task: str, method: str, seed: int, options: Options) -> Experiment:
             "run.checkpoint_every": STEPS,
             "run.seed": seed,
             **TASKS[task].changes,
-            **changes,
         },
     )
 
@@ -234,7 +226,64 @@ def scorer(chosen: Experiment, method: Method) -> Callable[[EvaluationLoader], d
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    return f"{len(results)} results\n"
+    """What each choice is worth: held-out mIoU, mean over the seeds, as Markdown."""
+    sections = []
+    for task in dict.fromkeys(result["task"] for result in results):
+        of_task = [result for result in results if result["task"] == task]
+        methods = [name for name in METHODS if any(one["method"] == name for one in of_task)]
+        seeds = {name: [one for one in of_task if one["method"] == name] for name in methods}
+        counted = ", ".join(f"{name} ({len(found)})" for name, found in seeds.items())
+        ends = [trainings for trainings in _by_seed(of_task) if len(trainings) == len(METHODS)]
+        lines = [
+            f"| {TASKS[task].title}: chosen by | {' | '.join(methods)} | mean | of the ends |",
+            f"| --- |{' ---: |' * (len(methods) + 2)}",
+        ]
+        for title, choose in CHOICES.items():
+            worth = [
+                statistics.mean(choose(one["snapshots"])["held_out_miou"] for one in seeds[name])
+                for name in methods
+            ]
+            of_ends = [choose([one["snapshots"][-1] for one in found]) for found in ends]
+            last = statistics.mean(one["held_out_miou"] for one in of_ends) if of_ends else None
+            cells = [*worth, statistics.mean(worth), None if title == LAST else last]
+            shown = ["" if value is None else f"{value:.1f}" for value in cells]
+            lines.append(f"| {title} | {' | '.join(shown)} |")
+        sections.append("\n".join([*lines, "", f"Seeds: {counted}.", ""]))
+    return "\n".join(sections)
+
+
+def _by_seed(results: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    seeds = dict.fromkeys(result["seed"] for result in results)
+    return [[result for result in results if result["seed"] == seed] for seed in seeds]
+
+
+def chosen(snapshots: list[dict[str, Any]], measure: str) -> dict[str, Any]:
+    """The snapshot that a run which chooses by a measure is left with, its guard included."""
+    progress = Progress(selected_by=measure)
+    for place, row in enumerate(snapshots):
+        target = {one.number: row[name] for name, one in MEASURES.items() if name != SOURCE}
+        target["live_classes"] = row["target_live_classes"]
+        progress.score(Scores(step=place, target=target, source={"miou": row[SOURCE]}))
+    assert progress.best is not None
+    return snapshots[progress.best.step]
+
+
+LAST, SOURCE = "the last snapshot", "source_miou"
+
+CHOICES: dict[str, Callable[[list[dict[str, Any]]], dict[str, Any]]] = {
+    "held-out labels, the best there is": lambda found: max(
+        found, key=lambda row: row["held_out_miou"]
+    ),
+    **{
+        "tuning labels" if name == TARGET_MIOU else one.title: partial(chosen, measure=name)
+        for name, one in MEASURES.items()
+    },
+    LAST: lambda found: found[-1],
+    "blindly, on average": lambda found: {
+        "held_out_miou": statistics.mean(row["held_out_miou"] for row in found)
+    },
+}
+"""Who chooses -> the chosen of some snapshots."""
 
 
 if __name__ == "__main__":

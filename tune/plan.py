@@ -26,8 +26,8 @@ from tune.space import Space, Values, parse, ready_made
 _WHEREABOUTS = {
     "data": ("cache_dir", "cache_gb", "timeout_s", "attempts"),
     "cluster": ("address", "max_failures", "environment"),
-    # The last two were fields of runs once.
-    "run": ("storage", "name", "resume", "overwrite"),
+    # The sweep's metric says the same as the third; the last two were fields of runs once.
+    "run": ("storage", "name", "select_by", "resume", "overwrite"),
 }
 """Fields that do not change what a trial computes: a sweep may be moved, for one."""
 

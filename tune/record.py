@@ -12,6 +12,7 @@ from typing import Any
 
 from ray.tune import Callback
 
+from advent_dist.config.override import from_json, to_json
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import impatient
 from advent_dist.errors import ConfigError
@@ -154,9 +155,11 @@ def _require_same(known: dict[str, Any] | None, plan: Plan, classes: ClassSet) -
         )
     for name, now in plan.identity().items():
         then = known.get(name)
-        different = _difference(
-            what_counts(then or {}) if name == "experiment" else then, now, name
-        )
+        if name == "experiment":
+            # As this version reads it: fields that are new since have their defaults.
+            read = from_json(json.dumps(then), f"{plan.url}/{SWEEP_FILE}: experiment")
+            then = what_counts(json.loads(to_json(read)))
+        different = _difference(then, now, name)
         if different is not None:
             path, before, value = different
             raise ConfigError(

@@ -16,6 +16,7 @@ import ray
 from ray.util.placement_group import placement_group_table
 
 from advent_dist.config.override import to_json
+from advent_dist.config.selection import DEFAULT
 from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError, UserError
 from advent_dist.runs.folder import SWEEP_FILE, RunFolder
@@ -27,6 +28,7 @@ from tune.folder import FINAL_FILE, SweepFolder, Trial
 from tune.options import Options
 from tune.plan import make_plan
 from tune.record import SweepRecord
+from tune.report import write_report
 from tune.sweep import run_sweep
 
 pytestmark = pytest.mark.usefixtures("ray_session")
@@ -152,6 +154,28 @@ def test_a_sweep_from_s3_to_s3(shards: str, bucket: str, tmp_path: Path) -> None
         assert final is not None
         assert final["state"] == "finished"
         assert final["last"]["miou"] >= 0
+
+
+def test_a_sweep_of_a_target_without_labels(shards: str, tmp_path: Path) -> None:
+    """ASHA, the retraining and the report go by a criterion, and nothing has a mIoU."""
+    without = ("data.evaluation=none", "data.held_out=none", "data.evaluation_images=4")
+    changes = {"num_trials": 3, "max_steps": 4, "seeds_for_best": 1, "set": without}
+    folder = _run(_options(shards, tmp_path, **changes)).folder
+    assert {trial.state for trial in folder.trials()} <= {"finished", "stopped"}
+    tree = folder.read(SWEEP_FILE)
+    assert tree is not None
+    assert tree["metric"]["name"] == DEFAULT
+    for name in folder.open("final").folders():
+        final = folder.read(FINAL_FILE, f"final/{name}")
+        assert final is not None
+        assert final["state"] == "finished"
+        assert final["best"]["information_maximisation"] > 0
+        assert "miou" not in final["best"]
+        summary = RunFolder.open(f"{folder.url}/final/{name}").summary()
+        assert (summary["selected_by"], summary["target_labels"]) == (DEFAULT, False)
+    page = Path(write_report(folder.url)).read_text()
+    assert "no target label was used" in page
+    assert "data:image/png" in page, "predictions are shown without labels"
 
 
 def test_a_diverging_trial_fails_alone(shards: str, tmp_path: Path) -> None:

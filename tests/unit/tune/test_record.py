@@ -63,7 +63,8 @@ def test_a_moved_sweep_goes_on_where_it_is(tmp_path: Path) -> None:
 
 
 def test_a_sweep_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
-    """Its record has the place where it was made, and what the call had asked for."""
+    """Its record has the place where it was made, and what the call had asked for; it lacks fields
+    that are new since."""
     record = SweepRecord.open(plan(tmp_path), CITYSCAPES_19, "")
     tree = record.folder.read("sweep.json")
     assert tree is not None
@@ -73,6 +74,7 @@ def test_a_sweep_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
         "resume": False,
         "overwrite": False,
     }
+    del tree["experiment"]["data"]["evaluation_images"]
     record.folder.write("sweep.json", tree)
     SweepRecord.open(plan(tmp_path, resume=True), CITYSCAPES_19, "")
 

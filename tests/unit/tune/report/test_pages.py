@@ -79,7 +79,7 @@ def test_a_sweep_without_target_labels_has_a_page_without_miou(
     assert "No target label was used to choose." in markdown
     assert "mIoU" not in markdown.replace("source mIoU", "")
     if finals:
-        assert "| best found | last | 3 | 0." in markdown
+        assert "| **best found** | **last** | **3** | **0." in markdown
         assert "IM on " in markdown
         rows = json.loads((folder / "trials.json").read_text())["trials"][0]["evaluations"]
         assert rows[0]["score"] is not None
