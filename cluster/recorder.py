@@ -92,5 +92,5 @@ class Recorder:
             self._events = EventLog(self._run.folder, purge_step=step)
             self._events.note("best checkpoint", f"by {chosen_by(progress.selected_by)}")
             if self._observer.values:
-                self._events.describe(self._observer.values)
+                self._events.describe(self._observer.values, (progress.selected_by, "score"))
         return self._events

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,6 @@ from torch.utils.tensorboard.summary import hparams
 from advent_dist.data.store import Folder
 
 _FOLDER = "tensorboard"
-_COMPARED = ("target_miou", "score")
-"""Metrics that TensorBoard's table of runs shows beside the hyperparameters."""
 
 
 class EventLog:
@@ -26,13 +24,14 @@ class EventLog:
         self._path = Path(folder.path, _FOLDER) if folder.is_local else Path(tempfile.mkdtemp())
         self._writer = SummaryWriter(str(self._path), purge_step=purge_step or None)
 
-    def describe(self, values: Mapping[str, Any]) -> None:
+    def describe(self, values: Mapping[str, Any], compared: Sequence[str]) -> None:
         """Name the run's hyperparameters, for TensorBoard's table of runs.
 
         Args:
             values: Dotted config path -> number, text or truth value.
+            compared: Metrics that the table shows beside them.
         """
-        metrics = dict.fromkeys(_COMPARED, 0.0)  # the values come with the rows
+        metrics = dict.fromkeys(compared, 0.0)  # the values come with the rows
         experiment, start, _ = hparams(dict(values), metrics)  # type: ignore[no-untyped-call]
         for summary in (experiment, start):
             writer = self._writer._get_file_writer()  # type: ignore[no-untyped-call]

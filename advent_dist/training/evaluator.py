@@ -47,13 +47,11 @@ def evaluator(
     def scores() -> Scores:
         segmenter.module.eval()
         with pooled_batch_norm(segmenter.module, world):
-            target, source = (
-                score(target_images(data, rank=world.rank, world_size=world.size)),
-                None,
-            )
+            target = score(target_images(data, rank=world.rank, world_size=world.size))
+            source = None
             if (folder := data.source_evaluation) is not None:
-                labelled = EvaluationLoader(data, folder, rank=world.rank, world_size=world.size)
-                source = score(labelled)
+                images = EvaluationLoader(data, folder, rank=world.rank, world_size=world.size)
+                source = score(images)
         segmenter.module.train()
         return Scores(step=progress.step, target=target, source=source)
 

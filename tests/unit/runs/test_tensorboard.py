@@ -46,7 +46,9 @@ def test_object_storage_gets_the_rows_and_the_local_disk_keeps_nothing(
 
 def test_hyperparameters_stand_beside_the_metrics(tmp_path: Path) -> None:
     log = EventLog(open_folder(str(tmp_path)), purge_step=1)
-    log.describe({"method.lambda_adv": 0.25, "model.encoder": "test_resnet"})
+    log.describe(
+        {"method.lambda_adv": 0.25, "model.encoder": "test_resnet"}, ("target_miou", "score")
+    )
     log.append({"step": 1, "target_miou": 12.5})
     log.close()
     events = EventAccumulator(str(tmp_path / "tensorboard"))
@@ -56,6 +58,17 @@ def test_hyperparameters_stand_beside_the_metrics(tmp_path: Path) -> None:
     assert said["method.lambda_adv"].number_value == 0.25
     assert said["model.encoder"].string_value == "test_resnet"
     assert "_hparams_/experiment" in events.summary_metadata
+
+
+def test_sentences_are_among_the_texts(tmp_path: Path) -> None:
+    log = EventLog(open_folder(str(tmp_path)), purge_step=0)
+    log.note("best checkpoint", "by mean entropy (no target label was used)")
+    log.append({"step": 1, "loss/seg": 0.5})
+    log.close()
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    (text,) = events.Tensors("best checkpoint/text_summary")
+    assert b"no target label was used" in text.tensor_proto.string_val[0]
 
 
 def test_a_resumed_run_replaces_what_it_does_again(tmp_path: Path) -> None:
