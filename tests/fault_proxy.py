@@ -1,4 +1,4 @@
-"""A proxy in front of an S3 server that breaks the answers it is told to break."""
+"""A proxy in front of an S3 server that breaks the requests and answers it is told to break."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+VERBS = ("GET", "HEAD", "LIST", "PUT", "INITIATE", "PART", "COMPLETE", "ABORT", "DELETE")
+"""What clients ask of S3; DELETE is of one object or of many."""
 
 
 @dataclass
@@ -22,15 +27,152 @@ class Answer:
     body: bytes
 
 
+@dataclass
+class Request:
+    """What a client has sent: headers, and a body that is read when somebody asks for it."""
+
+    verb: str
+    """One of `VERBS`."""
+
+    handler: BaseHTTPRequestHandler
+    upstream: str
+
+    def answer(self) -> Answer:
+        """The server's."""
+        connection = self._begin(20)
+        body = self._body()
+        connection.endheaders(body)
+        response = connection.getresponse()
+        hop = ("connection", "transfer-encoding")
+        headers = {k: v for k, v in response.headers.items() if k.lower() not in hop}
+        content = response.read()
+        if self.verb != "HEAD":
+            headers["Content-Length"] = str(len(content))
+        connection.close()
+        return Answer(response.status, headers, content)
+
+    def send_half(self) -> None:
+        """The server gets half of the body, and then nothing more."""
+        connection = self._begin(20)
+        body = self._body()
+        connection.endheaders(body[: len(body) // 2])
+        connection.close()
+
+    def ignore(self) -> None:
+        """The client has sent it for nothing."""
+        self._body()
+
+    def _begin(self, timeout: float) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection(self.upstream, timeout=timeout)
+        # With its own Host header, since that is signed.
+        connection.putrequest(
+            self.handler.command, self.handler.path, skip_host=True, skip_accept_encoding=True
+        )
+        for name, value in self.handler.headers.items():
+            if name.lower() != "expect":
+                connection.putheader(name, value)
+        return connection
+
+    def _body(self) -> bytes:
+        return self.handler.rfile.read(int(self.handler.headers.get("Content-Length", 0)))
+
+
+def verb_of(command: str, path: str) -> str:
+    """What an S3 request asks for."""
+    url = urlsplit(path)
+    query = parse_qs(url.query, keep_blank_values=True).keys()
+    if command == "GET" and (not url.path.strip("/").partition("/")[2] or "list-type" in query):
+        return "LIST"
+    if command == "PUT" and "partNumber" in query:
+        return "PART"
+    if command == "POST":
+        return "INITIATE" if "uploads" in query else "COMPLETE" if "uploadId" in query else "DELETE"
+    return "ABORT" if command == "DELETE" and "uploadId" in query else command
+
+
 class Fault:
-    """Sends an answer as it is; subclasses do not."""
+    """Sends requests and answers as they are; subclasses do not."""
+
+    def meet(self, request: Request) -> None:
+        self.send(request.answer(), request.handler)
 
     def send(self, answer: Answer, handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(answer.status)
         for name, value in answer.headers.items():
             handler.send_header(name, value)
         handler.end_headers()
-        handler.wfile.write(answer.body)
+        if handler.command != "HEAD":
+            handler.wfile.write(answer.body)
+
+
+@dataclass
+class Unheard(Fault):
+    """Another fault, in a request that the server never gets."""
+
+    fault: Fault
+
+    def meet(self, request: Request) -> None:
+        request.ignore()
+        self.fault.send(Answer(200, {}, b""), request.handler)
+
+
+class Cut(Fault):
+    """A TCP reset instead of the answer."""
+
+    def send(self, answer: Answer, handler: BaseHTTPRequestHandler) -> None:
+        _reset(handler)
+
+
+@dataclass
+class Silence(Fault):
+    """Nothing for a while, then the end of the connection, instead of the answer."""
+
+    seconds: float
+
+    def send(self, answer: Answer, handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(self.seconds)
+        handler.close_connection = True
+
+
+class HalfHeard(Fault):
+    """The server gets half of the request's body, the client a TCP reset."""
+
+    def meet(self, request: Request) -> None:
+        request.send_half()
+        _reset(request.handler)
+
+
+@dataclass
+class Deaf(Fault):
+    """Nothing of the request's body is taken from the client, for a while."""
+
+    seconds: float
+
+    def meet(self, request: Request) -> None:
+        time.sleep(self.seconds)
+        request.handler.close_connection = True
+
+
+class Every(Fault):
+    """One fault after the other, in every so manieth request of each verb."""
+
+    def __init__(self, number: int, faults: Sequence[Fault]) -> None:
+        self._number = number
+        self._faults = faults
+        self._lock = threading.Lock()
+        self.seen: Counter[str] = Counter()
+        self.broken: Counter[str] = Counter()
+
+    def meet(self, request: Request) -> None:
+        fault = Fault()
+        with self._lock:
+            self.seen[request.verb] += 1
+            if self.seen[request.verb] % self._number == 0:
+                # Each verb begins with another one.
+                first = VERBS.index(request.verb)
+                fault = self._faults[(first + self.broken[request.verb]) % len(self._faults)]
+                self.broken[request.verb] += 1
+        fault.meet(request)
 
 
 @dataclass
@@ -53,9 +195,7 @@ class Reset(Fault):
         super().send(Answer(answer.status, answer.headers, _half(answer)), handler)
         handler.wfile.flush()
         time.sleep(0.1)  # a reset throws away what the client has not taken yet
-        linger = struct.pack("ii", 1, 0)
-        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        handler.connection.close()
+        _reset(handler)
 
 
 class Close(Fault):
@@ -134,6 +274,18 @@ class ExpiredKey(Fault):
         fault.send(answer, handler)
 
 
+def _reset(handler: BaseHTTPRequestHandler) -> None:
+    linger = struct.pack("ii", 1, 0)
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    handler.connection.shutdown(socket.SHUT_RD)
+    handler.connection.close()
+    handler.close_connection = True
+
+
+def shard_reads(verb: str, path: str) -> bool:
+    return verb == "GET" and ".tar" in path
+
+
 def _half(answer: Answer) -> bytes:
     return answer.body[: len(answer.body) // 2]
 
@@ -145,11 +297,14 @@ class Proxy:
     endpoint: str
     """URL of the S3 server as clients see it."""
 
+    breaks: Callable[[str, str], bool] = shard_reads
+    """Which requests, by verb and path, have faults."""
+
     faults: list[Fault] = field(default_factory=list)
-    """One for each of the next requests for a shard; when none are left all goes well."""
+    """One for each of the next such requests; when none are left all goes well."""
 
     always: Fault = field(default_factory=Fault)
-    """For every request for a shard that has no fault of its own."""
+    """For every such request that has no fault of its own."""
 
     ranges: list[str] = field(default_factory=list)
     """The Range of each request for a shard so far."""
@@ -172,28 +327,14 @@ def fault_proxy(server: str) -> Iterator[Proxy]:
                 super().handle()
 
         def forward(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            connection = http.client.HTTPConnection(upstream, timeout=20)
-            # With its own Host header, since that is signed.
-            connection.putrequest(
-                self.command, self.path, skip_host=True, skip_accept_encoding=True
-            )
-            for name, value in self.headers.items():
-                connection.putheader(name, value)
-            connection.endheaders(body)
-            response = connection.getresponse()
-            hop = ("connection", "transfer-encoding")
-            headers = {k: v for k, v in response.headers.items() if k.lower() not in hop}
-            content = response.read()
-            if self.command != "HEAD":
-                headers["Content-Length"] = str(len(content))
-            connection.close()
+            verb = verb_of(self.command, self.path)
             fault = Fault()
-            if self.command == "GET" and ".tar" in self.path:
-                with lock:
+            with lock:
+                if shard_reads(verb, self.path):
                     proxy.ranges.append(self.headers.get("Range", ""))
+                if proxy.breaks(verb, self.path):
                     fault = proxy.faults.pop(0) if proxy.faults else proxy.always
-            fault.send(Answer(response.status, headers, content), self)
+            fault.meet(Request(verb, self, upstream))
 
         do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = forward  # noqa: N815
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from concurrent import futures
 from dataclasses import dataclass, field
 from typing import Any
 
+from advent_dist.data.bounded import bounded, is_s3
 from advent_dist.data.connection import s3_error_code
 from advent_dist.errors import DamageError
 
 _CHUNK_BYTES = 2**18
 _PIECE_BYTES = 2**23
-_GRACE_S = 5.0
 
 
 class FileChangedError(ConnectionError):
@@ -62,38 +60,33 @@ def download(files: Any, path: str, part: Part, timeout_s: float) -> None:
         OSError: storage failed, the time was up, or the file changed; so do the errors of the S3
             client.
     """
-    if _is(files, "s3"):
-        work = asyncio.wait_for(_stream(files, path, part), timeout_s)
-        running = asyncio.run_coroutine_threadsafe(work, files.loop)
-        try:
-            # The first limit ends the request; this one holds even if the loop itself is stuck.
-            running.result(timeout_s + _GRACE_S)
-        except futures.TimeoutError as error:
-            running.cancel()
-            raise asyncio.TimeoutError from error
-    elif _is(files, "file"):
+    if is_s3(files):
+        bounded(files, _stream(files, path, part), timeout_s)
+    elif _is_local(files):
         part.received += files.cat_file(path, start=part.start, end=part.stop)
         _require_all(part)
     else:
         _by_pieces(files, path, part)
 
 
-def _is(files: Any, scheme: str) -> bool:
-    return scheme in ((files.protocol,) if isinstance(files.protocol, str) else files.protocol)
+def _is_local(files: Any) -> bool:
+    return "file" in ((files.protocol,) if isinstance(files.protocol, str) else files.protocol)
 
 
 async def _stream(files: Any, path: str, part: Part) -> None:
     bucket, key, _ = files.split_path(path)
     start, stop, received = part.start, part.stop, part.received
     first = start + len(received)
-    whole = first == 0 and stop is None
-    asked = {} if whole else {"Range": f"bytes={first}-{'' if stop is None else stop - 1}"}
+    # Of the whole file too: only the answer to a range says how large the file is, whatever came.
+    asked = {"Range": f"bytes={first}-{'' if stop is None else stop - 1}"}
     if received and part.version is not None:
         asked["IfMatch"] = part.version
     try:
         answer = await files._call_s3("get_object", Bucket=bucket, Key=key, **asked)
     except OSError as error:
         if s3_error_code(error) == "InvalidRange":
+            if first == 0 and stop is None:
+                return  # an empty file has no first byte
             raise _cut_short(start, stop, None) from error
         if s3_error_code(error) in ("PreconditionFailed", "412"):
             part.keep_to(object())

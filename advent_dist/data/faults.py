@@ -30,7 +30,17 @@ _CONNECTION = (
     asyncio.TimeoutError,
     TimeoutError,
 )
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+# 400: to a HEAD, whose answer has no body that could say more.
+_EXPIRED = {
+    "400",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "TokenRefreshRequired",
+}
+_BROKEN_REQUEST = {"IncompleteBody", "BadDigest"}
+"""Not all of it reached the server as it was sent; s3fs takes that for a mistake of the client."""
+
 _BROKEN_ANSWER = (boto.IncompleteReadError, ResponseParserError)
 # S3's answers to a malformed or forbidden request (s3fs maps them to these), and a local disk's.
 _FINAL = {
@@ -62,7 +72,7 @@ def is_storage_error(error: Exception) -> bool:
 
 def is_transient(error: Exception) -> bool:
     """Whether the same request may succeed a moment later."""
-    if is_expired(error):
+    if is_expired(error) or s3_error_code(error) in _BROKEN_REQUEST:
         return True
     if isinstance(error, (FileNotFoundError, PermissionError)) or _is_untrusted(error):
         return False

@@ -106,23 +106,22 @@ class Folder:
 
     def write(self, name: str, data: bytes) -> None:
         """Write the file `name`; readers see the old file or the whole new one, never a part."""
-        self._attempt(
-            name,
-            lambda files, path: (
-                _write_local(Path(path), data)
-                if self._scheme == "file"
-                else files.pipe_file(path, data)
-            ),
-        )
+        self._write(name, data)
 
     def upload(self, name: str, file: Path) -> None:
-        """Write the file `name` from a local one, of any size; readers see all of it or nothing."""
-        self._attempt(
-            name,
-            lambda files, path: (
-                _write_local(Path(path), file) if self.is_local else files.put_file(str(file), path)
-            ),
-        )
+        """The same from a local file, of any size."""
+        self._write(name, file)
+
+    def _write(self, name: str, source: bytes | Path) -> None:
+        if self.is_local:
+            self._attempt(name, lambda files, path: _write_local(Path(path), source))
+        elif self._scheme == "s3":
+            # Imported here, since it loads the S3 client that others have no use for.
+            from advent_dist.data.upload import upload
+
+            upload(partial(self._attempt, name), f"{self.url}/{name}", source, self._timeout_s)
+        else:
+            self._attempt(name, partial(_write_elsewhere, source=source))
 
     def sizes(self) -> dict[str, int]:
         """Bytes of every file in the folder and in those in it, by its relative path."""
@@ -158,8 +157,11 @@ class Folder:
         """Names of the files in the folder, sorted; none if there is no such folder."""
         return self._attempt("", partial(_list, kind="file"))
 
-    def _attempt(self, name: str, action: Callable[[Any, str], T]) -> T:
+    def _attempt(
+        self, name: str, action: Callable[[Any, str], T], attempts: int | None = None
+    ) -> T:
         """Do `action(filesystem, path)`, again after a pause where the error is a transient one."""
+        attempts = self._attempts if attempts is None else attempts
         url = f"{self.url}/{name}" if name else self.url
         for attempt in itertools.count(1):
             try:
@@ -171,7 +173,7 @@ class Folder:
 
                 if not faults.is_storage_error(error):
                     raise
-                if not faults.is_transient(error) or attempt >= self._attempts:
+                if not faults.is_transient(error) or attempt >= attempts:
                     raise faults.translate(error, url, attempt) from error
                 if faults.is_expired(error):
                     # A new connection reads the credentials anew, from wherever they came.
@@ -191,8 +193,13 @@ class Folder:
 
         To be called for folders that were written by whoever calls it alone.
         """
-        with contextlib.suppress(MissingError):
-            self._attempt("", lambda files, path: files.rm(path, recursive=True))
+        if self._scheme == "s3":
+            from advent_dist.data.deletion import delete_all  # here for the same reason
+
+            delete_all(partial(self._attempt, ""))
+        else:
+            with contextlib.suppress(MissingError):
+                self._attempt("", lambda files, path: files.rm(path, recursive=True))
 
     def remove_if_empty(self) -> None:
         """Remove the folder itself if nothing is left in it; object storage has no empty ones."""
@@ -298,6 +305,13 @@ def _walk_local(top: str) -> Iterator[str]:
             continue
         seen.add(real)
         yield from (os.path.join(folder, file) for file in files)
+
+
+def _write_elsewhere(files: Any, path: str, source: bytes | Path) -> None:
+    if isinstance(source, Path):
+        files.put_file(str(source), path)
+    else:
+        files.pipe_file(path, source)
 
 
 def _write_local(path: Path, data: bytes | Path) -> None:

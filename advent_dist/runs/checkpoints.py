@@ -13,6 +13,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,13 @@ def _all_of(checkpoint: Folder, files: Any, there: dict[str, int]) -> dict[str, 
     return files
 
 
+def delete_checkpoint(checkpoint: Folder) -> None:
+    """Delete a checkpoint, or what is left of one: it stops being whole before it loses a file."""
+    if checkpoint.exists(RUN_FILE):
+        checkpoint.remove(RUN_FILE)
+    checkpoint.delete()
+
+
 class CheckpointStore:
     """Lays the parts of all ranks together in the run folder, and hands the latest one back.
 
@@ -96,7 +104,7 @@ class CheckpointStore:
             return
         target = self._at(progress.step)
         if self._world.is_main:
-            target.delete()  # what an attempt that was cut off has left there
+            delete_checkpoint(target)  # what an attempt that was cut off has left there
         self._world.barrier()
         for file in sorted(part.rglob("*")):
             name = file.relative_to(part).as_posix()
@@ -113,25 +121,19 @@ class CheckpointStore:
     def _drop(self, progress: Progress) -> None:
         """Delete all but the latest few and the best."""
         kept = {progress.step, *([progress.best.step] if progress.best else [])}
-        older = [step for step in steps_of(self._folder) if step < progress.step]
-        whole = [step for step in older if self._is_listed(step)]
-        for step in whole[: self._keep - 1]:
+        steps = steps_of(self._folder)
+        older = (step for step in steps if step < progress.step and self._damage(step) is None)
+        for step in islice(older, self._keep - 1):
             kept.update({step, *self._best_of(step)})
-        for step in steps_of(self._folder):
+        for step in steps:
             if step not in kept:
-                self._delete(step)
+                delete_checkpoint(self._at(step))
 
     def _best_of(self, step: int) -> list[int]:
         """The step that was best at another one: a run that falls back there names it."""
         text = self._at(step).read(RUN_FILE)
         best = (json_object(text, RUN_FILE).get("progress") or {}).get("best")
         return [int(best["step"])] if best else []
-
-    def _delete(self, step: int) -> None:
-        checkpoint = self._at(step)
-        if self._is_listed(step):
-            checkpoint.remove(RUN_FILE)  # first: from here on it is not whole
-        checkpoint.delete()
 
     def _is_listed(self, step: int) -> bool:
         return self._at(step).exists(RUN_FILE)

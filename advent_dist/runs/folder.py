@@ -34,7 +34,13 @@ from advent_dist.errors import CheckpointError, ConfigError, DataError, MissingE
 from advent_dist.experiments.environment import experiment_in
 from advent_dist.json_text import json_object
 from advent_dist.parallel.world import World
-from advent_dist.runs.checkpoints import CheckpointStore, checkpoint_name, steps_of
+from advent_dist.runs.checkpoints import (
+    CheckpointStore,
+    checkpoint_name,
+    delete_checkpoint,
+    files_of,
+    steps_of,
+)
 from advent_dist.runs.classes import read_classes, require_agreement
 from advent_dist.training.checkpoint import CLASSES_FILE, WEIGHTS_FILE, require_same
 from advent_dist.training.progress import Progress
@@ -246,7 +252,7 @@ class RunFolder:
     def _delete(self, names: list[str]) -> None:
         for name in names:
             if name.endswith("/"):
-                self.folder.inside(name[:-1]).delete()
+                delete_checkpoint(self.folder.inside(name[:-1]))
             else:
                 self.folder.remove(name)
         for folder in _FOLDERS:
@@ -345,11 +351,12 @@ class RunFolder:
                 f"{self.url}/{SUMMARY_FILE}: its {which} checkpoint, {checkpoint!r}, is none "
                 "of the run's; copy the whole run there again"
             )
-        name = f"{checkpoint}/{WEIGHTS_FILE}"
+        folder = self.folder.inside(checkpoint)
         try:
-            return safetensors.torch.load(self.folder.read(name))
-        except (MissingError, SafetensorError) as error:
+            files_of(folder)
+            return safetensors.torch.load(folder.read(WEIGHTS_FILE))
+        except (CheckpointError, MissingError, SafetensorError) as error:
             raise CheckpointError(
-                f"{self.url}/{name}, the {which} checkpoint's weights, can't be read ({error}); "
-                "copy the whole run there again, or resume it to save another"
+                f"{folder.url}, the {which} checkpoint, can't be read ({error}); copy the whole "
+                "run there again, or resume it to save another"
             ) from error

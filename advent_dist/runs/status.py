@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from advent_dist.config.selection import TARGET_MIOU
 from advent_dist.data.store import Folder, open_folder
-from advent_dist.errors import MissingError
+from advent_dist.errors import CheckpointError, MissingError
 from advent_dist.json_text import json_object
-from advent_dist.runs.checkpoints import checkpoint_name, steps_of
+from advent_dist.runs.checkpoints import checkpoint_name, files_of, steps_of
 from advent_dist.runs.folder import (
     CHECKPOINTS,
     CONFIG_FILE,
@@ -128,8 +128,9 @@ def _latest_checkpoint(run: Folder) -> tuple[int | None, float | None]:
     """Step and age in seconds of the latest checkpoint that is whole."""
     checkpoints = run.inside(CHECKPOINTS)
     for step in steps_of(checkpoints):
-        # Its list of files is written last; and the run may delete it while one looks.
-        with suppress(MissingError):
+        # The run may delete it while one looks.
+        with suppress(CheckpointError, MissingError):
+            files_of(checkpoints.inside(checkpoint_name(step)))
             return step, _age_s(checkpoints, f"{checkpoint_name(step)}/{RUN_FILE}")
     return None, None
 

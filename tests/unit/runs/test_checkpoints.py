@@ -15,11 +15,10 @@ import pytest
 
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import CheckpointError, DataError, UnavailableError
-from advent_dist.parallel.world import World
-from advent_dist.runs.checkpoints import CheckpointStore, checkpoint_name, files_of, steps_of
+from advent_dist.runs.checkpoints import checkpoint_name, files_of, steps_of
 from advent_dist.runs.restored import on_this_disk
-from advent_dist.training.progress import Progress, Scores
 from advent_dist.training.scratch import new_folder, remove_leftovers
+from tests.checkpoint_parts import latest, store
 
 
 @pytest.fixture(params=["disk", "memory"])
@@ -36,43 +35,10 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def _part(progress: Progress, files: dict[str, bytes] | None = None) -> Path:
-    """One rank's part of a checkpoint, as `checkpoint.save` leaves it."""
-    part = new_folder()
-    files = files or {"engines/segmenter/00000.safetensors": b"weights", "rank.pt": b"r"}
-    for name, data in files.items():
-        (part / name).parent.mkdir(parents=True, exist_ok=True)
-        (part / name).write_bytes(data)
-    listed = {name: len(data) for name, data in files.items()}
-    (part / "run.json").write_text(json.dumps({"files": listed, "progress": progress.to_json()}))
-    return part
-
-
-def _store(folder: Folder, step: int, best: int | None = None, keep: int = 2, **more: Any) -> None:
-    scores = (
-        Scores(step=best, target={"miou": 1.0, "mean_entropy": 0.5, "live_classes": 3})
-        if best is not None
-        else None
-    )
-    progress = Progress(step=step, last=scores, best=scores)
-    CheckpointStore(folder, World(), keep)({}, _part(progress, **more), progress)
-
-
-def _latest(folder: Folder) -> dict[str, bytes] | None:
-    with CheckpointStore(folder, World(), 2).latest() as found:
-        if found is None:
-            return None
-        return {
-            path.relative_to(found).as_posix(): path.read_bytes()
-            for path in found.rglob("*")
-            if path.is_file()
-        }
-
-
 def test_what_was_stored_comes_back(folder: Folder, temporary: Path) -> None:
-    assert _latest(folder) is None
-    _store(folder, 4)
-    found = _latest(folder)
+    assert latest(folder) is None
+    store(folder, 4)
+    found = latest(folder)
     assert found is not None
     assert found["engines/segmenter/00000.safetensors"] == b"weights"
     assert set(found) == {"engines/segmenter/00000.safetensors", "rank.pt", "run.json"}
@@ -81,11 +47,11 @@ def test_what_was_stored_comes_back(folder: Folder, temporary: Path) -> None:
 
 def test_the_latest_two_and_the_best_are_kept(folder: Folder) -> None:
     for step in (2, 4, 6, 8):
-        _store(folder, step, best=2)
+        store(folder, step, best=2)
     assert steps_of(folder) == [8, 6, 2]
-    _store(folder, 10, best=10)
+    store(folder, 10, best=10)
     assert steps_of(folder) == [10, 8, 2], "which is the best of 8"
-    _store(folder, 12, best=10, keep=1)
+    store(folder, 12, best=10, keep=1)
     assert steps_of(folder) == [12, 10]
 
 
@@ -93,26 +59,26 @@ def test_the_latest_two_and_the_best_are_kept(folder: Folder) -> None:
 def test_what_can_not_be_stored_costs_nothing_that_is_there(
     folder: Folder, fails: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _store(folder, 2)
+    store(folder, 2)
 
     def down(*_: Any) -> None:
         raise UnavailableError("503")
 
     monkeypatch.setattr(Folder, fails, down)
     with pytest.raises(UnavailableError):
-        _store(folder, 4)
+        store(folder, 4)
     monkeypatch.undo()
     assert folder.inside(checkpoint_name(4)).exists("run.json") is False
-    assert _latest(folder) is not None
-    assert _latest(folder) == _latest(folder)
-    _store(folder, 4)
+    assert latest(folder) is not None
+    assert latest(folder) == latest(folder)
+    store(folder, 4)
     assert steps_of(folder) == [4, 2]
 
 
 def test_storage_that_loses_a_file_without_a_word_is_found_out(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _store(folder, 2)
+    store(folder, 2)
     real = Folder.upload
 
     def lossy(self: Folder, name: str, file: Path) -> None:
@@ -123,7 +89,7 @@ def test_storage_that_loses_a_file_without_a_word_is_found_out(
     with pytest.raises(
         CheckpointError, match=r"step_000004 is no whole checkpoint: engines/.* is missing"
     ):
-        _store(folder, 4)
+        store(folder, 4)
     assert folder.inside(checkpoint_name(4)).exists("run.json") is False
     assert folder.inside(checkpoint_name(2)).exists("run.json") is True
 
@@ -132,8 +98,8 @@ def test_leftovers_of_an_attempt_that_was_cut_off_are_cleared(folder: Folder) ->
     """Of more ranks, say."""
     folder.write("step_000004/rank_00007.pt", b"old")
     folder.write("step_000004/engines/segmenter/00007.safetensors", b"old")
-    _store(folder, 4)
-    found = _latest(folder)
+    store(folder, 4)
+    found = latest(folder)
     assert found is not None
     assert set(found) == {"engines/segmenter/00000.safetensors", "rank.pt", "run.json"}
 
@@ -158,10 +124,10 @@ def _garbage(folder: Folder) -> None:
 def test_a_damaged_one_falls_back_to_the_one_before(
     folder: Folder, damage: Callable[[Folder], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    _store(folder, 2, files={"old": b"2"})
-    _store(folder, 4)
+    store(folder, 2, files={"old": b"2"})
+    store(folder, 4)
     damage(folder)
-    found = _latest(folder)
+    found = latest(folder)
     assert found is not None
     assert found["old"] == b"2"
     assert "going on from step 2, since " in caplog.text
@@ -172,38 +138,38 @@ def test_what_can_not_be_reached_is_not_damaged(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or the run would go on from an older one, and delete this."""
-    _store(folder, 2)
-    _store(folder, 4)
+    store(folder, 2)
+    store(folder, 4)
 
     def down(*_: Any) -> None:
         raise UnavailableError("503")
 
     monkeypatch.setattr(Folder, "read", down)
     with pytest.raises(UnavailableError):
-        _latest(folder)
+        latest(folder)
 
 
 def test_the_best_of_one_that_is_kept_is_kept(folder: Folder) -> None:
     """A run that falls back to it names that one."""
-    _store(folder, 80, best=80)
-    _store(folder, 100, best=80)
-    _store(folder, 200, best=200)
+    store(folder, 80, best=80)
+    store(folder, 100, best=80)
+    store(folder, 200, best=200)
     assert steps_of(folder) == [200, 100, 80]
-    _store(folder, 300, best=200)
+    store(folder, 300, best=200)
     assert steps_of(folder) == [300, 200]
 
 
 def test_where_all_are_damaged_nothing_is_begun_anew_in_silence(folder: Folder) -> None:
-    _store(folder, 4)
+    store(folder, 4)
     _lost(folder)
     with pytest.raises(CheckpointError, match=r"holds no whole checkpoint .* --overwrite"):
-        _latest(folder)
+        latest(folder)
 
 
 def test_a_run_that_was_cut_off_in_its_first_one_begins_anew(folder: Folder) -> None:
-    _store(folder, 4)
+    store(folder, 4)
     _unlisted(folder)
-    assert _latest(folder) is None
+    assert latest(folder) is None
 
 
 @pytest.mark.parametrize("files", [{"../../escaped": 1}, {"/tmp/x": 1}, {"": 1}, ["a"], None, 3])

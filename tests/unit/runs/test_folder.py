@@ -6,15 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from advent_dist.config import Call, Experiment
 from advent_dist.config.override import override, to_json
-from advent_dist.data.store import open_folder
-from advent_dist.errors import CheckpointError, ConfigError
-from advent_dist.runs.checkpoints import checkpoint_name
+from advent_dist.data.store import Folder, open_folder
+from advent_dist.errors import CheckpointError, ConfigError, UnavailableError
 from advent_dist.runs.folder import RunFolder, experiment_of_run
 from advent_dist.training.progress import Progress, Scores
+from tests.checkpoint_parts import write_weights
 from tests.helpers import tiny_experiment
 
 ROWS = [{"step": step, "loss/seg": 1.0 / step} for step in (10, 20, 30)]
@@ -247,9 +246,7 @@ def test_weights_of_last_and_best(tmp_path: Path) -> None:
     run = RunFolder.of(experiment)
     run.write_summary(experiment, Progress(step=4, last=_scores(4, 2.0), best=_scores(2, 3.0)))
     for step in (2, 4):
-        folder = Path(run.url, "checkpoints", checkpoint_name(step))
-        folder.mkdir(parents=True)
-        save_file({"a": torch.full((2,), float(step))}, folder / "segmenter.safetensors")
+        write_weights(run.url, step, {"a": torch.full((2,), float(step))})
     assert run.weights("last")["a"].tolist() == [4.0, 4.0]
     assert run.weights("best")["a"].tolist() == [2.0, 2.0]
 
@@ -273,13 +270,44 @@ def test_weights_that_can_not_be_read_are_named(tmp_path: Path) -> None:
     experiment = _experiment(tmp_path)
     run = RunFolder.of(experiment)
     run.write_summary(experiment, Progress(step=4))
-    with pytest.raises(CheckpointError, match=r"step_000004/segmenter.safetensors, the last check"):
+    with pytest.raises(CheckpointError, match=r"step_000004, the last check.*run.json is missing"):
         run.weights("last")
-    folder = Path(run.url, "checkpoints", checkpoint_name(4))
-    folder.mkdir(parents=True)
-    (folder / "segmenter.safetensors").write_bytes(b"half of it")
-    with pytest.raises(CheckpointError, match=r"the last checkpoint's weights, can't be read"):
+    folder = write_weights(run.url, 4, {"a": torch.zeros(2)})
+    weights = folder / "segmenter.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1])
+    with pytest.raises(CheckpointError, match=r"segmenter.safetensors, of .* bytes, has .* bytes"):
         run.weights("last")
+    weights.write_bytes(b"x" * len(whole))
+    with pytest.raises(CheckpointError, match=r"the last checkpoint, can't be read .* resume it"):
+        run.weights("last")
+
+
+def test_another_damaged_file_makes_a_checkpoint_no_less_damaged(tmp_path: Path) -> None:
+    """What copied half of it may have copied half of the weights too, of the right size."""
+    experiment = _experiment(tmp_path)
+    run = RunFolder.of(experiment)
+    run.write_summary(experiment, Progress(step=4))
+    folder = write_weights(run.url, 4, {"a": torch.zeros(2)})
+    listed = json.loads((folder / "run.json").read_text())["files"]
+    (folder / "run.json").write_text(json.dumps({"files": {**listed, "rank_00000.safetensors": 9}}))
+    with pytest.raises(CheckpointError, match=r"rank_00000.safetensors, of 9 bytes, is missing"):
+        run.weights("last")
+
+
+def test_checkpoints_whose_deletion_was_cut_off_are_not_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = _run_that_reported(tmp_path)
+    folder = write_weights(run.url, 4, {"a": torch.zeros(2)})
+
+    def fail(_: Folder) -> None:
+        raise UnavailableError("503")
+
+    monkeypatch.setattr(Folder, "delete", fail)
+    with pytest.raises(UnavailableError):
+        run.clear_checkpoints()
+    assert [path.name for path in folder.iterdir()] == ["segmenter.safetensors"]
 
 
 def test_the_run_folder_is_never_anonymous(tmp_path: Path) -> None:

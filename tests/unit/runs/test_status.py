@@ -30,7 +30,7 @@ def _write_run(storage: Path, name: str, *, step: int, age_s: float = 0) -> RunF
         run.append({"step": done})
         if done % 2 == 0:
             scores = Scores(step=done, target={"miou": 10.0 * done})
-            run.folder.write(f"checkpoints/step_{done:06d}/run.json", b"{}")
+            run.folder.write(f"checkpoints/step_{done:06d}/run.json", b'{"files": {}}')
             run.write_summary(experiment, Progress(step=done, last=scores, best=scores))
     then = time.time() - age_s
     for file in Path(run.url).rglob("*"):
@@ -77,11 +77,22 @@ def test_a_checkpoint_that_is_not_whole_does_not_count(tmp_path: Path) -> None:
     assert status.checkpoint_step == 2
 
 
+def test_no_order_of_uploads_is_believed_in(tmp_path: Path) -> None:
+    """Whoever copies a run may copy the list of a checkpoint's files before the files."""
+    run = _write_run(tmp_path, "one", step=2)
+    listed = json.dumps({"files": {"rank_00000.safetensors": 3}}).encode()
+    run.folder.write("checkpoints/step_000004/run.json", listed)
+    run.folder.write("checkpoints/step_000004/rank_00000.safetensors", b"12")
+    assert find_runs(str(tmp_path), stale_after_s=1800)[0].checkpoint_step == 2
+    run.folder.write("checkpoints/step_000004/rank_00000.safetensors", b"123")
+    assert find_runs(str(tmp_path), stale_after_s=1800)[0].checkpoint_step == 4
+
+
 def test_the_latest_checkpoint_has_the_largest_number(tmp_path: Path) -> None:
     run = _write_run(tmp_path, "one", step=2)
     for step in (998_000, 1_000_000):
-        run.folder.write(f"checkpoints/{checkpoint_name(step)}/run.json", b"{}")
-    run.folder.write("checkpoints/step_by_step/run.json", b"{}")
+        run.folder.write(f"checkpoints/{checkpoint_name(step)}/run.json", b'{"files": {}}')
+    run.folder.write("checkpoints/step_by_step/run.json", b'{"files": {}}')
     (status,) = find_runs(str(tmp_path), stale_after_s=1800)
     assert status.checkpoint_step == 1_000_000
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from advent_dist.config import Call
 from advent_dist.config.override import override
@@ -18,6 +17,7 @@ from advent_dist.runs.checkpoints import checkpoint_name
 from advent_dist.runs.folder import RunFolder
 from advent_dist.runs.trained import load_run, load_runs
 from advent_dist.training.progress import Progress, Scores
+from tests.checkpoint_parts import write_weights
 from tests.helpers import tiny_experiment
 
 CPU = torch.device("cpu")
@@ -39,9 +39,7 @@ def trained_run(
     for step in (4, 2):
         torch.manual_seed(10 * seed + step)
         segmenters.append(build_segmenter(experiment.model, num_classes).eval())
-        folder = Path(run.url, "checkpoints", checkpoint_name(step))
-        folder.mkdir(parents=True)
-        save_file(segmenters[-1].state_dict(), folder / "segmenter.safetensors")
+        write_weights(run.url, step, segmenters[-1].state_dict())
     last, best = (
         Scores(step=step, target={"miou": 1.0, "mean_entropy": 0.5, "live_classes": 3})
         for step in (4, 2)
@@ -93,7 +91,7 @@ def test_a_checkpoint_that_is_gone_is_named(tmp_path: Path) -> None:
     url, _ = trained_run(tmp_path)
     Path(url, "checkpoints", checkpoint_name(2), "segmenter.safetensors").unlink()
     load_run(url, "last", CPU)
-    with pytest.raises(ValueError, match=r"step_000002/segmenter.safetensors"):
+    with pytest.raises(ValueError, match=r"step_000002.*: segmenter.safetensors, .* is missing"):
         load_run(url, "best", CPU)
 
 
