@@ -11,7 +11,6 @@ from typing import Any
 
 import ray
 import ray.train
-from pyarrow.fs import FSSpecHandler, PyFileSystem
 from ray.train.torch import TorchConfig
 
 from advent_dist.config import Call, ClusterConfig, Experiment
@@ -19,14 +18,15 @@ from advent_dist.config.override import override, to_json
 from advent_dist.config.selection import TARGET_MIOU, chosen_by
 from advent_dist.data.class_file import class_file_text
 from advent_dist.data.classes import ClassSet
-from advent_dist.data.store import Folder, impatient
+from advent_dist.data.store import impatient
 from advent_dist.errors import ConfigError, DivergedError
 from advent_dist.evaluation.selection import selection_of
 from advent_dist.runs.claim import check_unclaimed, claimed
 from advent_dist.runs.classes import classes_of
-from advent_dist.runs.folder import CHECKPOINTS, SWEEP_FILE, RunFolder
+from advent_dist.runs.folder import SWEEP_FILE, RunFolder
 from advent_dist.training.global_batch import allowed_ranks
 from advent_dist.training.progress import Progress
+from advent_dist.training.scratch import own_folder
 from cluster.autoscaled import may_grow
 from cluster.board import BoardObserver, ProgressBoard, progress_bar
 from cluster.capacity import capacity, idle_head, per_worker, training_nodes
@@ -91,7 +91,7 @@ def launch(experiment: Experiment, call: Call | None = None) -> Progress:
                 progress_bar(board, experiment.run.steps, name, selected_by),
                 orderly_ending(board) as ending,
             ):
-                progress = fit(experiment, classes, run, BoardObserver(board), ending)
+                progress = fit(experiment, classes, BoardObserver(board), ending)
                 if progress.step < experiment.run.steps:
                     ending.close()
                 return progress
@@ -115,18 +115,13 @@ def _start(run: RunFolder, experiment: Experiment, classes: ClassSet, call: Call
 
 
 def fit(
-    experiment: Experiment,
-    classes: ClassSet,
-    run: RunFolder,
-    observer: Observer,
-    ending: Ending | None = None,
+    experiment: Experiment, classes: ClassSet, observer: Observer, ending: Ending | None = None
 ) -> Progress:
     """Train on the connected Ray cluster, in workers of this run's own.
 
     Args:
         experiment: The whole config.
         classes: Its classes.
-        run: Its run folder.
         observer: Watches the run on its rank 0.
         ending: What signals do to it, where they do something.
 
@@ -139,7 +134,8 @@ def fit(
     """
     try:
         head = idle_head(experiment.cluster)
-        result = build_trainer(experiment, classes, run, observer, head, ending).fit()
+        with own_folder() as records:
+            result = build_trainer(experiment, classes, records, observer, head, ending).fit()
     except ray.train.WorkerGroupError as error:
         raise mistake(error) or loss(error, experiment.cluster) or error from None
     returned: dict[str, Any] = result.return_value  # type: ignore[attr-defined]
@@ -169,23 +165,23 @@ def _is_url(path: str) -> bool:
 def build_trainer(
     experiment: Experiment,
     classes: ClassSet,
-    run: RunFolder,
+    records: Path,
     observer: Observer,
     left_out: str | None = None,
     ending: Ending | None = None,
 ) -> ElasticTrainer:
-    """The trainer that runs `experiment`, whose workers keep checkpoints in `run`.
+    """The trainer that runs `experiment`, whose workers keep what is to be kept in its run folder.
 
     Args:
         experiment: The whole config.
         classes: Its classes.
-        run: Its run folder.
+        records: A folder of this machine for Ray's own, which nobody reads: what Ray writes to
+            object storage it neither tries again nor checks.
         observer: Watches the run on its rank 0.
         left_out: Id of a node that trains nothing; None leaves out none.
         ending: What signals do to the run.
     """
     cluster = experiment.cluster
-    path, filesystem = ray_storage(run.folder)
     # The ignored errors: mypy takes Ray Train's first API for its second.
     return ElasticTrainer(
         train_worker,
@@ -199,9 +195,8 @@ def build_trainer(
         },
         torch_config=TorchConfig(timeout_s=int(experiment.engine.collective_timeout_s)),
         run_config=ray.train.RunConfig(  # type: ignore[call-arg]
-            storage_path=path,
-            storage_filesystem=filesystem,
-            name=CHECKPOINTS,
+            storage_path=str(records),
+            name="run",
             # Of notices of preemption any number: each comes with a checkpoint.
             failure_config=ray.train.FailureConfig(max_failures=cluster.max_failures),
             logging_config=ray.train.LoggingConfig(log_level="CRITICAL"),
@@ -245,11 +240,3 @@ def check_resources(experiment: Experiment) -> None:
             f"each, placed {cluster.placement}; lower it, ask for less per worker "
             "(cluster.cpus_per_worker, cluster.gpus_per_worker), or add nodes"
         )
-
-
-def ray_storage(folder: Folder) -> tuple[str, PyFileSystem | None]:
-    """Path and filesystem under which Ray reaches a folder."""
-    if folder.is_local:
-        return str(Path(folder.path).resolve()), None
-    # The same s3fs as everywhere else: pyarrow's own client fails against some S3 servers.
-    return folder.path, PyFileSystem(FSSpecHandler(folder.filesystem))

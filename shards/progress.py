@@ -53,8 +53,9 @@ def finished_shards(folder: Folder, build: str) -> Iterator[Finished]:
 
 def _read(folder: Folder, number: int, build: str) -> Finished | None:
     """A shard's record; None if it is damaged or of another build, so that it is built again."""
+    text = folder.read(record_name(number))
     try:
-        raw = json_object(folder.read(record_name(number)), record_name(number))
+        raw = json_object(text, record_name(number))
         if raw["build"] != build:
             return None
         blocks = tuple(Block(**block) for block in raw["shard"].pop("blocks"))

@@ -290,6 +290,32 @@ def _half(answer: Answer) -> bytes:
     return answer.body[: len(answer.body) // 2]
 
 
+PASSING_FAULTS = (
+    Unheard(Refusal(500, "InternalError")),
+    Cut(),
+    Unheard(Refusal(503, "SlowDown")),
+    Close(),
+    Unheard(Cut()),
+    Refusal(503, "ServiceUnavailable"),
+    HalfHeard(),
+    Short(),
+    Unheard(Silence(1.0)),
+)
+"""After each of them, another request is right; some had been done, and the answer was lost."""
+
+
+@contextmanager
+def every_tenth_breaks(proxy: Proxy) -> Iterator[Every]:
+    """Of the requests of each verb, in one way after the other, until the block ends."""
+    breaks, always = proxy.breaks, proxy.always
+    faults = Every(10, PASSING_FAULTS)
+    proxy.breaks, proxy.always = (lambda *_: True), faults
+    try:
+        yield faults
+    finally:
+        proxy.breaks, proxy.always = breaks, always
+
+
 @dataclass
 class Proxy:
     """The running proxy."""

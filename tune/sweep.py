@@ -17,16 +17,16 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from advent_dist.data.classes import ClassSet
-from advent_dist.data.store import impatient, open_folder, own_storage
+from advent_dist.data.store import impatient
 from advent_dist.errors import UserError
 from advent_dist.interruption import interruptible
 from advent_dist.runs.claim import check_unclaimed, claimed
 from advent_dist.runs.classes import classes_of
 from advent_dist.runs.preflight import check
+from advent_dist.training.scratch import own_folder
 from cluster.connection import ray_cluster
 from cluster.here import beside_the_driver
 from cluster.joining import wait_for_workers
-from cluster.launch import ray_storage
 from cluster.shared import check_shared
 from tune.board import Board
 from tune.candidates import Candidates
@@ -40,9 +40,6 @@ from tune.resources import max_concurrent, of_trial
 from tune.scheduler import Asha, stopper
 from tune.tracking import MLflowRuns, tracking
 from tune.trial import Sweep, run_trial
-
-_RAY_FOLDER, _RUNS = "ray", "trials"
-"""Below the sweep folder, and in it; Ray Tune's own records, which nobody reads."""
 
 
 def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
@@ -144,37 +141,32 @@ def _fit(
     """Have Ray Tune run `function` on all candidates."""
     if not candidates.num_trials:
         return
-    folder = open_folder(f"{plan.url}/{_RAY_FOLDER}", own_storage(plan.experiment.data))
-    path, filesystem = ray_storage(folder)
     function.__name__ = plan.experiment.name  # as Ray's dashboard shows it
-    tuner = ray.tune.Tuner(
-        ray.tune.with_resources(function, of_trial(plan)),
-        tune_config=ray.tune.TuneConfig(
-            search_alg=_limited(candidates, concurrent),
-            scheduler=scheduler,
-            num_samples=candidates.num_trials,
-            # Keeps a trial's process, and with it the ranks that it has started, for the next one.
-            reuse_actors=plan.warm,
-            trial_name_creator=lambda trial: str(trial.config["name"]),
-            trial_dirname_creator=lambda trial: str(trial.config["path"]).replace("/", "_"),
-        ),
-        run_config=ray.tune.RunConfig(
-            storage_path=path,
-            storage_filesystem=filesystem,
-            name=_RUNS,
-            verbose=0,
-            callbacks=callbacks or [],
-            # A trial's function raises nothing, so this counts deaths of its process only.
-            failure_config=ray.tune.FailureConfig(
-                max_failures=plan.experiment.cluster.max_failures
+    # Ray Tune's own records, which nobody reads: a fault in storing them would end the sweep.
+    with own_folder() as records:
+        tuner = ray.tune.Tuner(
+            ray.tune.with_resources(function, of_trial(plan)),
+            tune_config=ray.tune.TuneConfig(
+                search_alg=_limited(candidates, concurrent),
+                scheduler=scheduler,
+                num_samples=candidates.num_trials,
+                # Keeps a trial's process, and with it the ranks that it started, for the next one.
+                reuse_actors=plan.warm,
+                trial_name_creator=lambda trial: str(trial.config["name"]),
+                trial_dirname_creator=lambda trial: str(trial.config["path"]).replace("/", "_"),
             ),
-        ),
-    )
-    try:
+            run_config=ray.tune.RunConfig(
+                storage_path=str(records),
+                name="sweep",
+                verbose=0,
+                callbacks=callbacks or [],
+                # A trial's function raises nothing, so this counts deaths of its process only.
+                failure_config=ray.tune.FailureConfig(
+                    max_failures=plan.experiment.cluster.max_failures
+                ),
+            ),
+        )
         tuner.fit()
-    finally:
-        folder.inside(_RUNS).delete()
-        folder.remove_if_empty()
 
 
 def _limited(candidates: Searcher, concurrent: int) -> Searcher:

@@ -179,7 +179,7 @@ def train(
     run.start(experiment, Call(resume=exists))
     run.write_classes(classes)
     if not warm:
-        return fit(experiment, classes, run, observer)
+        return fit(experiment, classes, observer)
     for failures_left in reversed(range(experiment.cluster.max_failures + 1)):
         ranks = warm_ranks(experiment)
         try:

@@ -16,7 +16,7 @@ import tyro
 from advent_dist.commands.report import write_report
 from advent_dist.config import Call, Experiment
 from advent_dist.config.override import override
-from advent_dist.data.store import local_path
+from advent_dist.data.store import local_path, open_folder
 from advent_dist.errors import ConfigError
 from advent_dist.experiments import experiment
 from advent_dist.report import comparison_report, read_run
@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> int:
         _say(f"evaluating on {HELD_OUT}")
         summary = _compare(options.out, chosen)
     summary["minutes"] = round((time.monotonic() - start) / 60, 1)
-    (options.out / SUMMARY_FILE).write_text(json.dumps(summary, indent=1))
+    open_folder(str(options.out)).write(SUMMARY_FILE, json.dumps(summary, indent=1).encode())
     for name in (BASELINE, ADAPTED):
         last, best = summary["target_miou"][name]["last"], summary["target_miou"][name]["best"]
         sys.stdout.write(f"{name:12} target mIoU  last {last:5.1f}  best {best:5.1f}\n")
@@ -124,7 +124,7 @@ def _compare(out: Path, chosen: dict[str, Experiment]) -> dict[str, Any]:
         notes=[f"Scores and pictures are of {HELD_OUT}, which no training and no choice has seen."],
         panels=draw_panels(models, HELD_OUT),
     )
-    (out / REPORT_FILE).write_text(page)
+    open_folder(str(out)).write(REPORT_FILE, page.encode())
     return {
         "held_out": HELD_OUT,
         "target_miou": {

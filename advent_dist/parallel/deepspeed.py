@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -136,13 +136,13 @@ class DeepSpeedEngine:
             elif self._stage > 0:
                 pieces.save(path, self._optimizer, self._updated())
 
-    def load(self, folder: Path) -> None:
+    def load(self, files: Sequence[Path]) -> None:
         with self._never_updated() as frozen:
-            pieces.load(folder, self._optimizer, frozen)
+            pieces.load(files, self._optimizer, frozen)
         zero = self._engine.optimizer
         if self._stage == 3:
             zero.checkpoint_event_prologue()
-        pieces.load(folder, self._optimizer, self._updated())
+        pieces.load(files, self._optimizer, self._updated())
         if self._stage in (1, 2):
             zero.update_lp_params()
         elif self._stage == 3:

@@ -10,7 +10,7 @@ engine.step()                        # updates at the end of an accumulation win
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,7 +56,7 @@ class Engine(Protocol):
         Buffers are each rank's own and not in it.
         """
 
-    def load(self, folder: Path) -> None:
+    def load(self, files: Sequence[Path]) -> None:
         """Read what all ranks' `save` wrote: any number, at any ZeRO stage or none. Collective."""
 
     def weights(self) -> dict[str, Tensor]:

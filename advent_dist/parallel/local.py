@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -70,8 +70,8 @@ class LocalEngine:
         if self._world.is_main:
             pieces.save(folder / file_of(0), self._optimizer, self._updated())
 
-    def load(self, folder: Path) -> None:
-        pieces.load(folder, self._optimizer, self._updated())
+    def load(self, files: Sequence[Path]) -> None:
+        pieces.load(files, self._optimizer, self._updated())
 
     def _updated(self) -> list[pieces.Updated]:
         return pieces.whole(list(self.module.named_parameters()))

@@ -92,18 +92,20 @@ def save(path: Path, optimizer: torch.optim.Optimizer, updated: Sequence[Updated
 
 
 @torch.no_grad()
-def load(folder: Path, optimizer: torch.optim.Optimizer, updated: Sequence[Updated]) -> None:
+def load(
+    files: Sequence[Path], optimizer: torch.optim.Optimizer, updated: Sequence[Updated]
+) -> None:
     """Read into weights and optimiser state what any number of ranks wrote.
 
     Args:
-        folder: Of the files of all ranks that wrote.
+        files: Those of all ranks that wrote.
         optimizer: Its state is replaced.
         updated: The tensors that it updates.
 
     Raises:
         CheckpointError: a part of a parameter is in none of the files.
     """
-    with _saved(folder) as saved:
+    with _saved(files) as saved:
         optimizer.state.clear()
         for item in updated:
             for piece in item.pieces:
@@ -131,8 +133,8 @@ def _key(key: str, piece: Piece) -> str:
 class _Saved:
     """All files of an engine, by parameter."""
 
-    def __init__(self, folder: Path, files: Sequence[Any]) -> None:
-        self._folder = folder
+    def __init__(self, paths: Sequence[Path], files: Sequence[Any]) -> None:
+        self._paths = paths
         self._places: dict[tuple[str, str], list[tuple[int, str, Any]]] = defaultdict(list)
         self._keys: dict[str, set[str]] = defaultdict(set)
         for file in files:
@@ -163,7 +165,7 @@ class _Saved:
                 found += high - low
         if found != piece.size:
             raise CheckpointError(
-                f"{self._folder} holds {found} of the {piece.size} elements of {key} of "
+                f"{self._paths[0].parent} holds {found} of the {piece.size} elements of {key} of "
                 f"{piece.name} from {piece.start} on; take another checkpoint, or start the run "
                 "anew (--overwrite)"
             )
@@ -171,8 +173,7 @@ class _Saved:
 
 
 @contextmanager
-def _saved(folder: Path) -> Iterator[_Saved]:
+def _saved(paths: Sequence[Path]) -> Iterator[_Saved]:
     with ExitStack() as files:
-        paths = sorted(folder.glob("*.safetensors"))
         opened = [files.enter_context(safe_open(path, framework="pt")) for path in paths]
-        yield _Saved(folder, opened)
+        yield _Saved(paths, opened)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -25,6 +24,7 @@ from advent_dist.parallel.world import World
 from advent_dist.runs.restored import on_this_disk
 from advent_dist.training.checkpoint import RUN_FILE
 from advent_dist.training.progress import Progress
+from advent_dist.training.scratch import remove_folder
 
 _log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class CheckpointStore:
             _all_of(target, json.loads(text)["files"], target.sizes())
             target.write(RUN_FILE, text)
             self._drop(progress)
-        shutil.rmtree(part)
+        remove_folder(part)
 
     def _drop(self, progress: Progress) -> None:
         """Delete all but the latest few and the best."""

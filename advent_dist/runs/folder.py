@@ -54,14 +54,12 @@ PANELS = "panels"
 SWEEP_FILE = "sweep.json"
 """Of a sweep's folder, which is no run's."""
 
-_RAYS_LIST = "checkpoint_manager_snapshot.json"
-
 _OF_SWEEPS = ("trials", "final")
 """Folders in a sweep's that hold run folders."""
 
 _FILES = (CONFIG_FILE, CLASSES_FILE, METRICS_FILE, SUMMARY_FILE, REPORT_FILE)
 _FOLDERS = {
-    # Of Ray Train: its list of checkpoints, and what it tries a storage with. kept.json is of old.
+    # The files are of Ray Train and of old.
     CHECKPOINTS: re.compile(
         r"step_\d{6,}/|kept\.json|checkpoint_manager_snapshot\.json|\.validate.*"
     ),
@@ -205,10 +203,6 @@ class RunFolder:
         # Before the config is replaced: what the checkpoints were made with must stay known.
         self.check(experiment, call)
         self.folder.write(CONFIG_FILE, to_json(experiment).encode())
-        # Ray would go by a list of its own, in runs that were made when it kept the checkpoints.
-        checkpoints = self.folder.inside(CHECKPOINTS)
-        if _RAYS_LIST in checkpoints.list():
-            checkpoints.remove(_RAYS_LIST)
 
     def check_classes(self, classes: ClassSet) -> None:
         """Whether a run that is to be gone on with has these classes.

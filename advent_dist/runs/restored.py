@@ -4,37 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from advent_dist.data.store import Folder
 from advent_dist.training.scratch import disk_full_is_said, shared_folder
 
 COMPLETE = "complete"
-
-
-@contextmanager
-def _shared(name: str) -> Iterator[tuple[Path, IO[str]]]:
-    """A folder that several processes use, and its lock, held by this one as by others."""
-    while True:
-        place = shared_folder(name)
-        with open(place / "lock", "a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            if _is_still(place / "lock", lock):
-                yield place, lock
-                return
-        # Deleted by the last one who used it, in the moment in which this one came.
-
-
-def _is_still(path: Path, file: IO[str]) -> bool:
-    try:
-        return path.stat().st_ino == os.fstat(file.fileno()).st_ino
-    except FileNotFoundError:
-        return False
 
 
 @contextmanager
@@ -55,7 +33,7 @@ def on_this_disk(folder: Folder, names: Sequence[str]) -> Iterator[Path]:
         yield Path(folder.path)
         return
     name = hashlib.sha256(folder.url.encode()).hexdigest()[:16]
-    with _shared(name) as (place, lock):
+    with shared_folder(name) as (place, lock):
         try:
             _download_once(folder, names, place)
             yield place / "files"

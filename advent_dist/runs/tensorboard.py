@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from advent_dist.data.store import Folder
+from advent_dist.training.scratch import new_folder, remove_folder
 
 _FOLDER = "tensorboard"
 
@@ -21,7 +20,7 @@ class EventLog:
 
     def __init__(self, folder: Folder, purge_step: int) -> None:
         self._folder = None if folder.is_local else folder
-        self._path = Path(folder.path, _FOLDER) if folder.is_local else Path(tempfile.mkdtemp())
+        self._path = Path(folder.path, _FOLDER) if folder.is_local else new_folder()
         self._writer = SummaryWriter(str(self._path), purge_step=purge_step or None)
 
     def describe(self, values: Mapping[str, Any], compared: Sequence[str]) -> None:
@@ -55,4 +54,4 @@ class EventLog:
         """Close the event file; what is on object storage stays there alone."""
         self._writer.close()
         if self._folder is not None:
-            shutil.rmtree(self._path, ignore_errors=True)
+            remove_folder(self._path)

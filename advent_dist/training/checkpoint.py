@@ -104,7 +104,9 @@ def restore(
     _require_complete(folder, run["files"])
     progress = Progress.from_json(run["progress"])
     for name, engine in engines.items():
-        engine.load(folder / "engines" / name)
+        # Those that are listed: others may have been left there, by another number of ranks.
+        parts = [file for file in run["files"] if file.startswith(f"engines/{name}/")]
+        engine.load([folder / file for file in sorted(parts)])
     if run["world_size"] == world.size:
         state = _read_rank(folder, world.rank)
         for name, engine in engines.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -27,7 +26,12 @@ from advent_dist.training.global_batch import for_ranks, global_batch_size
 from advent_dist.training.intake import Intake
 from advent_dist.training.loop import Report, train
 from advent_dist.training.progress import Progress
-from advent_dist.training.scratch import disk_full_is_said, new_folder, remove_leftovers
+from advent_dist.training.scratch import (
+    disk_full_is_said,
+    new_folder,
+    remove_folder,
+    remove_leftovers,
+)
 from advent_dist.types import DomainBatch
 
 _log = logging.getLogger(__name__)
@@ -151,7 +155,7 @@ def _removed_on_error(folder: Path) -> Iterator[None]:
         yield
     except BaseException:
         # It has gigabytes, and the runs that are tried again would fill the disk with more.
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
         raise
 
 

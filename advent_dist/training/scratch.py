@@ -1,4 +1,8 @@
-"""Temporary folders of gigabytes: named after their process, so that what it leaves is found."""
+"""Temporary folders of gigabytes, each locked as long as a process uses it.
+
+The lock goes with its process, however that ends and whichever container it was in: numbers of
+processes say nothing to those who share a /tmp from other containers.
+"""
 
 from __future__ import annotations
 
@@ -13,45 +17,107 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from advent_dist.errors import DataError
-from advent_dist.processes import is_alive
 
 _PREFIX = "advent-dist-"
-_OF_PROCESS = re.compile(_PREFIX + r"checkpoint-(\d+)-.*")
-_SHARED = re.compile(_PREFIX + r"restored-[0-9a-f]+")
+_OURS = re.compile(_PREFIX + r"(own-\w+|shared-[0-9a-f]+)")
+_FILES, _LOCK = "files", "lock"
+
+_locks: dict[Path, int] = {}
+"""Of this process's own folders."""
 
 
 def new_folder() -> Path:
-    """A new folder for this rank's part of a checkpoint."""
-    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}checkpoint-{os.getpid()}-"))
+    """A new folder of this process alone, to be removed by `remove_folder`."""
+    while True:
+        place = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}own-"))
+        lock = lock_of(place, fcntl.LOCK_EX)
+        if lock is not None:
+            break
+    files = place / _FILES
+    files.mkdir()
+    _locks[files] = lock
+    return files
 
 
-def shared_folder(name: str) -> Path:
-    """A folder that processes of this machine and user share; `name` is of hexadecimal digits."""
-    folder = Path(tempfile.gettempdir(), f"{_PREFIX}restored-{name}")
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise DataError(f"{folder} belongs to somebody else; set TMPDIR to a folder of your own")
-    return folder
+def remove_folder(folder: Path) -> None:
+    """Remove one that `new_folder` made, unless that has been done."""
+    lock = _locks.pop(folder, None)
+    if lock is not None:
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        os.close(lock)
+
+
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """A new folder of this process alone, until the block ends."""
+    folder = new_folder()
+    try:
+        yield folder
+    finally:
+        remove_folder(folder)
+
+
+@contextmanager
+def shared_folder(name: str) -> Iterator[tuple[Path, int]]:
+    """A folder that processes of this machine and user share, and its lock, which each shares too.
+
+    Args:
+        name: Hexadecimal digits.
+
+    Raises:
+        DataError: somebody else has a folder of that name.
+    """
+    place = Path(tempfile.gettempdir(), f"{_PREFIX}shared-{name}")
+    while True:
+        place.mkdir(mode=0o700, exist_ok=True)
+        if place.stat().st_uid != os.getuid():
+            raise DataError(f"{place} belongs to somebody else; set TMPDIR to a folder of your own")
+        lock = lock_of(place, fcntl.LOCK_SH)
+        if lock is not None:
+            break
+    try:
+        yield place, lock
+    finally:
+        os.close(lock)
+
+
+def lock_of(place: Path, how: int) -> int | None:
+    """The descriptor that holds a folder's lock; None if the folder was deleted meanwhile.
+
+    Args:
+        place: The folder.
+        how: As `fcntl.flock` has it.
+
+    Raises:
+        BlockingIOError: another process has the lock, and `how` says not to wait.
+    """
+    try:
+        # A file, since a folder on NFS can't be locked.
+        lock = os.open(place / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, how)
+        if (place / _LOCK).stat().st_ino == os.fstat(lock).st_ino:
+            return lock
+    except FileNotFoundError:
+        pass
+    except BaseException:
+        os.close(lock)
+        raise
+    os.close(lock)
+    return None
 
 
 def remove_leftovers() -> None:
     """Delete what processes that were killed have left in the temporary folder."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # another process is at it too
-            if folder.stat().st_uid != os.getuid():
-                continue
-            of_process = _OF_PROCESS.fullmatch(folder.name)
-            if of_process and not is_alive(int(of_process[1])):
-                shutil.rmtree(folder, ignore_errors=True)
-            elif _SHARED.fullmatch(folder.name):
-                _remove_unlocked(folder)
-
-
-def _remove_unlocked(folder: Path) -> None:
-    """Delete a shared folder unless somebody reads it (BlockingIOError)."""
-    with open(folder / "lock", "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
+    for place in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # in use, or another process is at it too
+            if _OURS.fullmatch(place.name) and place.stat().st_uid == os.getuid():
+                lock = lock_of(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if lock is not None:
+                    shutil.rmtree(place, ignore_errors=True)
+                    os.close(lock)
 
 
 @contextmanager

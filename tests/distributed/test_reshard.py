@@ -205,7 +205,7 @@ def _fit(world: World, stage: int | None, latest: str | None, folder: str, steps
         else DeepSpeedEngine(network, optimizer, config, world, stage=stage, batch_size_per_rank=1)
     )
     if latest is not None:
-        engine.load(Path(latest))
+        engine.load(sorted(Path(latest).iterdir()))
     for step in steps:
         for seed in range(world.rank, GLOBAL_MICRO_BATCHES, world.size):
             random = torch.Generator().manual_seed(GLOBAL_MICRO_BATCHES * step + seed)

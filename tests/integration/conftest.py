@@ -9,18 +9,29 @@ from advent_dist.config import ClusterConfig, Experiment
 from cluster.connection import ray_cluster
 from cluster.launch import launch
 from shards.local_s3 import local_s3
+from tests.fault_proxy import Proxy, fault_proxy
 from tests.helpers import tiny_run, write_tiny_shards
 
 
 @pytest.fixture(scope="session")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of an empty bucket on a real S3 server; the environment has its credentials."""
+def s3_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    """What stands before a real S3 server; the environment has its address and credentials."""
     folder = tmp_path_factory.mktemp("s3")
     Path(folder, "bucket").mkdir()
-    with pytest.MonkeyPatch.context() as patch, local_s3(folder) as environment:
-        for name, value in environment.items():
+    with (
+        local_s3(folder) as environment,
+        fault_proxy(environment["AWS_ENDPOINT_URL"]) as proxy,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name, value in {**environment, "AWS_ENDPOINT_URL": proxy.endpoint}.items():
             patch.setenv(name, value)
-        yield "s3://bucket"
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def bucket(s3_proxy: Proxy) -> str:
+    """URL of an empty bucket there."""
+    return "s3://bucket"
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from advent_dist.runs.folder import RunFolder
 from advent_dist.runs.scoring import score
 from advent_dist.runs.status import find_runs
 from cluster.launch import launch
+from tests.fault_proxy import Proxy, every_tenth_breaks
 from tests.helpers import tiny_run
 
 pytestmark = pytest.mark.usefixtures("ray_session")
@@ -32,14 +33,19 @@ def test_what_is_refused_overwrites_nothing(begun: Experiment) -> None:
     assert (run.rows(), run.summary()) == (rows, summary)
 
 
-def test_run_and_resume(begun: Experiment, shards: str, bucket: str, tmp_path: Path) -> None:
+def test_run_and_resume(
+    begun: Experiment, shards: str, bucket: str, tmp_path: Path, s3_proxy: Proxy
+) -> None:
     storage, cache = f"{bucket}/runs", str(tmp_path / "cache")
     through = launch(tiny_run(shards, storage, run__name="through", data__cache_dir=cache))
     assert through.step == 4
 
-    # The rest by the command line, from the config that the run left behind.
+    # The rest by the command line, from the config that the run left behind; and by a storage that
+    # is not what it was.
     config = f"{storage}/begonnen_für_später/config.json"
-    assert cli.run(["train", "--config", config, "--resume", "--run.steps", "4"]) == 0
+    with every_tenth_breaks(s3_proxy) as faults:
+        assert cli.run(["train", "--config", config, "--resume", "--run.steps", "4"]) == 0
+    assert {"GET", "LIST", "PUT"} <= faults.broken.keys()
 
     runs = [RunFolder.open(f"{storage}/{name}") for name in ("through", "begonnen_für_später")]
     for run in runs:
@@ -47,6 +53,8 @@ def test_run_and_resume(begun: Experiment, shards: str, bucket: str, tmp_path: P
         assert {"target_miou", "loss/seg", "lr/segmenter"} <= set(run.rows()[-1])
         assert {"read_mb_per_s", "read_retries", "skipped_samples"} <= set(run.rows()[-1])
         assert run.summary()["finished"]
+        checkpoints = run.folder.inside("checkpoints")
+        assert (checkpoints.list(), checkpoints.folders()) == ([], ["step_000002", "step_000004"])
         assert set(run.summary()["checkpoints"]) == {"last", "best"}
         assert any("tfevents" in name for name in open_folder(f"{run.url}/tensorboard").list())
     cached = {"cache_hit_fraction", "cache_errors", "evaluation_skipped_samples"}

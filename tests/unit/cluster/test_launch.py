@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,7 @@ import ray.train
 
 from advent_dist.config import Experiment
 from advent_dist.data.class_sets import CAMVID_11
-from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError
-from advent_dist.runs.folder import RunFolder
 from cluster import capacity as capacities
 from cluster import launch as launching
 from tests.helpers import tiny_run
@@ -68,11 +65,6 @@ def test_too_small_a_cluster_is_refused() -> None:
         launching.check_resources(_asking(workers=3, placement="STRICT_SPREAD"))
 
 
-def test_ray_stores_checkpoints_in_the_run_folder(tmp_path: Path) -> None:
-    path, filesystem = launching.ray_storage(open_folder(str(tmp_path / "run")))
-    assert (path, filesystem) == (str(tmp_path / "run"), None)
-
-
 def test_the_trainer_is_what_the_config_says(tmp_path: Path) -> None:
     experiment = tiny_run(
         "s3://bucket/data",
@@ -82,9 +74,7 @@ def test_the_trainer_is_what_the_config_says(tmp_path: Path) -> None:
         cluster__placement="SPREAD",
         cluster__environment=("NCCL_SOCKET_IFNAME=eth0", "OMP_NUM_THREADS=2"),
     )
-    trainer = launching.build_trainer(
-        experiment, CAMVID_11, RunFolder.of(experiment), observer=None
-    )
+    trainer = launching.build_trainer(experiment, CAMVID_11, tmp_path, observer=None)
     scaling, run = trainer.scaling_config, trainer.run_config
     assert scaling.num_workers == 3
     assert scaling.placement_strategy == "SPREAD"
@@ -92,4 +82,4 @@ def test_the_trainer_is_what_the_config_says(tmp_path: Path) -> None:
     assert run.failure_config.max_failures == 2
     variables = {"NCCL_SOCKET_IFNAME": "eth0", "OMP_NUM_THREADS": "2"}
     assert run.worker_runtime_env == {"env_vars": variables}
-    assert os.path.join(run.storage_path, run.name) == f"{RunFolder.of(experiment).url}/checkpoints"
+    assert run.storage_path == str(tmp_path), "nothing of Ray's is in the run's folder"

@@ -123,7 +123,7 @@ def test_goes_on_where_it_was_saved(tmp_path: Path) -> None:
     first, second = _engine(), _engine()
     _train(first, [_inputs(0), _inputs(1)])
     first.save(tmp_path / "engine")
-    second.load(tmp_path / "engine")
+    second.load(list((tmp_path / "engine").iterdir()))
     rest = _train(second, [_inputs(2), _inputs(3)])
     assert all(torch.equal(one, other) for one, other in zip(whole, rest, strict=True))
 

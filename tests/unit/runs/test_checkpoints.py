@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import CheckpointError, DataError, UnavailableError
 from advent_dist.runs.checkpoints import checkpoint_name, files_of, steps_of
 from advent_dist.runs.restored import on_this_disk
-from advent_dist.training.scratch import new_folder, remove_leftovers
+from advent_dist.training.scratch import own_folder, remove_leftovers
 from tests.checkpoint_parts import latest, store
 
 
@@ -207,21 +206,56 @@ def test_a_full_disk_is_one_message(monkeypatch: pytest.MonkeyPatch, temporary: 
         pytest.fail("there is nothing to read")
 
 
-def test_what_killed_processes_left_is_deleted(temporary: Path) -> None:
+def _holding(temporary: Path) -> tuple[subprocess.Popen[str], Path]:
+    """A process that has a temporary folder of its own, and has begun to share another one."""
     program = (
-        "import os, signal, tempfile; from advent_dist.training.scratch import *; "
+        "import sys, tempfile; from advent_dist.training.scratch import *; "
         f"tempfile.tempdir = {str(temporary)!r}; "
-        "print(new_folder(), shared_folder('ab')); os.kill(os.getpid(), signal.SIGKILL)"
+        "folder = new_folder(); (folder / 'a').touch(); "
+        "shared = shared_folder('ab'); shared.__enter__(); print(folder, flush=True); "
+        "sys.stdin.read()"
     )
-    killed = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert killed.returncode == -9
-    mine, alive = temporary / "advent-dist-notes", new_folder()
+    assert process.stdout is not None
+    return process, Path(process.stdout.readline().strip())
+
+
+def test_what_killed_processes_left_is_deleted(temporary: Path) -> None:
+    """Whatever their numbers are, which other containers may have given to others."""
+    process, own = _holding(temporary)
+    mine = temporary / "advent-dist-notes"
     mine.mkdir()
     folder = open_folder(f"memory:/{temporary}/left")
     folder.write("a", b"1")
-    with on_this_disk(folder, ["a"]) as read:
+    with own_folder() as alive, on_this_disk(folder, ["a"]) as read:
+        kept = {mine, alive.parent, read.parent}
         remove_leftovers()
-        assert set(temporary.iterdir()) == {mine, alive, read.parent}
-    os.rmdir(alive)
+        assert set(temporary.iterdir()) == {own.parent, temporary / "advent-dist-shared-ab", *kept}
+        assert (own / "a").exists()
+        process.kill()
+        process.communicate()
+        remove_leftovers()
+        assert set(temporary.iterdir()) == kept
+    assert list(temporary.iterdir()) == [mine]
+
+
+def test_a_folder_is_not_swept_by_those_who_are_quicker(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its making and its lock."""
+    real, swept = tempfile.mkdtemp, []
+
+    def make(**arguments: Any) -> str:
+        place = real(**arguments)
+        if not swept:
+            swept.append(place)
+            remove_leftovers()
+        return place
+
+    monkeypatch.setattr(tempfile, "mkdtemp", make)
+    with own_folder() as folder:
+        remove_leftovers()
+        assert folder.is_dir()
+        assert str(folder.parent) not in swept

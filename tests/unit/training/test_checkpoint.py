@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,17 @@ def test_everything_comes_back(saved: tuple[Path, Method], experiment: Experimen
     for name, engine in method.engines.items():
         for key, value in other.engines[name].module.state_dict().items():
             assert torch.equal(value, engine.module.state_dict()[key]), f"{name}.{key}"
+
+
+def test_what_is_not_listed_is_not_read(saved: tuple[Path, Method], experiment: Experiment) -> None:
+    """As the files of a rank more, which an attempt that was cut off has left."""
+    folder, method = saved
+    first = folder / "engines/segmenter/00000.safetensors"
+    shutil.copy(first, first.with_name("00001.safetensors"))
+    (folder / "rank_00001.safetensors").write_bytes(b"garbage")
+    other = _restore(folder, experiment)
+    for key, value in other.engines["segmenter"].module.state_dict().items():
+        assert torch.equal(value, method.engines["segmenter"].module.state_dict()[key])
 
 
 def test_the_next_step_is_the_same(saved: tuple[Path, Method], experiment: Experiment) -> None:
