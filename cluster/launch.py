@@ -206,9 +206,15 @@ def build_trainer(
 
 
 def worker_environment(cluster: ClusterConfig) -> dict[str, Any]:
-    """Ray's runtime environment of a worker: the variables of `cluster.environment`."""
+    """Ray's runtime environment of a worker: the variables of `cluster.environment`.
+
+    From workers that asked for no GPU those of their node are hidden, before PyTorch is there to
+    see them: Ray itself hides them no more, and every library would take what it sees.
+    """
     variables = dict(variable.split("=", 1) for variable in cluster.environment)
-    return {"env_vars": variables} if variables else {}
+    if not cluster.gpus_per_worker:
+        variables["CUDA_VISIBLE_DEVICES"] = ""
+    return {"env_vars": variables}
 
 
 def check_resources(experiment: Experiment) -> None:

@@ -22,7 +22,7 @@ from advent_dist.data.classes import ClassSet
 from advent_dist.errors import UserError
 from advent_dist.runs.folder import CONFIG_FILE, RunFolder
 from advent_dist.training.progress import Progress
-from cluster.launch import fit
+from cluster.launch import fit, worker_environment
 from tune.folder import State, SweepFolder, Trial
 from tune.observer import TrialObserver
 from tune.plan import Plan
@@ -202,6 +202,7 @@ def score(experiment: Experiment, run: str, which: str, folder: str | None) -> d
     task = ray.remote(
         num_cpus=cluster.cpus_per_worker,
         num_gpus=cluster.gpus_per_worker,
+        runtime_env=worker_environment(cluster),
         scheduling_strategy="DEFAULT",  # not on the head, where this runs
     )(score_run)
     result: dict[str, Any] = ray.get(task.remote(run, which, folder))

@@ -42,6 +42,7 @@ class TrainingLoader(Iterator[DomainBatch]):
         seed: 0 or more; of sample order and augmentation.
         state: what `state()` returned earlier, on any rank. With another world size, number of
             workers or batch size, exactly those samples follow that remained of the epoch.
+        pinned: whether batches are for a GPU; see `stream`.
 
     Raises:
         DataError: shards are missing, damaged or do not fit the config.
@@ -58,6 +59,7 @@ class TrainingLoader(Iterator[DomainBatch]):
         world_size: int,
         seed: int,
         state: dict[str, Any] | None = None,
+        pinned: bool = False,
     ) -> None:
         _require_one_size(data)
         states: dict[str, Any] = state or {"seed": seed, "source": None, "target": None}
@@ -69,10 +71,10 @@ class TrainingLoader(Iterator[DomainBatch]):
         self._seed = seed
         # Two seeds out of one, such that no two pairs (seed, domain) share a sequence.
         self._source = DomainStream(
-            data, "source", rank, world_size, seed=2 * seed, state=states["source"]
+            data, "source", rank, world_size, 2 * seed, states["source"], pinned
         )
         self._target = DomainStream(
-            data, "target", rank, world_size, seed=2 * seed + 1, state=states["target"]
+            data, "target", rank, world_size, 2 * seed + 1, states["target"], pinned
         )
         self.samples_read = 0
         self.source_manifest = self._source.manifest
@@ -121,6 +123,7 @@ class DomainStream(Iterator[Batch]):
         world_size: number of processes that train.
         seed: 0 or more.
         state: `phase.to_state()` of an earlier stream, to go on after it.
+        pinned: whether batches are for a GPU; see `stream`.
     """
 
     def __init__(
@@ -129,15 +132,16 @@ class DomainStream(Iterator[Batch]):
         domain: str,
         rank: int,
         world_size: int,
-        *,
         seed: int,
         state: dict[str, Any] | None,
+        pinned: bool,
     ) -> None:
         folder = getattr(data, domain)
         labelled = domain == "source"
         self.manifest, decoder = _open(data, folder, labelled=labelled, training=True)
         self.tally = Tally()
         self._workers = data.workers_per_rank
+        self._pinned = pinned
         num_samples = self.manifest.num_samples
         if num_samples < world_size:
             raise DataError(
@@ -176,6 +180,7 @@ class DomainStream(Iterator[Batch]):
             ),
             self._workers,
             pipeline.shape,
+            pinned=self._pinned,
         )
 
     def __next__(self) -> Batch:
@@ -208,6 +213,7 @@ class EvaluationLoader:
         world_size: number of processes that evaluate.
         labelled: whether labels are read, which must be there then; None reads those that are.
         most: so many samples, evenly spread over the folder, are all; None takes each.
+        pinned: whether batches are for a GPU; see `stream`.
 
     Raises:
         DataError: shards are missing, unlabelled, all void, damaged or do not fit the config.
@@ -240,6 +246,7 @@ class EvaluationLoader:
         world_size: int,
         labelled: bool | None = True,
         most: int | None = None,
+        pinned: bool = False,
     ) -> None:
         self.manifest, decoder = _open(data, folder, labelled=labelled, training=False)
         self.labelled = decoder.reader.labelled
@@ -253,6 +260,7 @@ class EvaluationLoader:
         start, stop = part(self.num_samples, rank, world_size)
         self.rounds = -(-self.num_samples // world_size)
         self._workers = data.workers_per_rank
+        self._pinned = pinned
         self._pipeline = EvaluationPipeline(
             decoder=decoder,
             size=data.evaluation_size,
@@ -264,7 +272,9 @@ class EvaluationLoader:
         workers = max(self._workers, 1)
         self.skipped = 0
         for batch in stream(
-            lambda worker, _: self._pipeline.batches(worker, workers), self._workers
+            lambda worker, _: self._pipeline.batches(worker, workers),
+            self._workers,
+            pinned=self._pinned,
         ):
             assert batch.label is not None, "evaluation is read with its labels"
             self.skipped += batch.traffic[SKIPPED]
@@ -290,20 +300,23 @@ class EvaluationLoader:
             )
 
 
-def target_images(data: DataConfig, *, rank: int, world_size: int) -> EvaluationLoader:
+def target_images(
+    data: DataConfig, *, rank: int, world_size: int, pinned: bool = False
+) -> EvaluationLoader:
     """What a run is evaluated on: `data.evaluation`, or else some of `data.target`, unlabelled.
 
     Args:
         data: the folders.
         rank: this process among those that evaluate.
         world_size: number of processes that evaluate.
+        pinned: whether batches are for a GPU; see `stream`.
 
     Raises:
         DataError: see `EvaluationLoader`.
     """
     if data.evaluation is not None:
         return EvaluationLoader(
-            data, data.evaluation, rank=rank, world_size=world_size, labelled=None
+            data, data.evaluation, rank=rank, world_size=world_size, labelled=None, pinned=pinned
         )
     return EvaluationLoader(
         data,
@@ -312,6 +325,7 @@ def target_images(data: DataConfig, *, rank: int, world_size: int) -> Evaluation
         world_size=world_size,
         labelled=False,
         most=data.evaluation_images,
+        pinned=pinned,
     )
 
 

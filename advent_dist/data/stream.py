@@ -35,7 +35,13 @@ class _InSlot(NamedTuple):
 _Item = Batch | _InSlot | DataError
 
 
-def stream(batches: MakeBatches, workers: int, shape: BatchShape | None = None) -> Batches:
+def stream(
+    batches: MakeBatches,
+    workers: int,
+    shape: BatchShape | None = None,
+    *,
+    pinned: bool = False,
+) -> Batches:
     """Run `batches(worker, take_buffer)` for worker 0..workers-1; one batch of each in turn.
 
     Workers start at once and are forked: that takes milliseconds, where `spawn` and `forkserver`
@@ -47,6 +53,7 @@ def stream(batches: MakeBatches, workers: int, shape: BatchShape | None = None) 
         batches: makes a worker's batches; called inside of the worker.
         workers: number of processes; 0 runs `batches(0, None)` in this one.
         shape: size of all batches, which then travel in shared memory; None where it varies.
+        pinned: copy each batch to memory from where it reaches a GPU while that computes.
 
     Returns:
         The batches; closing it stops the workers.
@@ -65,7 +72,7 @@ def stream(batches: MakeBatches, workers: int, shape: BatchShape | None = None) 
         # Its own, or the start of workers would draw from the trainer's: nothing here is random.
         generator=torch.Generator(),
     )
-    return _received(_started(loader), slots)
+    return _received(_started(loader), slots, pinned)
 
 
 def _started(loader: DataLoader[_Item]) -> Iterator[_Item]:
@@ -110,13 +117,13 @@ def _unchanged(item: Any) -> Any:
     return item
 
 
-def _received(items: Iterator[_Item], slots: list[Slots]) -> Batches:
+def _received(items: Iterator[_Item], slots: list[Slots], pinned: bool) -> Batches:
     for item in _watched(items):
         if isinstance(item, DataError):
             raise item
         if isinstance(item, _InSlot):
             item = slots[item.worker].view(item.slot).batch(item.keys, item.traffic)
-        yield _pinned(item)
+        yield _pinned(item) if pinned else item
 
 
 def _watched(items: Iterator[_Item]) -> Iterator[_Item]:
@@ -132,8 +139,5 @@ def _watched(items: Iterator[_Item]) -> Iterator[_Item]:
 
 
 def _pinned(batch: Batch) -> Batch:
-    """The batch in memory from which it reaches the GPU while the GPU computes."""
-    if not torch.cuda.is_available():
-        return batch
     label = None if batch.label is None else batch.label.pin_memory()
     return batch._replace(image=batch.image.pin_memory(), label=label)

@@ -23,6 +23,9 @@ if not torch.cuda.is_available():
     os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read at import
 
 import deepspeed
+from deepspeed.accelerator import get_accelerator, set_accelerator
+from deepspeed.accelerator.cpu_accelerator import CPU_Accelerator
+from deepspeed.accelerator.cuda_accelerator import CUDA_Accelerator
 
 logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
 # A shared-memory collective for CPU ranks, compiled for minutes at first use; gloo serves.
@@ -72,6 +75,7 @@ class DeepSpeedEngine:
         # launcher's ranks for this group's.
         for name in [name for name in os.environ if name.startswith("OMPI_COMM_WORLD_")]:
             del os.environ[name]
+        _compute_on(world.device)
         if not deepspeed.comm.is_initialized():
             deepspeed.init_distributed(
                 dist_backend=dist.get_backend(),
@@ -210,6 +214,12 @@ class DeepSpeedEngine:
                     full[name] = value.detach().cpu().clone()
         kept = set(module.state_dict().keys())
         return {name: value for name, value in full.items() if name in kept}
+
+
+def _compute_on(device: torch.device) -> None:
+    """Have DeepSpeed compute where the rank does: left to itself it takes any GPU that it sees."""
+    if get_accelerator().device_name() != device.type:
+        set_accelerator(CUDA_Accelerator() if device.type == "cuda" else CPU_Accelerator())
 
 
 def _stage_1_2_pieces(

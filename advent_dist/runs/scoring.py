@@ -27,7 +27,7 @@ def score(urls: list[str], which: str, folder: str | None = None) -> Evaluation:
     if folder is not None:
         # Relative to where the command runs, as every path on a command line.
         data = replace(data, root=folder, evaluation="")
-    loader = target_images(data, rank=0, world_size=1)
+    loader = target_images(data, rank=0, world_size=1, pinned=device.type == "cuda")
     require_agreement(runs[0].classes, urls[0], loader.manifest.class_set, loader.url)
     counts = evaluate([run.predictor for run in runs], loader, runs[0].classes.num_classes, device)
     loader.require_little_damage(loader.skipped)

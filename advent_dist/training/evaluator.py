@@ -45,13 +45,16 @@ def evaluator(
         return summarise(total, classes, skipped, labelled=loader.labelled).to_json()
 
     def scores() -> Scores:
+        where = {
+            "rank": world.rank,
+            "world_size": world.size,
+            "pinned": world.device.type == "cuda",
+        }
         segmenter.module.eval()
         with pooled_batch_norm(segmenter.module, world):
-            target = score(target_images(data, rank=world.rank, world_size=world.size))
-            source = None
+            target, source = score(target_images(data, **where)), None
             if (folder := data.source_evaluation) is not None:
-                images = EvaluationLoader(data, folder, rank=world.rank, world_size=world.size)
-                source = score(images)
+                source = score(EvaluationLoader(data, folder, **where))
         segmenter.module.train()
         return Scores(step=progress.step, target=target, source=source)
 

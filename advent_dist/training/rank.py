@@ -84,7 +84,12 @@ def train_rank(
             )
     progress.selected_by = selection_of(experiment)
     loader = TrainingLoader(
-        data, rank=world.rank, world_size=world.size, seed=experiment.run.seed, state=streams
+        data,
+        rank=world.rank,
+        world_size=world.size,
+        seed=experiment.run.seed,
+        state=streams,
+        pinned=world.device.type == "cuda",
     )
 
     intake = Intake(

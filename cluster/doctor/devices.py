@@ -16,8 +16,8 @@ _TIMEOUT_S = 60
 _BF16_CAPABILITY = 8
 """Compute capability from which on GPUs have bfloat16 units (Ampere)."""
 
-# In a process of its own: Ray hides the GPUs from a task that asked for none, and a driver that is
-# broken may hang or abort whoever calls it.
+# In a process of its own: a broken driver may hang or abort whoever calls it, and GPUs may be
+# hidden from a worker of Ray that asked for none.
 _LOOK = """
 import json, torch
 found = []

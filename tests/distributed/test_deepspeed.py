@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import torch
+from deepspeed.accelerator import set_accelerator
+from deepspeed.accelerator.cuda_accelerator import CUDA_Accelerator
 from torch import Tensor
 from torch.nn.modules.module import register_module_forward_hook
 
@@ -123,6 +125,17 @@ def test_the_config_means_what_it_says() -> None:
     default = deepspeed_config(EngineConfig(), stage=0, batch_size_per_rank=1)
     assert default["gradient_clipping"] == 0.0
     assert not default["torch_autocast"]["enabled"]
+
+
+def _beside_gpus(world: World) -> set[torch.device]:
+    """The devices of a rank of the CPU where DeepSpeed has found GPUs, as it does when imported."""
+    set_accelerator(CUDA_Accelerator())
+    return {value.device for value in _weights(_method(world, SHARDED)).values()}
+
+
+def test_deepspeed_computes_where_the_rank_does() -> None:
+    devices, *_ = run_ranks(_beside_gpus, 1)
+    assert devices == {torch.device("cpu")}
 
 
 def _steps(world: World) -> int:
