@@ -47,7 +47,13 @@ def deepspeed_config(
         "gradient_accumulation_steps": config.gradient_accumulation_steps,
         # DeepSpeed clips to norm 1.0 unless told not to.
         "gradient_clipping": config.gradient_clipping,
-        "torch_autocast": {"enabled": config.precision == "bf16", "dtype": "bfloat16"},
+        "torch_autocast": {
+            "enabled": config.precision == "bf16",
+            "dtype": "bfloat16",
+            # ZeRO 1 to 3 reduce the gradients of these modules, and gather their weights, in bf16:
+            # by default those of all convolutions. Forward passes in bf16 do not depend on it.
+            "lower_precision_safe_modules": [],
+        },
         "zero_optimization": {
             "stage": stage,
             "stage3_param_persistence_threshold": config.zero3_persistence_threshold,

@@ -21,12 +21,12 @@ PUBLISHED = {"optimizer.segmenter": "sgd", "optimizer.head_lr_multiplier": 10.0}
 at the BatchNorm of a residual branch that starts at 0, it would blow up the rounding."""
 
 
-def _train(world: World, engine: dict[str, Any]) -> dict[str, Tensor]:
+def _train(world: World, engine: dict[str, Any], steps: int = STEPS) -> dict[str, Tensor]:
     """Every parameter of every network after a few AdvEnt steps, on rank 0."""
     experiment = override(tiny_experiment("streets_advent"), {**PUBLISHED, **engine})
     method = build_method(experiment, world, torch.full((19,), 1 / 19))
     accumulation = experiment.engine.gradient_accumulation_steps
-    for step in range(STEPS):
+    for step in range(steps):
         for name in method.engines:
             method.engines[name].set_lr_factor(1 - step / 10)
         for micro in range(accumulation):
@@ -41,9 +41,9 @@ def _train(world: World, engine: dict[str, Any]) -> dict[str, Tensor]:
 
 
 @cache
-def _local(**changes: Any) -> dict[str, Tensor]:
+def _local(steps: int = STEPS, **changes: Any) -> dict[str, Tensor]:
     """What plain PyTorch makes of it: every stage is held against the same."""
-    weights, *_ = run_ranks(_train, 2, {"engine.kind": "local", **changes})
+    weights, *_ = run_ranks(_train, 2, {"engine.kind": "local", **changes}, steps)
     return dict(weights)
 
 
@@ -61,8 +61,7 @@ def _assert_same(
         assert difference <= tolerance, f"{key}: {difference:.2e}"
 
 
-def _compare(stage: int, **engine: Any) -> None:
-    common = {f"engine.{name}": value for name, value in engine.items()}
+def _compare(stage: int, changes: dict[str, Any], steps: int = STEPS) -> None:
     stages = {
         "engine.kind": "deepspeed",
         "engine.zero_stage": stage,
@@ -70,14 +69,32 @@ def _compare(stage: int, **engine: Any) -> None:
         # By default small networks would stay whole, and the test would prove nothing.
         "engine.zero3_persistence_threshold": 0,
     }
-    local = _local(**common)
-    sharded, *_ = run_ranks(_train, 2, {**stages, **common})
+    local = _local(steps, **changes)
+    sharded, *_ = run_ranks(_train, 2, {**stages, **changes}, steps)
     _assert_same(local, sharded)
 
 
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
 def test_stage(stage: int) -> None:
-    _compare(stage)
+    _compare(stage, {})
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
+def test_bf16(stage: int) -> None:
+    """Forward passes are rounded, but not the gradients on their way between ranks.
+
+    The learning rate makes of the segmenter's weights what their gradients are. In a second step,
+    one that differs in its last bit could be rounded to another bf16.
+    """
+    _compare(
+        stage,
+        {
+            "engine.precision": "bf16",
+            "engine.gradient_accumulation_steps": 2,
+            "optimizer.segmenter_lr": 1e6,
+        },
+        steps=1,
+    )
 
 
 def test_adamw() -> None:
@@ -90,7 +107,7 @@ def test_adamw() -> None:
 
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
 def test_accumulation_and_clipping(stage: int) -> None:
-    _compare(stage, gradient_accumulation_steps=2, gradient_clipping=0.5)
+    _compare(stage, {"engine.gradient_accumulation_steps": 2, "engine.gradient_clipping": 0.5})
 
 
 def test_the_engines_config_matters() -> None:
