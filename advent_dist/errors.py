@@ -25,6 +25,10 @@ class MissingError(DataError):
     """There is no such file."""
 
 
+class LostError(UserError):
+    """Processes or machines of a run are gone."""
+
+
 class CheckpointError(UserError):
     """A checkpoint is missing, incomplete, or belongs to another model or optimiser."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ class Candidates(Searcher):
         self._deadline = deadline
         self._suggester = SEARCHES[plan.options.search](plan)
         self._numbers: dict[str, int] = {}
+        if plan.options.retry_failed:
+            _reopen_failed(folder)
         known = folder.trials()
         self._waiting = [trial for trial in known if not trial.has_ended]
         self._next_number = len(known)
@@ -84,3 +87,10 @@ class Candidates(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing; see `save`."""
+
+
+def _reopen_failed(folder: SweepFolder) -> None:
+    """Have failed trials go on from their checkpoints, as interrupted ones do."""
+    for trial in folder.trials():
+        if trial.state == "failed":
+            folder.write_trial(replace(trial, state="interrupted", ended_at=None))

@@ -18,7 +18,7 @@ from tune.options import Options
 if TYPE_CHECKING:
     from tune.plan import Plan
 
-_OF_ONE_CALL = ("--resume", "--overwrite", "--force")
+_OF_ONE_CALL = ("--resume", "--retry-failed", "--overwrite", "--force")
 
 _HINT = """\
 `ray submit FILE tune/search.py -- ...` joins its arguments: give one with spaces two layers of

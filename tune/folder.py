@@ -41,7 +41,7 @@ _TRAININGS = {
 }
 """What a sweep writes: nothing else in its folder is ever deleted."""
 
-State = Literal["pending", "running", "finished", "stopped", "collapsed", "failed"]
+State = Literal["pending", "running", "interrupted", "finished", "stopped", "collapsed", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,8 @@ class Trial:
     """Whether these are the experiment's own values."""
 
     state: State = "pending"
-    """`stopped` by the scheduler; `collapsed` and `failed` say why in `reason`."""
+    """`stopped` by the scheduler; `interrupted` by an outage, to be resumed; these, `collapsed` and
+    `failed` say why in `reason`."""
 
     reason: str | None = None
     """Why it ended before its last step."""
@@ -106,7 +107,7 @@ class Trial:
     @property
     def has_ended(self) -> bool:
         """Whether nothing will change any more."""
-        return self.state not in ("pending", "running")
+        return self.state not in ("pending", "running", "interrupted")
 
     def to_json(self) -> dict[str, Any]:
         """As in trial.json."""

@@ -19,7 +19,13 @@ _WIDTH, _OTHERS = 100, 40
 
 _WHAT = "the table of trials"
 
-_STYLES = {"finished": "green", "stopped": "dim", "collapsed": "yellow", "failed": "red"}
+_STYLES = {
+    "finished": "green",
+    "stopped": "dim",
+    "interrupted": "yellow",
+    "collapsed": "yellow",
+    "failed": "red",
+}
 
 
 class LiveTable(Callback):

@@ -108,6 +108,10 @@ class Options:
     resume: bool = False
     """Go on with the sweep in that folder."""
 
+    retry_failed: bool = False
+    """With --resume: go on with trials that failed, too. Those that an outage interrupted are taken
+    up in any case."""
+
     overwrite: bool = False
     """Delete what the sweep in that folder wrote, and nothing else; it is said what goes."""
 

@@ -317,6 +317,8 @@ def _check_counts(options: Options) -> None:
             "MLFLOW_TRACKING_PASSWORD, not into the URI"
         )
     require_inside("--name", options.name)
+    if options.retry_failed and not options.resume:
+        raise ConfigError("--retry-failed: a sweep's trials are tried again with --resume; add it")
     if options.resume and options.overwrite:
         raise ConfigError("--resume and --overwrite: give one of the two")
 

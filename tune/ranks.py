@@ -9,13 +9,14 @@ from typing import Any
 
 import ray
 import ray.util
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import RayError
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from advent_dist.config import Experiment
 from advent_dist.config.override import from_json, to_json
 from advent_dist.data.classes import ClassSet
 from advent_dist.training.progress import Progress
+from cluster.failures import is_outage
 from cluster.launch import worker_environment
 from cluster.observer import Observer
 
@@ -83,14 +84,22 @@ def score_run(run: str, which: str, folder: str | None) -> dict[str, Any]:
     return score([run], which, folder).to_json()
 
 
-def _raise_death(waiting: list[Any]) -> None:
-    """Raise the death of a rank, if one has died: the others may notice before Ray does."""
+def _raise_outage(waiting: list[Any]) -> None:
+    """Raise the death of a rank, or what storage refused it: others may notice by that first."""
     ended, _ = (
         ray.wait(waiting, num_returns=len(waiting), timeout=_TOLD_WITHIN_S) if waiting else ([], [])
     )
-    for one in ended:
-        with contextlib.suppress(RayTaskError):
-            ray.get(one)
+    for error in map(_failure, ended):
+        if error is not None and is_outage(error):
+            raise error
+
+
+def _failure(ended: Any) -> RayError | None:
+    try:
+        ray.get(ended)
+    except RayError as error:
+        return error
+    return None
 
 
 class WarmRanks:
@@ -140,7 +149,7 @@ class WarmRanks:
             try:
                 ray.get(done)
             except RayError:
-                _raise_death(waiting)
+                _raise_outage(waiting)
                 raise
         return Progress.from_json(ray.get(results[0]))
 

@@ -112,9 +112,7 @@ class SweepRecord(Callback):
         record = self.folder.trial(trial.config["number"])
         if record is not None and not record.has_ended:
             reason = "its process died more often than --max-failures allows"
-            self.folder.write_trial(
-                replace(record, state="failed", reason=reason, ended_at=time.time())
-            )
+            self.folder.write_trial(replace(record, state="interrupted", reason=reason))
 
 
 def _tree(

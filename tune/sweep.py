@@ -53,7 +53,8 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
         The sweep's record at its end.
 
     Raises:
-        UserError: one clear message, before any trial starts, or if all trials failed.
+        UserError: one clear message, before any trial starts, or if all trials failed, or some
+            were interrupted and are to be resumed.
         KeyboardInterrupt: on Ctrl-C or SIGTERM, when the folder says so; nobody else uses it then.
     """
     plan = decided(plan)
@@ -100,10 +101,16 @@ def _run(
     record.decide(best)
     if all(trial.state == "failed" for trial in trials):
         raise UserError(f"all {len(trials)} trials failed; the first one: {trials[0].reason}")
-    if plan.options.seeds_for_best:
+    interrupted = [trial for trial in trials if trial.state == "interrupted"]
+    if plan.options.seeds_for_best and (best is not None or not interrupted):
         finals = FinalCandidates(finals_of(plan, best), record.folder)
         in_order = FIFOScheduler()  # type: ignore[no-untyped-call]
         _fit(plan, lambda config: run_final(config, sweep), finals, in_order, concurrent)
+    if interrupted:
+        raise UserError(
+            f"{len(interrupted)} of {len(trials)} trials were interrupted, the first one: "
+            f"{interrupted[0].reason}; the same command with --resume goes on with them"
+        )
 
 
 def _search(sweep: Sweep, record: SweepRecord, concurrent: int, loggers: list[MLflowRuns]) -> None:

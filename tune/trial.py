@@ -22,6 +22,7 @@ from advent_dist.data.classes import ClassSet
 from advent_dist.errors import UserError
 from advent_dist.runs.folder import CONFIG_FILE, RunFolder
 from advent_dist.training.progress import Progress
+from cluster.failures import is_death, is_outage
 from cluster.launch import fit, worker_environment
 from tune.folder import State, SweepFolder, Trial
 from tune.observer import TrialObserver
@@ -66,7 +67,9 @@ def run_trial(config: dict[str, Any], sweep: Sweep) -> None:
     if trial.has_ended:
         return
     session = _Session(trial, folder, sweep)
-    session.note(state="running", started_at=trial.started_at or time.time(), ended_at=None)
+    session.note(
+        state="running", reason=None, started_at=trial.started_at or time.time(), ended_at=None
+    )
     # Decided before the driver died, but the trial never knew.
     reason = ray.get(sweep.board.stop_reason.remote(trial.path))
     if reason is None:
@@ -112,7 +115,10 @@ class _Session:
                 progress = training.result()
         except Exception as error:  # whatever it is: one trial's failure is not the sweep's
             require_sweep(self._sweep.board)
-            self.end("failed", message_of(error))
+            if is_outage(error):
+                self.note(state="interrupted", reason=message_of(error))
+            else:
+                self.end("failed", message_of(error))
         else:
             if progress.step == experiment.run.steps:
                 self.end("finished")
@@ -172,7 +178,8 @@ def train(
 
     Raises:
         UserError: something is wrong with the data or config, or a loss is not finite.
-        RayError: workers died more than `cluster.max_failures` times.
+        UnavailableError: the storage was away, more than `cluster.max_failures` times.
+        LostError, RayError: workers died more often than that.
     """
     run = RunFolder.of(experiment)
     exists = run.folder.exists(CONFIG_FILE)
@@ -187,7 +194,7 @@ def train(
         except RayError as error:
             # Whatever the others are at, nobody knows: they go too.
             close_ranks()
-            if not _is_death(error) or not failures_left:
+            if not is_outage(error) or not failures_left:
                 raise
             # Where all of Ray is going down, this process is next.
             time.sleep(_PAUSE_S)
@@ -243,15 +250,9 @@ def message_of(error: BaseException) -> str:
     cause = getattr(error, "cause", error)
     if isinstance(cause, UserError):
         return str(cause)
-    if _is_death(cause):
+    if is_death(error):
         return "a worker died more often than --max-failures allows"
     return f"{type(cause).__name__}: {str(cause).strip().splitlines()[-1] if str(cause) else ''}"
-
-
-def _is_death(error: BaseException) -> bool:
-    """Whether a process died, rather than an exception was raised in it."""
-    # Ray ends processes of a node that runs out of memory, and says so by an error of its own.
-    return isinstance(error, (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError))
 
 
 def _rung(plan: Plan, step: int) -> int | None:

@@ -6,6 +6,7 @@ import json
 import math
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -206,17 +207,18 @@ def test_ray_train_in_processes_of_their_own(shards: str, tmp_path: Path) -> Non
     assert json.loads((tmp_path / "sweep" / SWEEP_FILE).read_text())["warm_processes"] is False
 
 
-def test_a_killed_rank_is_replaced(shards: str, tmp_path: Path) -> None:
-    options = _options(
-        shards,
-        tmp_path,
-        num_trials=1,
-        max_steps=60,
-        scheduler="none",
-        evaluate_every=10,
-        set=("run.checkpoint_every=10",),
-        max_failures=1,
-    )
+ONE_TRIAL: dict[str, Any] = {
+    "num_trials": 1,
+    "max_steps": 60,
+    "scheduler": "none",
+    "evaluate_every": 10,
+    "set": ("run.checkpoint_every=10",),
+}
+"""Long enough to be killed in the middle."""
+
+
+def _kill_a_rank(options: Options, tmp_path: Path) -> UserError | None:
+    """Run a sweep of one trial, whose rank is killed once; what it raises."""
     trial = SweepFolder(f"{tmp_path}/sweep")
     killed: list[int] = []
 
@@ -230,13 +232,41 @@ def test_a_killed_rank_is_replaced(shards: str, tmp_path: Path) -> None:
 
     thread = threading.Thread(target=kill_one)
     thread.start()
-    folder = _run(options).folder
+    raised = None
+    try:
+        _run(options)
+    except UserError as error:
+        raised = error
     thread.join()
-    record = folder.trials()[0]
     assert killed
-    assert record.state == "finished"
+    return raised
+
+
+def _assert_trained_to_the_end(tmp_path: Path) -> None:
+    folder = SweepFolder(f"{tmp_path}/sweep")
+    record = folder.trials()[0]
+    assert (record.state, record.reason) == ("finished", None)
     rows = RunFolder.open(f"{folder.url}/{record.path}").rows()
     assert [row["step"] for row in rows] == list(range(1, 61))
+
+
+def test_a_killed_rank_is_replaced(shards: str, tmp_path: Path) -> None:
+    options = _options(shards, tmp_path, max_failures=1, **ONE_TRIAL)
+    assert _kill_a_rank(options, tmp_path) is None
+    _assert_trained_to_the_end(tmp_path)
+
+
+def test_a_trial_whose_rank_dies_too_often_is_resumed(shards: str, tmp_path: Path) -> None:
+    options = _options(shards, tmp_path, max_failures=0, **ONE_TRIAL)
+    told = _kill_a_rank(options, tmp_path)
+    assert "1 of 1 trials were interrupted, the first one: a worker died" in str(told)
+    record = SweepFolder(f"{tmp_path}/sweep").trials()[0]
+    assert (record.state, record.ended_at) == ("interrupted", None)
+    assert 0 < record.steps < 60
+    tree = json.loads((tmp_path / "sweep" / SWEEP_FILE).read_text())
+    assert tree["status"] == "interrupted"
+    _run(replace(options, resume=True))
+    _assert_trained_to_the_end(tmp_path)
 
 
 def _with_checkpoints(folder: Path) -> set[str]:

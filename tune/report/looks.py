@@ -41,6 +41,7 @@ _STATES = {
     "stopped": Look(title="stopped early", colour=NEUTRAL, symbol="square", opacity=0.8),
     "collapsed": Look(title="collapsed", colour=_ORANGE, symbol="triangle-down", dash="dot"),
     "failed": Look(title="failed", colour=_OLIVE, symbol="x", dash="dot"),
+    "interrupted": Look(title="interrupted", colour=_GREEN, symbol="x-open", dash="dot"),
     "running": Look(title="running", colour=_GREEN, symbol="circle-open"),
     "finished": Look(title="finished", colour=_BLUE, symbol="circle"),
 }

@@ -41,11 +41,11 @@ def trials_table(sweep: Sweep) -> Table:
 
 
 def failures(sweep: Sweep) -> Section:
-    """Trials and retrainings that failed or collapsed, with their reasons."""
+    """Trials and retrainings that failed, collapsed or were interrupted, with their reasons."""
     rows = [
         Row(name=trial.id, cells=_what(trial.state, trial.steps, trial.reason, trial.name))
         for trial in sweep.trials
-        if trial.state in OUT
+        if trial.state in (*OUT, "interrupted")
     ]
     rows += [
         Row(name=f"{final.which}, seed {final.seed}", cells=_what("failed", None, final.reason, ""))

@@ -146,6 +146,7 @@ def test_trials_on_gpus_have_processes_of_their_own(tmp_path: Path) -> None:
         ({"time_budget": "soon"}, "--time-budget soon: give a number"),
         ({"time_budget": "0h"}, "--time-budget 0h: give a number"),
         ({"resume": True, "overwrite": True}, "give one of the two"),
+        ({"retry_failed": True}, "--retry-failed: .* with --resume; add it"),
         ({"grace_steps": 0}, "--grace-steps 0: give at least 1"),
         ({"evaluate_every": 0}, "--evaluate-every 0: give at least 1"),
         ({"price_per_hour": -3.0}, "--price-per-hour -3.0: give at least 0"),
