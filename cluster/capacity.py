@@ -37,7 +37,8 @@ class Capacity:
 
 
 def per_worker(cluster: ClusterConfig) -> dict[str, float]:
-    """What Ray reserves for one worker of a run."""
+    """What Ray reserves for one worker of a run, whose device is known (`device.on_device`)."""
+    assert not isinstance(cluster.gpus_per_worker, str), "`on_device` has made a number of `auto`"
     asked = {"CPU": cluster.cpus_per_worker, "GPU": cluster.gpus_per_worker}
     return {name: amount for name, amount in asked.items() if amount}
 

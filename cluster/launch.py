@@ -32,6 +32,7 @@ from cluster.board import BoardObserver, ProgressBoard, progress_bar
 from cluster.capacity import capacity, idle_head, per_worker, training_nodes
 from cluster.capacity import fit as fit_workers
 from cluster.connection import ray_cluster
+from cluster.device import on_cluster
 from cluster.ending import Ending, orderly_ending
 from cluster.failures import loss, mistake
 from cluster.here import beside_the_driver
@@ -78,8 +79,10 @@ def launch(experiment: Experiment, call: Call | None = None) -> Progress:
         check_unclaimed(glance.folder)
     with ray_cluster(experiment.cluster):
         wait_for_workers()
-        check_resources(experiment)
-        check_shared(experiment)
+        trained, device = on_cluster(experiment)
+        sys.stderr.write(f"-- {device}\n")
+        check_resources(trained)
+        check_shared(trained)
         # Not before: what is to be overwritten is lost here.
         with _sweep_claimed(glance), claimed(glance.folder, force=call.force):
             _start(run, experiment, classes, call)
@@ -91,7 +94,7 @@ def launch(experiment: Experiment, call: Call | None = None) -> Progress:
                 progress_bar(board, experiment.run.steps, name, selected_by),
                 orderly_ending(board) as ending,
             ):
-                progress = fit(experiment, classes, BoardObserver(board), ending)
+                progress = fit(trained, classes, BoardObserver(board), ending)
                 if progress.step < experiment.run.steps:
                     ending.close()
                 return progress
@@ -120,7 +123,7 @@ def fit(
     """Train on the connected Ray cluster, in workers of this run's own.
 
     Args:
-        experiment: The whole config.
+        experiment: The whole config, with a number of GPUs (`device.on_device`).
         classes: Its classes.
         observer: Watches the run on its rank 0.
         ending: What signals do to it, where they do something.
@@ -212,7 +215,7 @@ def worker_environment(cluster: ClusterConfig) -> dict[str, Any]:
     see them: Ray itself hides them no more, and every library would take what it sees.
     """
     variables = dict(variable.split("=", 1) for variable in cluster.environment)
-    if not cluster.gpus_per_worker:
+    if "GPU" not in per_worker(cluster):
         variables["CUDA_VISIBLE_DEVICES"] = ""
     return {"env_vars": variables}
 

@@ -41,7 +41,7 @@ def scaling_config(experiment: Experiment, left_out: str | None) -> ray.train.Sc
     return ray.train.ScalingConfig(  # type: ignore[call-arg]
         num_workers=(ranks[0], ranks[-1]) if cluster.min_workers else cluster.workers,  # type: ignore[arg-type]
         elastic_resize_monitor_interval_s=cluster.grow_every_s,
-        use_gpu=cluster.gpus_per_worker > 0,
+        use_gpu="GPU" in per_worker(cluster),
         resources_per_worker=per_worker(cluster),
         placement_strategy=cluster.placement,
         label_selector=label_selector(left_out),

@@ -25,7 +25,7 @@ from tune.space import Space, Values, parse, ready_made
 
 _WHEREABOUTS = {
     "data": ("cache_dir", "cache_gb", "timeout_s", "attempts"),
-    "cluster": ("address", "max_failures", "environment"),
+    "cluster": ("address", "max_failures", "environment", "gpus_per_worker"),
     # The sweep's metric says the same as the third; the last two were fields of runs once.
     "run": ("storage", "name", "select_by", "resume", "overwrite"),
 }
@@ -57,6 +57,13 @@ class Plan:
 
     time_budget_s: float | None
     """Seconds for the search."""
+
+    warm: bool
+    """Whether trials share warm processes.
+
+    Where GPUs are asked for they do not, nor where any are taken (auto): there trials take hours,
+    to which half a minute of imports is nothing, and a process of its own frees a device's memory
+    for certain. Nor do they where their number may change."""
 
     @property
     def name(self) -> str:
@@ -92,18 +99,6 @@ class Plan:
             rungs.append(step)
             step *= self.options.reduction_factor
         return rungs
-
-    @property
-    def warm(self) -> bool:
-        """Whether trials share warm processes.
-
-        On GPUs they do not: there trials take hours, to which half a minute of imports is nothing,
-        and a process of its own frees a device's memory for certain. Nor do they where their number
-        may change.
-        """
-        cluster = self.experiment.cluster
-        own = self.options.fresh_processes or cluster.gpus_per_worker or cluster.min_workers
-        return not own
 
     def training(self, path: str, values: Values) -> Experiment:
         """The experiment of a training in the folder `path` of the sweep."""
@@ -171,6 +166,9 @@ def make_plan(options: Options) -> Plan:
         metric=_metric(options, base.run.select_by),
         grace_steps=grace,
         time_budget_s=_seconds(options.time_budget),
+        warm=not (
+            options.fresh_processes or base.cluster.gpus_per_worker or base.cluster.min_workers
+        ),
     )
     space.check(plan.experiment)
     if options.search == "optuna":
@@ -238,6 +236,11 @@ def _changes(options: Options, base: Experiment) -> dict[str, Any]:
         # Every trial reads the same shards.
         chosen["data.cache_dir"] = os.path.join(tempfile.gettempdir(), "advent-dist-cache")
     if options.gpus_per_trial is not None:
+        if options.gpus_per_trial % workers:
+            raise ConfigError(
+                f"--gpus-per-trial {options.gpus_per_trial:g}: each of a trial's {workers} workers "
+                f"needs whole GPUs; give 0 or a multiple of {workers}"
+            )
         chosen["cluster.gpus_per_worker"] = options.gpus_per_trial / workers
     changes |= {path: value for path, value in chosen.items() if value is not None}
     failures = options.max_failures

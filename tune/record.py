@@ -17,6 +17,7 @@ from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import impatient
 from advent_dist.errors import ConfigError
 from advent_dist.runs.folder import SWEEP_FILE
+from cluster.capacity import per_worker
 from tune.folder import SweepFolder, Trial
 from tune.plan import Plan, what_counts
 
@@ -131,7 +132,7 @@ def _tree(
         "report_folder": data.held_out,
         "workers_per_trial": cluster.workers,
         "cpus_per_trial": cluster.cpus_per_worker * cluster.workers,
-        "gpus_per_trial": cluster.gpus_per_worker * cluster.workers,
+        "gpus_per_trial": per_worker(cluster).get("GPU", 0) * cluster.workers,
         "price_per_hour": options.price_per_hour,
         "best": known["best"] if known else None,
         "started_at": known["started_at"] if known else time.time(),

@@ -25,6 +25,7 @@ from advent_dist.runs.classes import classes_of
 from advent_dist.runs.preflight import check
 from advent_dist.training.scratch import own_folder
 from cluster.connection import ray_cluster
+from cluster.device import on_cluster
 from cluster.here import beside_the_driver
 from cluster.joining import wait_for_workers
 from cluster.shared import check_shared
@@ -67,6 +68,9 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
     loggers = tracking(plan)
     with _ray_tune(plan):
         wait_for_workers()
+        experiment, device = on_cluster(plan.experiment)
+        sys.stderr.write(f"-- {device}\n")
+        plan = replace(plan, experiment=experiment)
         concurrent = max_concurrent(plan)
         check_shared(plan.experiment)
         # Not before: what is to be overwritten is lost here.

@@ -22,6 +22,7 @@ from advent_dist.data.classes import ClassSet
 from advent_dist.errors import UserError
 from advent_dist.runs.folder import CONFIG_FILE, RunFolder
 from advent_dist.training.progress import Progress
+from cluster.capacity import per_worker
 from cluster.failures import is_death, is_outage
 from cluster.launch import fit, worker_environment
 from tune.folder import State, SweepFolder, Trial
@@ -208,7 +209,7 @@ def score(experiment: Experiment, run: str, which: str, folder: str | None) -> d
     cluster = experiment.cluster
     task = ray.remote(
         num_cpus=cluster.cpus_per_worker,
-        num_gpus=cluster.gpus_per_worker,
+        num_gpus=per_worker(cluster).get("GPU", 0),
         runtime_env=worker_environment(cluster),
         scheduling_strategy="DEFAULT",  # not on the head, where this runs
     )(score_run)

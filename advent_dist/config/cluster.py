@@ -7,7 +7,10 @@ from typing import Literal
 
 from advent_dist.config.require import require
 
-_VARIABLES = ("NCCL_", "TORCH_NCCL_", "GLOO_", "TP_", "FI_", "UCX_", "OMP_", "MKL_", "CUDA_DEVICE_")
+_VARIABLES = (
+    *("NCCL_", "TORCH_NCCL_", "GLOO_", "TP_", "FI_", "RDMAV_", "IBV_", "UCX_"),
+    *("OMP_", "MKL_", "CUDA_DEVICE_"),
+)
 """What the names of `cluster.environment` begin with."""
 
 
@@ -42,8 +45,10 @@ class ClusterConfig:
     cpus_per_worker: float = 1.0
     """CPU cores that Ray reserves for each worker."""
 
-    gpus_per_worker: float = 0.0
-    """GPUs that Ray reserves for each worker; 0 trains on the CPU."""
+    gpus_per_worker: float | Literal["auto"] = 0.0
+    """GPUs that Ray reserves for each worker; 0 trains on the CPU, auto on 1 GPU where the cluster
+    has as many, else on the CPU. config.json keeps the word, so that a run that goes on elsewhere
+    takes what is there."""
 
     placement: Literal["PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"] = "PACK"
     """Ray's strategy for placing the workers on the nodes."""
@@ -71,11 +76,12 @@ class ClusterConfig:
             self.cpus_per_worker,
             "must be positive",
         )
+        gpus = self.gpus_per_worker
         require(
-            self.gpus_per_worker >= 0,
+            isinstance(gpus, str) or (gpus >= 0 and float(gpus).is_integer()),
             "cluster.gpus_per_worker",
-            self.gpus_per_worker,
-            "must be 0 or more",
+            gpus,
+            "must be auto, 0 or a whole number: NCCL refuses two ranks on one GPU",
         )
         require(self.max_failures >= -1, "cluster.max_failures", self.max_failures, "-1, 0 or more")
         fewest = self.min_workers

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from typing import Any
@@ -70,7 +70,7 @@ def _build(tree: dict[str, Any]) -> Experiment:
     try:
         experiment = _adapter().validate_python(tree)
     except ValidationError as error:
-        raise _first_error(error) from error
+        raise _first_error(error, tree) from error
     known = _paths(asdict(experiment))
     for path in _paths(tree):
         if path not in known:
@@ -98,7 +98,7 @@ def _unknown(path: str, known: list[str]) -> ConfigError:
     return ConfigError(f"there is no config field {path!r}{hint}")
 
 
-def _first_error(error: ValidationError) -> ConfigError:
+def _first_error(error: ValidationError, tree: Mapping[str, Any]) -> ConfigError:
     """Pydantic's first complaint, in our words where the config's own check made it."""
     first = error.errors()[0]
     own = first.get("ctx", {}).get("error")
@@ -107,8 +107,27 @@ def _first_error(error: ValidationError) -> ConfigError:
     if first["type"] == "union_tag_invalid":
         tag, known = first["ctx"]["tag"], first["ctx"]["expected_tags"]
         return ConfigError(f"method.name = {tag!r}: choose from {known}")
-    section, *rest = first["loc"]
-    # Below "method" comes the name that chose the config's class; a number is a place in a tuple.
-    names = rest[1:] if section == "method" else rest
-    path = ".".join([str(section), *(name for name in names if isinstance(name, str))])
-    return ConfigError(f"{path} = {first['input']!r}: {first['msg']}")
+    path = _path(first["loc"], tree)
+    # Of a field with several types each one complains.
+    said = [
+        one["msg"]
+        for one in error.errors()
+        if _path(one["loc"], tree) == path and one["input"] == first["input"]
+    ]
+    return ConfigError(f"{path} = {first['input']!r}: {', or '.join(said)}")
+
+
+def _path(place: Sequence[str | int], tree: Mapping[str, Any]) -> str:
+    """Where pydantic says that it was, as a dotted path in `tree`."""
+    section, *names = place
+    if section == "method":
+        names = names[1:]  # the first one chose the config's class
+    node: Any = tree
+    path = []
+    for name in (section, *names):
+        # What comes below a leaf is a place in a tuple, or one of several types.
+        if not isinstance(node, Mapping):
+            break
+        path.append(str(name))
+        node = node.get(name)
+    return ".".join(path)

@@ -41,6 +41,7 @@ def _gta5(name: str, method: MethodConfig) -> Experiment:
         method=method,
         optimizer=OptimizerConfig(published_repeats=True),
         run=RunConfig(steps=120_000, report_every=100),
+        cluster=ClusterConfig(gpus_per_worker="auto"),
     )
 
 
@@ -97,6 +98,7 @@ def _synthia(name: str, method: MethodConfig) -> Experiment:
         method=method,
         optimizer=OptimizerConfig(published_repeats=True),
         run=RunConfig(steps=120_000, report_every=100),
+        cluster=ClusterConfig(gpus_per_worker="auto"),
     )
 
 

@@ -91,7 +91,7 @@ def restore(
     With as many ranks as wrote the checkpoint, each goes on with its own BatchNorm statistics and
     random states. With another number, all of them start with the statistics pooled over the ranks
     that wrote (so that an evaluation finds the same network), and with random states drawn from
-    the seed, the step and the rank.
+    the seed, the step and the rank. So they are where a run of CPUs goes on on GPUs.
 
     Returns:
         The run's progress and the position of the loader.
@@ -111,7 +111,11 @@ def restore(
         state = _read_rank(folder, world.rank)
         for name, engine in engines.items():
             _set_buffers(engine.module, _below(f"buffers/{name}/", state))
-        random_state.put_back(_below("random/", state), world.device)
+        random = _below("random/", state)
+        if random_state.is_of(random, world.device):
+            random_state.put_back(random, world.device)
+        else:
+            random_state.draw(experiment.run.seed, progress.step, world.rank)
     else:
         ranks = [_read_rank(folder, rank) for rank in range(run["world_size"])]
         for name, engine in engines.items():

@@ -27,6 +27,11 @@ def take(device: torch.device) -> dict[str, Tensor]:
     return state
 
 
+def is_of(state: dict[str, Tensor], device: torch.device) -> bool:
+    """Whether `take` returned this for such a device: a run may go on on another one."""
+    return device.type != "cuda" or "cuda" in state
+
+
 def put_back(state: dict[str, Tensor], device: torch.device) -> None:
     """Set all generators to what `take` returned.
 

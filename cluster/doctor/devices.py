@@ -115,7 +115,7 @@ def _judge_node(
     if experiment is None:
         return findings
     if devices.gpus and not experiment.cluster.gpus_per_worker:
-        fix = "--cluster.gpus-per-worker 1"
+        fix = "--cluster.gpus-per-worker auto, with as many workers as there are GPUs"
         findings.append(warning("devices", node, "the run would not use the GPUs", fix))
     old = [gpu.name for gpu in devices.gpus if gpu.capability < _BF16_CAPABILITY]
     if old and experiment.engine.precision == "bf16":

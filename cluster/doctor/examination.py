@@ -8,11 +8,12 @@ from itertools import pairwise
 from advent_dist.config import ClusterConfig, Experiment
 from advent_dist.data.store import impatient
 from cluster.capacity import capacity, idle_head, training_nodes
+from cluster.device import on_cluster
 from cluster.doctor.clock import judge_clocks, measure_offset
 from cluster.doctor.data import look_at_shards, training_folders
 from cluster.doctor.devices import judge_devices
 from cluster.doctor.engines import judge_engine
-from cluster.doctor.finding import HERE, Finding, failure, warning
+from cluster.doctor.finding import HERE, Finding, failure, ok, warning
 from cluster.doctor.fleet import Fleet, fleet
 from cluster.doctor.links import Transfer, judge_links, judge_reads
 from cluster.doctor.networks import look_at_networks
@@ -55,6 +56,9 @@ def examine_cluster(experiment: Experiment | None) -> list[Finding]:
     Args:
         experiment: The run to be; None examines the machines alone.
     """
+    device = ""
+    if experiment is not None:
+        experiment, device = on_cluster(experiment)
     cache_dir = experiment.data.cache_dir if experiment else None
     here = look_around(cache_dir)
     with fleet() as nodes:
@@ -66,6 +70,8 @@ def examine_cluster(experiment: Experiment | None) -> list[Finding]:
         findings += judge_equal(here.versions, versions)
         devices = {name: node.devices for name, node in told.items()}
         findings += judge_devices(devices, nodes.announced_gpus(), experiment)
+        if device:
+            findings.append(ok("devices", "cluster", f"the run {device}"))
         training = nodes.training(experiment.cluster) if experiment else []
         # A cache is for those that train.
         space = {

@@ -6,6 +6,7 @@ from advent_dist.config import ClusterConfig, Experiment
 from advent_dist.training.global_batch import allowed_ranks
 from cluster.autoscaled import may_grow
 from cluster.capacity import Capacity, fit, per_worker
+from cluster.device import on_device
 from cluster.doctor.finding import Finding, failure, ok, warning
 
 _CHECK = "resources"
@@ -19,6 +20,7 @@ def judge_resources(experiment: Experiment, capacity: Capacity, where: str) -> l
         capacity: What there is for it.
         where: Name of the cluster.
     """
+    experiment, _ = on_device(experiment, capacity)
     cluster = experiment.cluster
     fewest = allowed_ranks(experiment)[0]
     there, free = fit(capacity.nodes, cluster), fit(capacity.free, cluster)

@@ -47,4 +47,6 @@ def test_a_run_stays_on_the_cpu(tmp_path: Path) -> None:
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
+    said = "-- trains on CPUs, as cluster.gpus_per_worker = 0 says; the cluster has GPUs (2)"
+    assert said in done.stderr
     assert [row["step"] for row in RunFolder.of(run).rows()] == [1]

@@ -65,6 +65,11 @@ def test_too_small_a_cluster_is_refused() -> None:
         launching.check_resources(_asking(workers=3, placement="STRICT_SPREAD"))
 
 
+def test_gpus_that_were_asked_for_are_not_hidden() -> None:
+    """Which of a node's they are is Ray's to say."""
+    assert launching.worker_environment(_asking(gpus_per_worker=1).cluster) == {"env_vars": {}}
+
+
 def test_the_trainer_is_what_the_config_says(tmp_path: Path) -> None:
     experiment = tiny_run(
         "s3://bucket/data",
@@ -81,5 +86,5 @@ def test_the_trainer_is_what_the_config_says(tmp_path: Path) -> None:
     assert not scaling.use_gpu
     assert run.failure_config.max_failures == 2
     variables = {"NCCL_SOCKET_IFNAME": "eth0", "OMP_NUM_THREADS": "2"}
-    assert run.worker_runtime_env == {"env_vars": variables}
+    assert run.worker_runtime_env == {"env_vars": {**variables, "CUDA_VISIBLE_DEVICES": ""}}
     assert run.storage_path == str(tmp_path), "nothing of Ray's is in the run's folder"

@@ -71,7 +71,10 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (RunConfig, {"steps": 1, "seed": -1}, "run.seed = -1"),
     (ClusterConfig, {"workers": 0}, "cluster.workers = 0"),
     (ClusterConfig, {"cpus_per_worker": 0}, "cluster.cpus_per_worker"),
-    (ClusterConfig, {"gpus_per_worker": -1}, "cluster.gpus_per_worker"),
+    *(
+        (ClusterConfig, {"gpus_per_worker": gpus}, f"cluster.gpus_per_worker = {gpus}: .*whole")
+        for gpus in (-1, 0.5, 1.5, math.inf, math.nan)
+    ),
     (ClusterConfig, {"max_failures": -2}, "cluster.max_failures"),
     (ClusterConfig, {"workers": 2, "min_workers": 3}, "cluster.min_workers = 3: 1 to"),
     (ClusterConfig, {"workers": 2, "min_workers": 1}, "cluster.max_failures = 0: -1 or more than"),
@@ -90,6 +93,11 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
 def test_values_out_of_range_are_refused(build: Any, values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build(**values)
+
+
+@pytest.mark.parametrize("name", ["NCCL_DEBUG", "FI_PROVIDER", "RDMAV_FORK_SAFE", "IBV_FORK_SAFE"])
+def test_variables_of_the_networks_below_pass(name: str) -> None:
+    assert ClusterConfig(environment=(f"{name}=1",)).environment == (f"{name}=1",)
 
 
 def _config_classes() -> list[type]:

@@ -94,6 +94,11 @@ def test_what_is_no_leaf_is_no_field(path: str) -> None:
         ("data.source_size", (1, 2, 3), r"data.source_size = \(1, 2, 3\)"),
         ("data.source_size", ("a", 2), "data.source_size = 'a'"),
         ("data.augment.flip", 2, "data.augment.flip = 2.0"),
+        (
+            "cluster.gpus_per_worker",
+            "many",
+            "cluster.gpus_per_worker = 'many': .*valid number.* or .*'auto'",
+        ),
     ],
 )
 def test_a_value_that_does_not_fit_is_named(path: str, value: Any, message: str) -> None:

@@ -20,7 +20,7 @@ from advent_dist.errors import CheckpointError
 from advent_dist.methods.base import Method
 from advent_dist.models.segmenter import build_segmenter
 from advent_dist.parallel.world import World
-from advent_dist.training import checkpoint
+from advent_dist.training import checkpoint, random_state
 from advent_dist.training.assembly import build_method
 from advent_dist.training.progress import Progress, Scores
 from tests.helpers import random_batch, tiny_experiment
@@ -92,6 +92,23 @@ def test_what_is_not_listed_is_not_read(saved: tuple[Path, Method], experiment: 
     other = _restore(folder, experiment)
     for key, value in other.engines["segmenter"].module.state_dict().items():
         assert torch.equal(value, method.engines["segmenter"].module.state_dict()[key])
+
+
+def test_a_run_of_cpus_goes_on_on_a_gpu(saved: tuple[Path, Method], experiment: Experiment) -> None:
+    """Its checkpoint has no state of a GPU's generator: all are drawn, as for other ranks."""
+    folder, method = saved
+    other = _method(experiment)
+    world = World(device=torch.device("cuda"))
+    progress, _ = checkpoint.restore(
+        folder, experiment=experiment, world=world, engines=other.engines
+    )
+    assert progress.step == 7
+    drawn = torch.rand(3)
+    random_state.draw(experiment.run.seed, progress.step, rank=0)
+    assert torch.equal(torch.rand(3), drawn)
+    weights = other.engines["segmenter"].weights()
+    for key, value in method.engines["segmenter"].weights().items():
+        assert torch.equal(value, weights[key]), key
 
 
 def test_the_next_step_is_the_same(saved: tuple[Path, Method], experiment: Experiment) -> None:

@@ -117,16 +117,17 @@ def test_rungs(
 
 def test_resources_are_those_of_a_whole_trial(tmp_path: Path) -> None:
     cluster = plan(
-        tmp_path, workers_per_trial=4, cpus_per_trial=8, gpus_per_trial=2
+        tmp_path, workers_per_trial=4, cpus_per_trial=8, gpus_per_trial=8
     ).experiment.cluster
-    assert (cluster.workers, cluster.cpus_per_worker, cluster.gpus_per_worker) == (4, 2.0, 0.5)
+    assert (cluster.workers, cluster.cpus_per_worker, cluster.gpus_per_worker) == (4, 2.0, 2.0)
     own = experiment("streets_advent").cluster
     assert plan(tmp_path).experiment.cluster.workers == own.workers
 
 
 def test_trials_on_gpus_have_processes_of_their_own(tmp_path: Path) -> None:
     assert plan(tmp_path).warm
-    assert not plan(tmp_path, gpus_per_trial=1).warm
+    assert not plan(tmp_path, gpus_per_trial=2).warm
+    assert not plan(tmp_path, set=("cluster.gpus_per_worker=auto",)).warm
     assert not plan(tmp_path, fresh_processes=True).warm
 
 
@@ -146,6 +147,7 @@ def test_trials_on_gpus_have_processes_of_their_own(tmp_path: Path) -> None:
         ({"time_budget": "soon"}, "--time-budget soon: give a number"),
         ({"time_budget": "0h"}, "--time-budget 0h: give a number"),
         ({"resume": True, "overwrite": True}, "give one of the two"),
+        ({"gpus_per_trial": 3}, "--gpus-per-trial 3: each of a trial's 2 workers needs whole GPUs"),
         ({"retry_failed": True}, "--retry-failed: .* with --resume; add it"),
         ({"grace_steps": 0}, "--grace-steps 0: give at least 1"),
         ({"evaluate_every": 0}, "--evaluate-every 0: give at least 1"),

@@ -189,12 +189,6 @@ def test_an_elastic_run_is_content_with_less() -> None:
     assert found.level == "failure", "5 and 6 do not divide the batch"
 
 
-def test_fractions_of_a_gpu() -> None:
-    one = [{"CPU": 64.0, "GPU": 1.0}]
-    for share, expected in ((0.5, 2), (0.25, 4), (0.2, 5), (0.1, 10), (0.3, 3)):
-        assert fit(one, ClusterConfig(gpus_per_worker=share)) == expected
-
-
 def test_the_head_is_not_to_train() -> None:
     apart, with_it = ClusterConfig(), ClusterConfig(head_trains=True)
     elastic = ClusterConfig(workers=2, min_workers=1, max_failures=3)
