@@ -79,7 +79,7 @@ class Recorder:
                     self._gauges.show({CHECKPOINT_TIME: time.time()})
                 self._run.write_summary(self._experiment, progress)
             stops = self._observer.stops(row)
-        return any(self._world.gather(stops))
+        return self._world.any(stops)
 
     def close(self) -> None:
         """Close the event file."""

@@ -54,7 +54,7 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
     preemption = PreemptionNotice()
 
     def notice() -> bool:
-        ends = any(world.gather(world.is_main and observer.is_to_end()))
+        ends = world.any(world.is_main and observer.is_to_end())
         return preemption() or ends
 
     checkpoints = RunFolder.of(experiment).checkpoint_store(experiment, world)

@@ -70,11 +70,10 @@ class TrainingLoader(Iterator[DomainBatch]):
             )
         self._seed = seed
         # Two seeds out of one, such that no two pairs (seed, domain) share a sequence.
-        self._source = DomainStream(
-            data, "source", rank, world_size, 2 * seed, states["source"], pinned
-        )
+        common: dict[str, Any] = {"rank": rank, "world_size": world_size, "pinned": pinned}
+        self._source = DomainStream(data, "source", **common, seed=2 * seed, state=states["source"])
         self._target = DomainStream(
-            data, "target", rank, world_size, 2 * seed + 1, states["target"], pinned
+            data, "target", **common, seed=2 * seed + 1, state=states["target"]
         )
         self.samples_read = 0
         self.source_manifest = self._source.manifest
@@ -132,9 +131,10 @@ class DomainStream(Iterator[Batch]):
         domain: str,
         rank: int,
         world_size: int,
+        *,
         seed: int,
         state: dict[str, Any] | None,
-        pinned: bool,
+        pinned: bool = False,
     ) -> None:
         folder = getattr(data, domain)
         labelled = domain == "source"
@@ -225,12 +225,6 @@ class EvaluationLoader:
     num_samples: int
     """Samples of all ranks together."""
 
-    rounds: int
-    """Upper bound of the batches of any rank, the same on all ranks.
-
-    It is the number of samples of the busiest rank: only labels of one size fit into a batch, and
-    nobody knows the sizes before reading."""
-
     url: str
     """Where its shards lie."""
 
@@ -258,7 +252,6 @@ class EvaluationLoader:
         numbers = evenly(self.manifest.num_samples, most)
         self.num_samples = len(numbers)
         start, stop = part(self.num_samples, rank, world_size)
-        self.rounds = -(-self.num_samples // world_size)
         self._workers = data.workers_per_rank
         self._pinned = pinned
         self._pipeline = EvaluationPipeline(

@@ -88,7 +88,7 @@ def evaluate(
     num_classes: int,
     device: torch.device,
     *,
-    rounds: int | None = None,
+    any_left: Callable[[bool], bool] | None = None,
     size: Size | None = None,
 ) -> Counts:
     """Add up the counts of all batches of this rank; the caller has put the models into eval mode.
@@ -100,22 +100,23 @@ def evaluate(
         batches: this rank's share of the images.
         num_classes: C.
         device: where the models are.
-        rounds: forwards to make at least, the same number on every rank. A sharded model (ZeRO-3)
-            gathers its parameters in each forward, so a rank without a batch left must go on with
-            the others: it repeats its last image, uncounted.
+        any_left: says whether any rank has a batch left, told whether this one has; collective. A
+            sharded model (ZeRO-3) gathers its parameters in each forward, so a rank without a
+            batch left must go on with the others: it repeats its last image, uncounted. None is for
+            models that each rank has whole.
         size: width, height of the black image that a rank which never had a batch forwards
-            instead; needed with `rounds`.
+            instead; needed with `any_left`.
 
     Returns:
         Counts of this rank on `device`; see `Counts.all_reduce`.
 
     Raises:
-        ValueError: there are more batches than `rounds`, or `rounds` comes without `size`.
+        ValueError: `any_left` comes without `size`.
     """
     total = Counts.zeros(num_classes, device)
     # Not inference_mode: ZeRO-3 keeps the parameters that it gathers for later training steps.
     with torch.no_grad():
-        for image, label in _in_step(batches, rounds, size):
+        for image, label in _in_step(batches, any_left, size):
             shape = label.shape[-2:] if label is not None else image.shape[-2:]
             outputs = [predict(image.to(device), (shape[0], shape[1])) for predict in predictors]
             if label is not None:
@@ -125,19 +126,23 @@ def evaluate(
 
 
 def _in_step(
-    batches: Iterable[EvaluationBatch], rounds: int | None, size: Size | None
+    batches: Iterable[EvaluationBatch],
+    any_left: Callable[[bool], bool] | None,
+    size: Size | None,
 ) -> Iterator[tuple[Shaped[Tensor, "n 3 h w"], Tensor | None]]:
-    """Images with their labels, then images without, until `rounds` were given out."""
-    if rounds is not None and size is None:
-        raise ValueError("evaluate(rounds=...) needs size, that of a rank's image without batches")
-    width, height = size or (1, 1)
-    image, done = torch.zeros(1, 3, height, width, dtype=torch.uint8), 0
-    for done, batch in enumerate(batches, start=1):
-        if rounds is not None and done > rounds:
-            raise ValueError(f"this rank has more than rounds={rounds} batches; others would hang")
+    """Images with their labels, then images without as long as another rank has some."""
+    if any_left is None:
+        yield from ((batch.image, batch.label) for batch in batches)
+        return
+    if size is None:
+        raise ValueError("evaluate(any_left=...) needs size, of a rank's image without batches")
+    width, height = size
+    image = torch.zeros(1, 3, height, width, dtype=torch.uint8)
+    for batch in batches:
+        any_left(True)
         image = batch.image[:1]
         yield batch.image, batch.label
-    for _ in range(done, rounds or 0):
+    while any_left(False):
         yield image, None
 
 

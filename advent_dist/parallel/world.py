@@ -45,6 +45,12 @@ class World:
             values = self.sum(values.to(self.device)).cpu() / self.size
         return dict(zip(names, values.tolist(), strict=True))
 
+    def any(self, holds: bool) -> bool:
+        """Whether it holds on any rank. Collective."""
+        if self.size > 1:
+            holds = bool(self.sum(torch.tensor(int(holds), device=self.device)))
+        return holds
+
     def first_message(self, message: str | None) -> str | None:
         """The message of the lowest rank that has one: all ranks can fail alike. Collective."""
         return next((text for text in self.gather(message) if text is not None), None)

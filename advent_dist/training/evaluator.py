@@ -36,7 +36,7 @@ def evaluator(
             loader,
             num_classes=classes.num_classes,
             device=world.device,
-            rounds=loader.rounds if in_step else None,
+            any_left=world.any if in_step else None,
             size=data.evaluation_size,
         )
         skipped = int(world.sum(torch.tensor(loader.skipped, device=world.device)))

@@ -255,10 +255,7 @@ def evaluated(data: DataConfig, world_size: int) -> list[list[EvaluationBatch]]:
         EvaluationLoader(data, data.evaluation, rank=rank, world_size=world_size)
         for rank in range(world_size)
     ]
-    batches = [list(loader) for loader in loaders]
-    assert len({loader.rounds for loader in loaders}) == 1
-    assert all(len(own) <= loaders[0].rounds for own in batches)
-    return batches
+    return [list(loader) for loader in loaders]
 
 
 @pytest.mark.parametrize(

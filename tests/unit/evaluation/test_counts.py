@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import math
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 
 import pytest
@@ -217,25 +217,29 @@ def test_ensemble_is_the_mean_of_the_logits() -> None:
     assert same(evaluate([first, second], data, CLASSES, CPU), evaluate([mean], data, CLASSES, CPU))
 
 
+def _others_have(batches: int) -> Callable[[bool], bool]:
+    """Another rank with so many batches."""
+    left = iter([True] * batches)
+    return lambda own: next(left, False) or own
+
+
 def test_a_rank_that_has_run_out_goes_on_without_counting() -> None:
     model, alone, data = Linear(0), Linear(0), batches([2, 1])
-    padded = evaluate([model], data, CLASSES, CPU, rounds=4, size=(16, 12))
+    padded = evaluate([model], data, CLASSES, CPU, any_left=_others_have(4), size=(16, 12))
     assert same(padded, evaluate([alone], data, CLASSES, CPU))
     assert [shape[0] for shape in model.shapes] == [2, 1, 1, 1]
 
 
 def test_a_rank_without_any_batch_forwards_black_images() -> None:
     model = Linear(0)
-    total = evaluate([model], [], CLASSES, CPU, rounds=2, size=(20, 10))
+    total = evaluate([model], [], CLASSES, CPU, any_left=_others_have(2), size=(20, 10))
     assert same(total, Counts.zeros(CLASSES, CPU))
     assert model.shapes == [(1, 3, 10, 20)] * 2
 
 
-def test_rounds_are_checked() -> None:
-    with pytest.raises(ValueError, match="more than rounds=1"):
-        evaluate([Linear(0)], batches([1, 1]), CLASSES, CPU, rounds=1, size=(16, 12))
+def test_a_rank_in_step_needs_a_size() -> None:
     with pytest.raises(ValueError, match="needs size"):
-        evaluate([Linear(0)], batches([1]), CLASSES, CPU, rounds=1)
+        evaluate([Linear(0)], batches([1]), CLASSES, CPU, any_left=_others_have(1))
 
 
 def test_batches_are_not_held() -> None:

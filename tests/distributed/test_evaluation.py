@@ -1,0 +1,47 @@
+"""An evaluation of a sharded network: one forward a batch, on ranks of unequal numbers of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from advent_dist.parallel.world import World
+from advent_dist.training.assembly import build_method
+from advent_dist.training.evaluator import evaluator
+from advent_dist.training.progress import Progress
+from tests.helpers import run_ranks, tiny_run, write_tiny_shards
+
+BATCH = 4
+
+
+def _evaluate(world: World, root: str, engine: dict[str, Any]) -> tuple[float, int]:
+    """The target mIoU, and how often this rank's network was called."""
+    run = tiny_run(
+        root,
+        "runs",
+        data__evaluation_batch_size_per_rank=BATCH,
+        **engine,
+    )
+    method = build_method(run, world, torch.full((11,), 1 / 11))
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    method.engines["segmenter"].module.register_forward_hook(count)
+    return evaluator(run, world, method, Progress())().target_miou, calls
+
+
+@pytest.mark.parametrize(("ranks", "calls"), [(2, 2), (3, 1)])
+def test_sharded_ranks_go_on_together(tmp_path: Path, ranks: int, calls: int) -> None:
+    """Of 9 samples two ranks have 5 and 4: two batches, and one."""
+    write_tiny_shards(str(tmp_path), num_samples=7)  # 9 of them to evaluate
+    sharded = {"engine__zero_stage": 3, "engine__zero3_persistence_threshold": 0}
+    whole = run_ranks(_evaluate, ranks, str(tmp_path), {})
+    together = run_ranks(_evaluate, ranks, str(tmp_path), sharded)
+    assert [one[1] for one in together] == [calls] * ranks
+    assert [one[0] for one in together] == pytest.approx([one[0] for one in whole])
