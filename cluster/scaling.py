@@ -26,6 +26,7 @@ from advent_dist.training.global_batch import allowed_ranks
 from cluster.capacity import fit, label_selector, leaving_nodes, per_worker, staying_nodes
 from cluster.ending import Ending
 from cluster.failures import MistakesAreFinal
+from cluster.growth import Wish
 
 
 def scaling_config(experiment: Experiment, left_out: str | None) -> ray.train.ScalingConfig:
@@ -55,6 +56,8 @@ class WholeBatches(ElasticScalingPolicy):
         super().__init__(scaling)  # type: ignore[arg-type]
         self._cluster = experiment.cluster
         self._ranks = allowed_ranks(experiment)
+        self._wish: tuple[float, Wish] | None = None
+        """When the group of workers was started that has been asked for a checkpoint."""
 
     def _count_possible_workers(self, reserved_resources: dict[str, dict[str, float]]) -> int:
         # Ray looks at the nodes every 20 s: workers on one that is gone since then, or about to go,
@@ -67,17 +70,30 @@ class WholeBatches(ElasticScalingPolicy):
     def make_decision_for_running_worker_group(
         self, worker_group_state: WorkerGroupState, worker_group_status: WorkerGroupPollStatus
     ) -> ScalingDecision:
-        """Whether a run that has workers starts again with another number of them."""
+        """Whether a run that has workers starts again with another number of them.
+
+        With more of them it does so from a checkpoint that it saves for that.
+        """
         decision = super().make_decision_for_running_worker_group(
             worker_group_state, worker_group_status
         )
-        is_smaller = (
-            isinstance(decision, ResizeDecision)
-            and decision.num_workers < worker_group_state.num_workers
-        )
+        group, has = worker_group_state.start_time, worker_group_state.num_workers
+        if self._wish is not None and self._wish[0] == group:
+            return self._grown(has) if self._wish[1].is_fulfilled() else NoopDecision()
+        if not isinstance(decision, ResizeDecision):
+            return decision
+        if decision.num_workers > has:
+            self._wish = group, Wish(worker_group_state)
+            return NoopDecision()
         # Not for nodes that were called back: the run is about to save a checkpoint for them, and
         # Ray Train starts it again from there when they go.
-        return NoopDecision() if is_smaller and leaving_nodes() else decision
+        return NoopDecision() if leaving_nodes() else decision
+
+    def _grown(self, has: int) -> ScalingDecision:
+        """What comes after the checkpoint, if there is room for more than it has still."""
+        self._wish = None
+        possible = self._count_possible_workers(self._get_reserved_resources() or {})
+        return self._get_resize_decision(possible) if possible > has else NoopDecision()
 
 
 class ElasticTrainer(TorchTrainer):

@@ -17,6 +17,7 @@ from advent_dist.errors import DivergedError
 from advent_dist.parallel.world import World
 from advent_dist.runs.folder import RunFolder
 from advent_dist.training.progress import Progress
+from cluster.growth import Growth
 from cluster.logs import log_as
 from cluster.preemption import PreemptionNotice
 
@@ -51,11 +52,12 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
         os.environ["LOCAL_RANK"] = str(world.device.index)
     log_as(experiment, world)
     observer = config["observer"]
-    preemption = PreemptionNotice()
+    preemption, growth = PreemptionNotice(), Growth(world)
 
     def notice() -> bool:
         ends = world.any(world.is_main and observer.is_to_end())
-        return preemption() or ends
+        grows = growth.is_asked()
+        return preemption() or ends or grows
 
     checkpoints = RunFolder.of(experiment).checkpoint_store(experiment, world)
 
@@ -65,10 +67,17 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
         ray.train.report(row)
 
     recorder = Recorder(experiment, world, observer, store)
+
+    def report(row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
+        stops = recorder(row, checkpoint, progress)
+        if checkpoint is not None and not stops and progress.step < experiment.run.steps:
+            growth.saved()
+        return stops
+
     latest = recorder.begun(checkpoints.latest)
     first_step = observer.steps if world.is_main else None
     try:
-        progress = train_rank(experiment, classes, world, recorder, latest, first_step, notice)
+        progress = train_rank(experiment, classes, world, report, latest, first_step, notice)
     except DivergedError as error:
         return {"diverged": str(error)}
     finally:

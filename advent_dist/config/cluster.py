@@ -40,7 +40,7 @@ class ClusterConfig:
 
     grow_every_s: float = 600.0
     """Seconds after which a run with fewer than `workers` looks for room for more (min_workers). It
-    then starts again from its latest checkpoint."""
+    then saves a checkpoint and starts again from there."""
 
     cpus_per_worker: float = 1.0
     """CPU cores that Ray reserves for each worker."""

@@ -16,6 +16,7 @@ from advent_dist.errors import ConfigError
 from advent_dist.runs.folder import RunFolder
 from cluster import capacity as capacities
 from cluster import launch as launching
+from cluster import scaling
 from cluster.scaling import WholeBatches, scaling_config
 from tests.helpers import tiny_run
 
@@ -66,7 +67,7 @@ def test_nodes_that_are_gone_or_about_to_go_do_not_count(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(
     ("leaving", "reserved", "expected"),
-    [((), 2, 2), (("3",), 4, None), (("7",), 8, None), ((), 4, None), ((), 8, 8)],
+    [((), 2, 2), (("3",), 4, None), (("7",), 8, None), ((), 4, None)],
 )
 def test_a_run_does_not_shrink_before_its_checkpoint(
     leaving: tuple[str, ...], reserved: int, expected: int | None, monkeypatch: pytest.MonkeyPatch
@@ -80,6 +81,38 @@ def test_a_run_does_not_shrink_before_its_checkpoint(
     running = SimpleNamespace(start_time=float("-inf"), num_workers=4)
     decision = policy.make_decision_for_running_worker_group(running, None)  # type: ignore[arg-type]
     assert getattr(decision, "num_workers", None) == expected
+
+
+class _Wish:
+    """Of a checkpoint that is there when it is asked for the second time."""
+
+    def __init__(self, group: object) -> None:
+        self._answers = iter([False, True])
+
+    def is_fulfilled(self) -> bool:
+        return next(self._answers)
+
+
+@pytest.mark.parametrize(("room_then", "expected"), [(8, 8), (5, None)])
+def test_a_run_does_not_grow_before_its_checkpoint(
+    room_then: int, expected: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of four workers, with room for eight: it is there after the checkpoint, or gone."""
+    _up(monkeypatch, 8)
+    monkeypatch.setattr(scaling, "Wish", _Wish)
+    policy = _policy()
+    nodes = {str(number): {"CPU": 1.0} for number in range(8)}
+    monkeypatch.setattr(policy, "_maybe_send_resource_request", lambda: None)
+    monkeypatch.setattr(policy, "_get_reserved_resources", lambda: nodes)
+    running = SimpleNamespace(start_time=float("-inf"), num_workers=4)
+
+    def decide() -> int | None:
+        decision = policy.make_decision_for_running_worker_group(running, None)  # type: ignore[arg-type]
+        return getattr(decision, "num_workers", None)
+
+    assert [decide(), decide()] == [None, None]
+    _up(monkeypatch, room_then)
+    assert decide() == expected
 
 
 def test_ray_train_is_given_the_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
