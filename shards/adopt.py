@@ -217,7 +217,9 @@ class _Tape(io.RawIOBase):
 
 def _read(folder: Folder, name: str, num_bytes: int, members: Members) -> tuple[Shard, _Adopted]:
     where, tape, adopted = f"{folder.url}/{name}", _Tape(folder, name, num_bytes), _Adopted()
-    head = bytes(folder.read_range(name, 0, min(8, num_bytes)))
+    if num_bytes < tarfile.BLOCKSIZE:
+        raise _cut_short(where)
+    head = bytes(folder.read_range(name, 0, 8))
     if head.startswith(_COMPRESSED):
         raise DataError(
             f"{where}: it is compressed, so that no part of it can be read alone; decompress it "

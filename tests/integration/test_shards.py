@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import signal
 import subprocess
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image
 
 from advent_dist.commands.shards import main
-from advent_dist.data.store import open_folder
+from advent_dist.data.store import open_folder, read_manifest
 from advent_dist.errors import DataError
 from cluster.encode import on_ray
 from shards.camvid import CamVid
@@ -117,3 +119,27 @@ def test_verify_finds_damage_on_object_storage(bucket: str) -> None:
     assert "shard-00000.tar: bytes" in short
     assert "shard-00001.tar: it has more than" in long
     assert "shard-00002.tar: there is no such object" in missing
+
+
+def test_own_images_and_tars_in_object_storage(bucket: str, tmp_path: Path) -> None:
+    own = open_folder(f"{bucket}/own")
+    for number in range(3):
+        image, label = io.BytesIO(), io.BytesIO()
+        Image.new("RGB", (12, 8), (number, 0, 0)).save(image, "PNG")
+        Image.new("L", (12, 8), 7 + number % 2).save(label, "PNG")
+        own.write(f"img/day {number}/ü.png", image.getvalue())
+        own.write(f"gt/day {number}/ü_ids.png", label.getvalue())
+    own.write("classes.yaml", b"name: two\nclasses: [{name: a, ids: [7]}, {name: b, ids: [8]}]\n")
+    command = ["build", "folder", own.url, f"{bucket}/mine", "--images", "img/**/*.png"]
+    command += ["--labels", "gt/{path}_ids.png", "--classes", f"{own.url}/classes.yaml"]
+    assert main(command) == 0
+    built = read_manifest(f"{bucket}/mine")
+    assert (built.class_names, built.class_histogram) == (("a", "b"), (192, 96))
+
+    tars = open_folder(f"{bucket}/tars")
+    tars.write("mine.tar", open_folder(f"{bucket}/mine").read("000000.tar"))
+    own.write("ids.yaml", b"name: two\nclasses: [{name: a, ids: [0]}, {name: b, ids: [1]}]\n")
+    command = ["adopt", tars.url, "--image", "image.jpg", "--label", "label.png"]
+    assert main([*command, "--classes", f"{own.url}/ids.yaml"]) == 0
+    assert read_manifest(tars.url).class_histogram == built.class_histogram
+    assert verify(tars.url).problems == ()
