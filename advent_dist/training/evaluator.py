@@ -30,7 +30,14 @@ def evaluator(
     # Only ZeRO-3 gathers in its forwards, so only there must ranks make equally many of them.
     in_step = experiment.engine.zero_stage == 3
 
-    def score(loader: EvaluationLoader) -> dict[str, Any]:
+    def images(folder: str | None) -> EvaluationLoader:
+        rank, size, pinned = world.rank, world.size, world.device.type == "cuda"
+        if folder is None:
+            return target_images(data, rank=rank, world_size=size, pinned=pinned)
+        return EvaluationLoader(data, folder, rank=rank, world_size=size, pinned=pinned)
+
+    def score(folder: str | None) -> dict[str, Any]:
+        loader = images(folder)
         counts = evaluate(
             [lambda image, size: segmenter(image, size).main],
             loader,
@@ -45,16 +52,11 @@ def evaluator(
         return summarise(total, classes, skipped, labelled=loader.labelled).to_json()
 
     def scores() -> Scores:
-        where = {
-            "rank": world.rank,
-            "world_size": world.size,
-            "pinned": world.device.type == "cuda",
-        }
         segmenter.module.eval()
         with pooled_batch_norm(segmenter.module, world):
-            target, source = score(target_images(data, **where)), None
+            target, source = score(None), None
             if (folder := data.source_evaluation) is not None:
-                source = score(EvaluationLoader(data, folder, **where))
+                source = score(folder)
         segmenter.module.train()
         return Scores(step=progress.step, target=target, source=source)
 
