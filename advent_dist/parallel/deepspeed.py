@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,10 +23,17 @@ from advent_dist.parallel.world import World
 if not torch.cuda.is_available():
     os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read at import
 
+if "mlflow" not in sys.modules:
+    # Its autotuner, which nobody asks here, imports MLflow where that is installed: over a second.
+    sys.modules["mlflow"] = None  # type: ignore[assignment]
+
 import deepspeed
 from deepspeed.accelerator import get_accelerator, set_accelerator
 from deepspeed.accelerator.cpu_accelerator import CPU_Accelerator
 from deepspeed.accelerator.cuda_accelerator import CUDA_Accelerator
+
+if sys.modules.get("mlflow") is None:
+    del sys.modules["mlflow"]
 
 logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
 # A shared-memory collective for CPU ranks, compiled for minutes at first use; gloo serves.

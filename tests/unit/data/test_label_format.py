@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import layouts
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,6 +12,7 @@ from PIL import Image
 from advent_dist.data.label_format import holds_colours, read_values
 from advent_dist.data.label_map import colour_code
 from advent_dist.errors import DataError
+from tests.unit.shards import layouts
 
 IDS = np.array([[0, 7, 255], [26, 3, 1]], np.uint8)
 WIDE = np.array([[0, 300, 65535], [1, 2, 3]], np.uint16)

@@ -161,7 +161,7 @@ def test_a_block_with_a_link_is_damage_wherever_it_is_read(
     folder, manifest = strange
     source = BlockSource(open_folder(str(folder)), manifest, None, Tally())
     reader = BlockReader(source, labelled=True)
-    read = list(reader.samples(in_file_order(reader.sizes, 0, 4)))
+    read = list(reader.samples(in_file_order(reader.sizes, range(4))))
     assert [isinstance(sample, DamagedSample) for sample in read] == [False, False, True, True]
     assert isinstance(read[2], DamagedSample)
     message = r"shard-00000.tar: bytes \d+-\d+.*'s0002.image.png' is no plain file"

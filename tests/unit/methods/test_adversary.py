@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from advent_dist.config import AdventConfig
 from advent_dist.losses import Domain, domain_loss, self_information
 from advent_dist.methods.adversary import Adversary
 from advent_dist.models.segmenter import SegmenterOutput
@@ -23,7 +24,7 @@ def _logits(seed: int, requires_grad: bool = True) -> SegmenterOutput:
 
 def _adversary() -> tuple[Adversary, dict[str, dict[str, Tensor]]]:
     method = tiny_method("advent")
-    return Adversary(method.engines), weights_of(method)
+    return Adversary(method.engines, AdventConfig()), weights_of(method)
 
 
 def test_fooling_leaves_the_discriminators_alone_and_reaches_the_logits() -> None:

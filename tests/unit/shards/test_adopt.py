@@ -8,7 +8,6 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-import layouts
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,6 +18,7 @@ from advent_dist.data.store import read_manifest
 from advent_dist.errors import DataError
 from shards.verify import verify
 from tests.shard_helpers import data_config
+from tests.unit.shards import layouts
 
 CLASSES = "name: two\nignore: [0]\nclasses: [{name: a, ids: [7]}, {name: b, ids: [300, 9]}]\n"
 PALETTE = (

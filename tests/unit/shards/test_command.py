@@ -4,7 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import layouts
 import pytest
 
 from advent_dist.commands.shards import main
@@ -13,6 +12,7 @@ from advent_dist.data.store import read_manifest
 from advent_dist.errors import DataError
 from shards.streets_data import PARTS, build_streets_data, ensure_streets
 from shards.verify import verify
+from tests.unit.shards import layouts
 
 
 def test_build_verify_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import layouts
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,6 +16,7 @@ from advent_dist.data.store import open_folder, read_manifest
 from advent_dist.errors import DataError
 from shards.folder import ImageFolder
 from shards.verify import verify
+from tests.unit.shards import layouts
 
 COLOURS = ((128, 64, 128), (0, 0, 142), (70, 130, 180), (0, 0, 0))
 CLASSES = """\

@@ -6,7 +6,6 @@ import struct
 import zlib
 from pathlib import Path
 
-import layouts
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,6 +14,7 @@ from advent_dist.data.class_sets import CITYSCAPES_19
 from advent_dist.errors import DataError
 from shards.label_file import read_cityscapes_ids, read_ids, require_label_ids
 from shards.label_map import built_in_map
+from tests.unit.shards import layouts
 
 IDS = np.array([[7, 8, 11, 13], [1, 0, 3, 2]], np.uint8)
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-import layouts
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,6 +14,7 @@ from shards.cityscapes import Cityscapes
 from shards.dataset import describe
 from shards.gta5 import GTA5
 from shards.synthia import Synthia
+from tests.unit.shards import layouts
 
 IDS_TO_19 = {7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10, 24: 11}
 IDS_TO_19 |= {25: 12, 26: 13, 27: 14, 28: 15, 31: 16, 32: 17, 33: 18}

@@ -6,7 +6,6 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import layouts
 import numpy as np
 import pytest
 from PIL import Image
@@ -21,6 +20,7 @@ from shards.options import BuildOptions
 from shards.streets.reader import Streets
 from shards.verify import verify
 from shards.write import build
+from tests.unit.shards import layouts
 
 STREETS = Streets(count=40, size=(48, 24), seed=2)
 SMALL = BuildOptions(shard_mb=0.04, format="png", processes=1)
