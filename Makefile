@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 SLOW := $(addprefix tests/integration/test_,elastic.py ended.py killed.py sweep_killed.py sweep_outage.py)
 
-.PHONY: setup format check test test-slow test-cluster test-onprem test-aws test-unit test-golden test-distributed test-integration bench golden demo sweep-demo browser hosts ci clean
+.PHONY: setup format check test test-slow test-cluster test-onprem test-aws test-unit test-golden test-distributed test-integration bench soak golden demo sweep-demo browser hosts ci clean
 
 setup: .venv/.installed
 
@@ -61,6 +61,11 @@ bench: setup
 	$(BIN)/python benchmarks/camvid_day_dusk.py $(if $(CAMVID),--camvid $(CAMVID))
 	$(BIN)/python benchmarks/asha.py
 	$(BIN)/python benchmarks/training_step.py
+
+# Builds, runs and sweeps against a bucket, every tenth request for which breaks.
+SOAK_MINUTES ?= 10
+soak: setup
+	$(BIN)/python -m tests.soak --minutes $(SOAK_MINUTES)
 
 # Rewrites the stored loss curves; a change in them needs a line in CHANGELOG.md.
 golden: setup

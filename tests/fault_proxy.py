@@ -304,14 +304,18 @@ PASSING_FAULTS = (
 """After each of them, another request is right; some had been done, and the answer was lost."""
 
 
+def every_tenth() -> Every:
+    """Breaks every tenth request of each verb, in one way after the other."""
+    return Every(10, PASSING_FAULTS)
+
+
 @contextmanager
-def every_tenth_breaks(proxy: Proxy) -> Iterator[Every]:
-    """Of the requests of each verb, in one way after the other, until the block ends."""
+def broken(proxy: Proxy, faults: Fault) -> Iterator[None]:
+    """All requests meet `faults` until the block ends."""
     breaks, always = proxy.breaks, proxy.always
-    faults = Every(10, PASSING_FAULTS)
     proxy.breaks, proxy.always = (lambda *_: True), faults
     try:
-        yield faults
+        yield
     finally:
         proxy.breaks, proxy.always = breaks, always
 

@@ -6,7 +6,7 @@ STORAGE/NAME/sweep.json         what is searched, how, and how far it is
              final/best_seed1/  a run folder a retraining, with final.json
              report.html, ...   see tune.report
 
-Whoever resumes a sweep reads it from here: Ray's own records of it are thrown away.
+Whoever resumes a sweep reads it from here: Ray's own records of it are temporary.
 """
 
 from __future__ import annotations

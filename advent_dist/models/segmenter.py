@@ -69,12 +69,18 @@ class EncoderWithHeads(Network):
     """A timm encoder with a decoder and, multi-level, a head on the second-deepest features."""
 
     def __init__(
-        self, encoder: Encoder, decoder: Decoder, num_classes: int, multi_level: bool
+        self,
+        encoder: Encoder,
+        decoder: type[Decoder],
+        num_classes: int,
+        *,
+        width: int | None,
+        multi_level: bool,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.aux_head = DilatedHead(encoder.channels[-2], num_classes) if multi_level else None
-        self.main_head = decoder
+        self.main_head = decoder(encoder.channels, num_classes, width)
         own = decoder.align_corners
         self.align_corners = encoder.patch is None if own is None else own
 
@@ -164,9 +170,14 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
     if config.encoder == "deeplab_v2":
         normalise = Normalise(BGR_MEAN, (1.0, 1.0, 1.0), bgr=True)
         return Segmenter(DeepLabV2(num_classes, config.multi_level), normalise)
-    kind = DECODERS[config.decoder]
-    encoder = build_encoder(config, pyramid=kind.pyramid)
-    decoder = kind(encoder.channels, num_classes, config.decoder_width)
+    decoder = DECODERS[config.decoder]
+    encoder = build_encoder(config, pyramid=decoder.pyramid)
     normalise = Normalise(encoder.mean, encoder.std, scale=1 / 255)
-    network = EncoderWithHeads(encoder, decoder, num_classes, config.multi_level)
+    network = EncoderWithHeads(
+        encoder,
+        decoder,
+        num_classes,
+        width=config.decoder_width,
+        multi_level=config.multi_level,
+    )
     return Segmenter(network, normalise)

@@ -18,7 +18,7 @@ from advent_dist.runs.folder import RunFolder
 from advent_dist.runs.scoring import score
 from advent_dist.runs.status import find_runs
 from cluster.launch import launch
-from tests.fault_proxy import Proxy, every_tenth_breaks
+from tests.fault_proxy import Proxy, broken, every_tenth
 from tests.helpers import tiny_run
 
 pytestmark = pytest.mark.usefixtures("ray_session")
@@ -43,7 +43,8 @@ def test_run_and_resume(
     # The rest by the command line, from the config that the run left behind; and by a storage that
     # is not what it was.
     config = f"{storage}/begonnen_für_später/config.json"
-    with every_tenth_breaks(s3_proxy) as faults:
+    faults = every_tenth()
+    with broken(s3_proxy, faults):
         assert cli.run(["train", "--config", config, "--resume", "--run.steps", "4"]) == 0
     assert {"GET", "LIST", "PUT"} <= faults.broken.keys()
 
