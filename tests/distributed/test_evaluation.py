@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.parallel.world import World
 from advent_dist.training.assembly import build_method
 from advent_dist.training.evaluator import evaluator
@@ -33,7 +34,8 @@ def _evaluate(world: World, root: str, engine: dict[str, Any]) -> tuple[float, i
         calls += 1
 
     method.engines["segmenter"].module.register_forward_hook(count)
-    return evaluator(run, world, method, Progress())().target_miou, calls
+    scores = evaluator(run, CAMVID_11, world, method, Progress())()
+    return scores.target["miou"], calls
 
 
 @pytest.mark.parametrize(("ranks", "calls"), [(2, 2), (3, 1)])
