@@ -96,7 +96,7 @@ def _state(folder: Path) -> dict[str, Tensor]:
     """Every weight and optimiser state of a checkpoint, whole."""
     found = {}
     for engine in sorted((folder / "engines").iterdir()):
-        with pieces._saved(engine) as saved:
+        with pieces._saved(sorted(engine.iterdir())) as saved:
             for key, name in saved._places:
                 scalar = saved.scalar(key, name)
                 found[f"{engine.name}.{key}.{name}"] = (
