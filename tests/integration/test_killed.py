@@ -27,7 +27,7 @@ def _a_worker_killed(run: Experiment) -> Iterator[None]:
     folder = RunFolder.of(run)
 
     def kill_one() -> None:
-        wait_until(lambda: folder.folder.exists("summary.json"), within_s=60)
+        wait_until(lambda: folder.folder.exists("summary.json"), within_s=240)
         # Only descendants of this process: another job's workers have the same name.
         family = psutil.Process().children(recursive=True)
         worker = next(one for one in family if one.cmdline()[:1] == ["ray::RayTrainWorker"])

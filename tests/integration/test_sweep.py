@@ -223,7 +223,7 @@ def _kill_a_rank(options: Options, tmp_path: Path) -> UserError | None:
     killed: list[int] = []
 
     def kill_one() -> None:
-        wait_until(lambda: (record := trial.trial(0)) and 0 < record.steps < 60, within_s=60)
+        wait_until(lambda: (record := trial.trial(0)) and 0 < record.steps < 60, within_s=240)
         # Only descendants of this process: another job's have the same name.
         family = psutil.Process().children(recursive=True)
         rank = next(one for one in family if one.cmdline()[:1][0].endswith("rank 0"))
