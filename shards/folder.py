@@ -231,7 +231,8 @@ class ImageFolder:
         pattern = None if self.labels is None else LabelPattern(self.labels, names)
         labels = {one.image: pattern.label_of(one) if pattern else None for one in found}
         # Beside the images their labels may lie, and match like them.
-        found = [one for one in found if one.image not in set(labels.values())]
+        of_others = set(labels.values())
+        found = [one for one in found if one.image not in of_others]
         chosen = [(one, labels[one.image]) for one in found]
         if self.split is not None:
             chosen = self._listed(found, labels, names)
@@ -241,7 +242,7 @@ class ImageFolder:
                 f"--images {self.images!r}; the first is {min(names)}"
             )
         if self.split is None and len(matched) > len(found):
-            others = [one.image for one in matched if one not in found]
+            others = sorted({one.image for one in matched} - {one.image for one in found})
             _say(f"{self._folder.url}: left alone: {_some(others)}")
         if not labelled:
             return [(one, None) for one, _ in chosen]

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from advent_dist.data.bounded import bounded, is_s3
+from fsspec.asyn import sync
+
 from advent_dist.data.connection import s3_error_code
 from advent_dist.errors import DamageError
 
@@ -60,17 +61,17 @@ def download(files: Any, path: str, part: Part, timeout_s: float) -> None:
         OSError: storage failed, the time was up, or the file changed; so do the errors of the S3
             client.
     """
-    if is_s3(files):
-        bounded(files, _stream(files, path, part), timeout_s)
-    elif _is_local(files):
+    if _is(files, "s3"):
+        sync(files.loop, _stream, files, path, part, timeout=timeout_s)
+    elif _is(files, "file"):
         part.received += files.cat_file(path, start=part.start, end=part.stop)
         _require_all(part)
     else:
         _by_pieces(files, path, part)
 
 
-def _is_local(files: Any) -> bool:
-    return "file" in ((files.protocol,) if isinstance(files.protocol, str) else files.protocol)
+def _is(files: Any, scheme: str) -> bool:
+    return scheme in ((files.protocol,) if isinstance(files.protocol, str) else files.protocol)
 
 
 async def _stream(files: Any, path: str, part: Part) -> None:

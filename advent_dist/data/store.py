@@ -9,20 +9,19 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
-import logging
 import os
 import random
 import shutil
 import tempfile
 import time
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from advent_dist.config import DataConfig
+from advent_dist.data import listings
 from advent_dist.data.class_file import ClassFile, parse_class_file
 from advent_dist.data.connection import Connection, scheme_of
 from advent_dist.data.download import Part, download
@@ -31,8 +30,6 @@ from advent_dist.data.traffic import BYTES, REQUESTS, RETRIES, Tally
 from advent_dist.errors import DamageError, DataError, MissingError
 
 T = TypeVar("T")
-
-_log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 8.0
 _LOOK_TIMEOUT_S, _LOOK_ATTEMPTS = 10.0, 3
@@ -125,14 +122,14 @@ class Folder:
 
     def sizes(self) -> dict[str, int]:
         """Bytes of every file in the folder and in those in it, by its relative path."""
-        return self._attempt("", _sizes)
+        return self._attempt("", listings.sizes)
 
     def stamps(self) -> dict[str, tuple[int, ...]]:
         """Of every file below, by its relative path: numbers that change when the file does.
 
         Links are followed, but into no folder a second time; one that leads nowhere has no numbers.
         """
-        return self._attempt("", _stamps)
+        return self._attempt("", listings.stamps)
 
     def exists(self, name: str) -> bool:
         """Whether there is a file `name`."""
@@ -147,15 +144,15 @@ class Folder:
 
         None if there is no such folder; one that is empty if there is a file in its place.
         """
-        return self._attempt("", _walk)
+        return self._attempt("", listings.walk)
 
     def folders(self) -> list[str]:
         """Names of the folders in the folder, sorted; none if there is no such folder."""
-        return self._attempt("", partial(_list, kind="directory"))
+        return self._attempt("", partial(listings.names, kind="directory"))
 
     def list(self) -> list[str]:
         """Names of the files in the folder, sorted; none if there is no such folder."""
-        return self._attempt("", partial(_list, kind="file"))
+        return self._attempt("", partial(listings.names, kind="file"))
 
     def _attempt(
         self, name: str, action: Callable[[Any, str], T], attempts: int | None = None
@@ -221,90 +218,6 @@ class Folder:
     def filesystem(self) -> Any:
         """The fsspec file system that holds the folder, opened for this process."""
         return self._connection.filesystem
-
-
-def _list(files: Any, path: str, kind: str) -> list[str]:
-    try:
-        found = files.ls(path, detail=True)
-    except FileNotFoundError as error:
-        from advent_dist.data import faults  # here for the same reason as in `_attempt`
-
-        if faults.is_missing_bucket(error):
-            raise
-        return []
-    return sorted(one["name"].rsplit("/", 1)[-1] for one in found if one["type"] == kind)
-
-
-def _sizes(files: Any, path: str) -> dict[str, int]:
-    try:
-        found = files.find(path, detail=True)
-    except FileNotFoundError:
-        return {}
-    inside = f"{path.rstrip('/')}/"
-    return {
-        name.removeprefix(inside): int(one["size"])
-        for name, one in found.items()
-        if name.startswith(inside)
-    }
-
-
-def _stamps(files: Any, path: str) -> dict[str, tuple[int, ...]]:
-    names = _walk(files, path)
-    if "file" in files.protocol:
-        return {name: _stamp(os.path.join(path, name) if name else path) for name in names}
-    found = files.find(path, detail=True)
-    told = {one.removeprefix(path).lstrip("/"): found[one] for one in found}
-    return {
-        name: (int(told[name]["size"]), zlib.crc32(str(_version(told[name])).encode()))
-        for name in names
-    }
-
-
-def _stamp(path: str) -> tuple[int, ...]:
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return ()
-    return stat.st_size, stat.st_mtime_ns
-
-
-def _version(told: dict[str, Any]) -> Any:
-    """What object storage calls the content of an object."""
-    return told.get("ETag") or told.get("LastModified") or told.get("modified")
-
-
-def _walk(files: Any, path: str) -> list[str]:
-    try:
-        found = list(_walk_local(path)) if "file" in files.protocol else files.find(path)
-    except FileNotFoundError as error:
-        from advent_dist.data import faults  # here for the same reason as in `_attempt`
-
-        if faults.is_missing_bucket(error):
-            raise
-        return []
-    # An object whose name ends in / is how S3's console shows an empty folder.
-    return sorted(one.removeprefix(path).lstrip("/") for one in found if not one.endswith("/"))
-
-
-def _walk_local(top: str) -> Iterator[str]:
-    """Paths of all files below, through links too, but into no folder a second time."""
-    if os.path.isfile(top):
-        yield top
-        return
-
-    def stop(error: OSError) -> None:
-        if error.filename == top:
-            raise error
-        _log.warning("%s is left alone: it can't be listed (%s)", error.filename, error.strerror)
-
-    seen = set()
-    for folder, folders, files in os.walk(top, followlinks=True, onerror=stop):
-        real = os.path.realpath(folder)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        yield from (os.path.join(folder, file) for file in files)
 
 
 def _write_elsewhere(files: Any, path: str, source: bytes | Path) -> None:

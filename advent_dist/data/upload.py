@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from advent_dist.data.bounded import bounded
+from fsspec.asyn import sync
+
 from advent_dist.data.connection import s3_error_code
 from advent_dist.errors import DataError, UnavailableError
 
@@ -100,8 +101,10 @@ def _send(files: Any, path: str, timeout_s: float, method: str, **arguments: Any
     """A request with a body."""
     bucket, key, _ = files.split_path(path)
     with _end_is_told():
-        work = files._call_s3(method, Bucket=bucket, Key=key, **arguments)
-        return bounded(files, work, timeout_s)
+        # The client's own limits are those of silence while it reads: a server that takes nothing
+        # of what is sent to it would be waited for without end.
+        request = {"Bucket": bucket, "Key": key, **arguments}
+        return sync(files.loop, files._call_s3, method, timeout=timeout_s, **request)
 
 
 def _call(files: Any, path: str, method: str, **arguments: Any) -> Any:

@@ -79,8 +79,11 @@ def test_missing_object_and_missing_bucket():
         read_manifest("s3://shards/none")
     with pytest.raises(DataError, match=r"no bucket 'nowhere' at http://127.* data.root"):
         read_manifest("s3://nowhere/folder")
-    with pytest.raises(DataError, match="no bucket 'nowhere'"):
-        open_folder("s3://nowhere/folder").list()
+    empty, nowhere = open_folder("s3://my-bucket/none"), open_folder("s3://nowhere/folder")
+    for name in ("list", "folders", "walk", "sizes", "stamps"):
+        assert not getattr(empty, name)()
+        with pytest.raises(DataError, match="no bucket 'nowhere'"):
+            getattr(nowhere, name)()
     with pytest.raises(DataError, match="no bucket 'nowhere'"):
         open_folder("s3://nowhere/folder").read_range("a.bin", 0, 5)
     with pytest.raises(DataError, match="no bucket 'nowhere'"):
