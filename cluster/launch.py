@@ -64,14 +64,15 @@ def launch(experiment: Experiment, call: Call | None = None) -> Progress:
     from cluster.shared import check_shared
 
     experiment, call = absolute(experiment), call or Call()
+    glanced_at = replace(experiment, data=impatient(experiment.data))
     classes = classes_of(experiment)
     for said in check(experiment, classes):
         sys.stderr.write(f"warning: {said}\n")
-    selected_by = selection_of(replace(experiment, data=impatient(experiment.data)))
+    selected_by = selection_of(glanced_at)
     if selected_by != TARGET_MIOU:
         sys.stderr.write(f"-- the best checkpoint is that by {chosen_by(selected_by)}\n")
     run = RunFolder.of(experiment)
-    glance = RunFolder.of(replace(experiment, data=impatient(experiment.data)))
+    glance = RunFolder.of(glanced_at)
     glance.check(experiment, call)
     if call.resume:
         glance.check_classes(classes)

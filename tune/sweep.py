@@ -16,7 +16,6 @@ import ray.tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import impatient
 from advent_dist.errors import UserError
 from advent_dist.interruption import interruptible
@@ -77,23 +76,27 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
         folder = SweepFolder(plan.url, impatient(plan.experiment.data)).open()
         with claimed(folder, force=plan.options.force):
             record = SweepRecord.open(plan, classes, resume_command)
-            with record.session():
-                _run(plan, classes, record, concurrent, loggers)
+            with record.session(), _board() as board:
+                sweep = Sweep(plan=plan, classes=classes, board=board)
+                _run(sweep, record, concurrent, loggers)
     return record
 
 
-def _run(
-    plan: Plan,
-    classes: ClassSet,
-    record: SweepRecord,
-    concurrent: int,
-    loggers: list[MLflowRuns],
-) -> None:
-    """The search, and the final trainings."""
+@contextmanager
+def _board() -> Iterator[Any]:
+    """A board for one sweep. Ray Tune keeps what refers to it as long as the driver lives."""
     board = Board.options(  # type: ignore[attr-defined]
         scheduling_strategy=beside_the_driver()
     ).remote()
-    sweep = Sweep(plan=plan, classes=classes, board=board)
+    try:
+        yield board
+    finally:
+        ray.kill(board)
+
+
+def _run(sweep: Sweep, record: SweepRecord, concurrent: int, loggers: list[MLflowRuns]) -> None:
+    """The search, and the final trainings."""
+    plan = sweep.plan
     _search(sweep, record, concurrent, loggers)
     trials = record.folder.trials()
     if not trials:

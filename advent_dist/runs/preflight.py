@@ -10,7 +10,6 @@ from advent_dist.data.classes import ClassSet
 from advent_dist.data.loader import EvaluationLoader, TrainingLoader
 from advent_dist.data.manifest import lacking, require_labelled_pixels
 from advent_dist.data.store import folder_url, impatient
-from advent_dist.evaluation.selection import selection_of
 from advent_dist.models.encoder import check_encoder, check_pretrained
 from advent_dist.models.weights import is_there
 from advent_dist.runs.rehearsal import rehearse, rehearse_weights
@@ -61,8 +60,7 @@ def check_shards(experiment: Experiment) -> list[str]:
         What may surprise, a sentence each: classes that labels have no pixel of.
 
     Raises:
-        ConfigError: the global batch is no multiple of the workers, or what is to choose the best
-            checkpoint needs target labels that are not there.
+        ConfigError: the global batch is no multiple of the workers.
         DataError: shards can't be reached, are too few for the workers, unlabelled or all void
             where labels are read, or of other classes.
     """
@@ -78,6 +76,5 @@ def check_shards(experiment: Experiment) -> list[str]:
             labelled = True if folder == data.source_evaluation else None
             loader = EvaluationLoader(data, folder, rank=0, world_size=1, labelled=labelled)
             looked_at[folder] = loader.manifest
-    selection_of(replace(experiment, data=data))
     said = (lacking(manifest, folder_url(data, name)) for name, manifest in looked_at.items())
     return [sentence for sentence in said if sentence is not None]

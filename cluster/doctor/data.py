@@ -27,6 +27,7 @@ def look_at_shards(experiment: Experiment) -> list[Finding]:
     try:
         classes_of(experiment)
         surprising = check_shards(experiment)
+        measure = selection_of(experiment)
     except MissingError as error:
         if experiment.data.source in PARTS:
             said = f"no street scenes at {experiment.data.root} yet"
@@ -35,7 +36,7 @@ def look_at_shards(experiment: Experiment) -> list[Finding]:
         return [failure(_CHECK, experiment.data.root, str(error), fix)]
     except UserError as error:
         return [failure(_CHECK, experiment.data.root, str(error), "see the message")]
-    judged = [_judge_choice(experiment)]
+    judged = [_judge_choice(experiment, measure)]
     judged += [
         judge_shards(experiment, name, url, read_manifest(url, experiment.data))
         for name, url in training_folders(experiment).items()
@@ -44,17 +45,18 @@ def look_at_shards(experiment: Experiment) -> list[Finding]:
     return judged + [warning(_CHECK, experiment.data.root, said, fix) for said in surprising]
 
 
-def _judge_choice(experiment: Experiment) -> Finding:
+def _judge_choice(experiment: Experiment, measure: str) -> Finding:
     """What a run is evaluated on, and what chooses its best checkpoint there."""
     data = experiment.data
-    measure = chosen_by(selection_of(experiment))
     if data.evaluation is None:
         images = f"{data.evaluation_images} images of data.target"
     else:
         kind = "labelled" if has_target_labels(data) else "unlabelled"
         images = f"data.evaluation, {kind}"
     where = folder_url(data, data.target if data.evaluation is None else data.evaluation)
-    return ok("evaluation", where, f"{images}: the best checkpoint is chosen by {measure}")
+    return ok(
+        "evaluation", where, f"{images}: the best checkpoint is chosen by {chosen_by(measure)}"
+    )
 
 
 def judge_shards(experiment: Experiment, domain: str, url: str, manifest: Manifest) -> Finding:
