@@ -26,9 +26,16 @@ class TrialObserver:
         self._start_seconds: float | None = None
 
     def begins(self, rows: list[dict[str, Any]]) -> None:
-        """Judge the evaluations before a resumption again: the median needs them."""
+        """Judge the evaluations before a resumption again: the median needs them.
+
+        The one at the very step that the trial goes on from is told again, which changes nothing
+        where it is known: the trial may have been killed before it had an answer, and after the
+        last step no other evaluation would follow.
+        """
         for row in rows:
             self._judge.sees(row)
+        if rows:
+            self.stops(rows[-1])
 
     def steps(self) -> None:
         """Note how long it took to the first step."""

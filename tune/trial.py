@@ -153,7 +153,8 @@ class _Session:
             steps=step,
             score=score,
             best_score=best,
-            start_seconds=evaluation.pop("start_seconds"),
+            # An evaluation that is told again comes before the first step of its session.
+            start_seconds=evaluation.pop("start_seconds") or trial.start_seconds,
         )
         if collapse is not None:
             # The scheduler must not measure others by it.
