@@ -50,6 +50,30 @@ def cross_entropy(
     return total / (labels != ignore_index).sum().clamp(min=1)
 
 
+def all_pixels_cross_entropy(
+    logits: Float[Tensor, "n c h w"],
+    labels: Integer[Tensor, "n h w"],
+    weights: Float[Tensor, "n h w"] | None = None,
+) -> Float[Tensor, ""]:
+    """Cross entropy in nats, averaged over all pixels: those without a class count with loss 0.
+
+    Self-training means this one (DACS, eq. 4; DAFormer and MIC on the source too): a batch with
+    little to learn from teaches little.
+
+    Args:
+        logits: unnormalised scores of C classes, any float dtype.
+        labels: train ids in 0..C-1, or 255; uint8 or int64.
+        weights: of each pixel; 1 by default.
+
+    Returns:
+        The sum of the weighted losses over n * h * w.
+    """
+    losses = F.cross_entropy(
+        at_least_fp32(logits), labels.long(), ignore_index=IGNORE_INDEX, reduction="none"
+    )
+    return losses.mean() if weights is None else (losses * weights).mean()
+
+
 def self_information(probabilities: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """Weighted self-information I = -P log2(P + 1e-30) / log2(C) (ADVENT, eq. 5).
 
@@ -139,3 +163,18 @@ def poly_lr(base: float, step: int, horizon: int, power: float) -> float:
     """
     remaining = max(0.0, 1.0 - step / horizon)
     return base * math.pow(remaining, power)
+
+
+def warm_up(step: int, steps: int) -> float:
+    """Factor of a learning rate that rises linearly to its schedule (DAFormer, section 4.1).
+
+    Args:
+        step: optimiser steps taken so far.
+        steps: how many the rise takes; 0 takes none.
+
+    Returns:
+        From 1e-6 at step 0 to 1 at `steps` and after.
+    """
+    if step >= steps:
+        return 1.0
+    return 1.0 - (1.0 - step / steps) * (1.0 - 1e-6)

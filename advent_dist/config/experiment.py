@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from advent_dist.config.cluster import ClusterConfig
 from advent_dist.config.data import DataConfig
 from advent_dist.config.engine import EngineConfig
-from advent_dist.config.method import MethodConfig
+from advent_dist.config.method import MIXING, MethodConfig
 from advent_dist.config.model import ModelConfig
 from advent_dist.config.optimizer import OptimizerConfig
 from advent_dist.config.require import require, require_inside
@@ -65,4 +65,15 @@ class Experiment:
             repeats,
             "only the paper's network has them (model.encoder = deeplab_v2 with "
             "optimizer.segmenter = sgd); set it to False",
+        )
+        data = self.data
+        one_size = data.augment.crop is not None or (
+            data.source_size == data.target_size and data.augment.scale[0] == data.augment.scale[1]
+        )
+        require(
+            one_size or not isinstance(self.method, MIXING),
+            "data.augment.crop",
+            None,
+            f"{self.method.name} pastes parts of source images into target images, which must "
+            "have one size for it; give a width and height that both domains are cropped to",
         )

@@ -109,8 +109,151 @@ class AdventMinEntConfig(_AdversarialConfig):
     """Weight of the target entropy of the auxiliary head."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SelfTrainingConfig(_SupervisedConfig):
+    """What every method has that learns from the labels of a mean teacher (DACS, section 3)."""
+
+    lambda_mix: float = 1.0
+    """Weight of the cross entropy on mixed images of the main head."""
+
+    lambda_mix_aux: float = 0.1
+    """Weight of the cross entropy on mixed images of the auxiliary head."""
+
+    teacher_decay: float = 0.99
+    """Share of the teacher that an update keeps, once it has had that many that a plain mean would
+    keep more."""
+
+    threshold: float = 0.968
+    """Probability from which a pixel of the teacher's counts as sure; pseudo-labels weigh the share
+    of sure pixels in the batch."""
+
+    unlabelled_top: int = 0
+    """Rows at the top of target images whose pseudo-labels weigh nothing, such as sky."""
+
+    unlabelled_bottom: int = 0
+    """Rows at the bottom of target images whose pseudo-labels weigh nothing (the own bonnet)."""
+
+    mix_classes_of: Literal["image", "batch"] = "image"
+    """Of what half the classes are drawn that are pasted: of each image's, or, as in the published
+    code of DAFormer and MIC, of the whole batch's."""
+
+    jitter: float = 0.2
+    """Strength of the colour jitter of mixed images."""
+
+    jitter_probability: float = 0.8
+    """Probability that a batch's colours are changed."""
+
+    blur_probability: float = 0.5
+    """Probability that a batch is blurred."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("teacher_decay", "jitter"):
+            value = getattr(self, name)
+            require(0 <= value < 1, f"method.{name}", value, "give 0 <= value < 1")
+        for name in ("threshold", "jitter_probability", "blur_probability"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, f"method.{name}", value, "a probability is 0 to 1")
+        for name in ("unlabelled_top", "unlabelled_bottom"):
+            value = getattr(self, name)
+            require(value >= 0, f"method.{name}", value, "must be 0 or more rows")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DACSConfig(SelfTrainingConfig):
+    """Source classes pasted into target images with a mean teacher's labels (DACS)."""
+
+    name: Literal["dacs"] = "dacs"
+    """Key of the method."""
+
+    jitter: float = 0.25
+    """Strength of the colour jitter of mixed images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureDistanceConfig(SelfTrainingConfig):
+    """What every method has that stays near the initial features (DAFormer, section 3.3)."""
+
+    lambda_fd: float = 0.005
+    """Weight of the distance of the deepest features to those of the initial encoder."""
+
+    fd_classes: tuple[int, ...] = ()
+    """Train ids of the classes whose source features are held (DAFormer: things); none: all."""
+
+    fd_min_share: float = 0.75
+    """Share of a feature's pixels that its class must have to be held."""
+
+    teacher_decay: float = 0.999
+    """Share of the teacher that an update keeps, once it has had that many that a plain mean would
+    keep more."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        share = self.fd_min_share
+        require(0 < share <= 1, "method.fd_min_share", share, "give a share in (0, 1]")
+        valid = all(0 <= one < 255 for one in self.fd_classes)
+        require(valid, "method.fd_classes", self.fd_classes, "give train ids, 0 to 254")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DAFormerConfig(FeatureDistanceConfig):
+    """DACS with the features of things held near those of the initial encoder (DAFormer)."""
+
+    name: Literal["daformer"] = "daformer"
+    """Key of the method."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _MaskedConfig:
+    """What every method has that predicts hidden parts of target images (MIC, section 3.2)."""
+
+    lambda_mask: float = 1.0
+    """Weight of the cross entropy on masked images of the main head."""
+
+    lambda_mask_aux: float = 0.1
+    """Weight of the cross entropy on masked images of the auxiliary head."""
+
+    mask_block: int = 32
+    """Side in pixels of the blocks that are hidden; MIC: 32 of crops of 512, 64 of 1024."""
+
+    mask_ratio: float = 0.7
+    """Share of the blocks that are hidden."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()  # type: ignore[misc]  # of the config that it is mixed into
+        require(self.mask_block >= 1, "method.mask_block", self.mask_block, "must be at least 1")
+        ratio = self.mask_ratio
+        require(0 <= ratio < 1, "method.mask_ratio", ratio, "give 0 <= share < 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MICConfig(_MaskedConfig, FeatureDistanceConfig):
+    """DAFormer that also predicts hidden parts of target images (MIC)."""
+
+    name: Literal["mic"] = "mic"
+    """Key of the method."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MICDACSConfig(_MaskedConfig, SelfTrainingConfig):
+    """DACS that also predicts hidden parts of target images (MIC on DACS)."""
+
+    name: Literal["mic_dacs"] = "mic_dacs"
+    """Key of the method."""
+
+
+MIXING = (DACSConfig, DAFormerConfig, MICConfig, MICDACSConfig)
+"""Methods that paste pixels of one domain into the other, which must have one size for it."""
+
 MethodConfig = Annotated[
-    SourceOnlyConfig | MinEntConfig | AdventConfig | AdventMinEntConfig,
+    SourceOnlyConfig
+    | MinEntConfig
+    | AdventConfig
+    | AdventMinEntConfig
+    | DACSConfig
+    | DAFormerConfig
+    | MICConfig
+    | MICDACSConfig,
     Discriminator("name"),
     tyro.conf.AvoidSubcommands,
 ]

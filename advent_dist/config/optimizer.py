@@ -44,7 +44,15 @@ class OptimizerConfig:
     power: float = 0.9
     """Exponent of the polynomial schedule."""
 
+    warmup_steps: int = 0
+    """Optimiser steps over which learning rates rise linearly to that schedule."""
+
+    decay_norms: bool = True
+    """Whether weight decay is for the encoder's normalisations and position embeddings, too."""
+
     def __post_init__(self) -> None:
+        warmup = self.warmup_steps
+        require(warmup >= 0, "optimizer.warmup_steps", warmup, "must be 0 or more")
         for name in ("segmenter_lr", "head_lr_multiplier", "discriminator_lr"):
             value = getattr(self, name)
             fix = "must be positive and finite"

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from advent_dist.methods.advent import Advent
 from advent_dist.methods.advent_minent import AdventMinEnt
+from advent_dist.methods.dacs import DACS
+from advent_dist.methods.daformer import DAFormer
+from advent_dist.methods.mic import MIC, MICDACS
 from advent_dist.methods.minent import MinEnt
 from advent_dist.methods.source_only import SourceOnly
 
-METHODS: dict[str, type[SourceOnly | MinEnt | Advent | AdventMinEnt]] = {
+Built = SourceOnly | MinEnt | Advent | AdventMinEnt | DACS | DAFormer | MIC | MICDACS
+
+METHODS: dict[str, type[Built]] = {
     "source_only": SourceOnly,
     "minent": MinEnt,
     "advent": Advent,
     "advent_minent": AdventMinEnt,
+    "dacs": DACS,
+    "daformer": DAFormer,
+    "mic": MIC,
+    "mic_dacs": MICDACS,
 }
-"""Name in the config -> class; each takes (config, engines, source class prior float32 [C])."""
+"""Name in the config -> class; each takes (config, parts)."""
 
 __all__ = ["METHODS"]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar, final
-
-from torch import Tensor
 
 from advent_dist.config import AdventConfig
 from advent_dist.methods.adversary import Adversary
+from advent_dist.methods.base import Need, Parts
 from advent_dist.methods.levels import fit_source, logged, weighted
-from advent_dist.parallel.engine import Engine
 from advent_dist.types import DomainBatch, Metrics
 
 
@@ -18,15 +15,13 @@ from advent_dist.types import DomainBatch, Metrics
 class Advent:
     """Cross entropy on the source; target maps that discriminators take for those of the source."""
 
-    adversarial: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({"discriminators"})
 
-    def __init__(
-        self, config: AdventConfig, engines: Mapping[str, Engine], source_prior: Tensor
-    ) -> None:
+    def __init__(self, config: AdventConfig, parts: Parts) -> None:
         self.config = config
-        self.engines = engines
-        self.segmenter = engines["segmenter"]
-        self.adversary = Adversary(engines, config)
+        self.engines, self.kept = parts.engines, parts.kept
+        self.segmenter = parts.engines["segmenter"]
+        self.adversary = Adversary(parts.engines, config)
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Segmenter first, then the discriminators on the maps from before its update."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar, final
-
-from torch import Tensor
 
 from advent_dist.config import MinEntConfig
 from advent_dist.losses import class_prior_loss, entropy_loss
+from advent_dist.methods.base import Need, Parts
 from advent_dist.methods.levels import fit_source, levels, logged, weighted
-from advent_dist.parallel.engine import Engine
 from advent_dist.types import DomainBatch, Metrics
 
 
@@ -18,15 +15,13 @@ from advent_dist.types import DomainBatch, Metrics
 class MinEnt:
     """Cross entropy on the source plus the entropy of the predictions on the target."""
 
-    adversarial: ClassVar[bool] = False
+    needs: ClassVar[frozenset[Need]] = frozenset()
 
-    def __init__(
-        self, config: MinEntConfig, engines: Mapping[str, Engine], source_prior: Tensor
-    ) -> None:
+    def __init__(self, config: MinEntConfig, parts: Parts) -> None:
         self.config = config
-        self.engines = engines
-        self.segmenter = engines["segmenter"]
-        self.source_prior = source_prior
+        self.engines, self.kept = parts.engines, parts.kept
+        self.segmenter = parts.engines["segmenter"]
+        self.source_prior = parts.source_prior
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Fit the source labels; make the target predictions certain."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar, final
 
-from torch import Tensor
-
 from advent_dist.config import SourceOnlyConfig
+from advent_dist.methods.base import Need, Parts
 from advent_dist.methods.levels import fit_source, logged
-from advent_dist.parallel.engine import Engine
 from advent_dist.types import DomainBatch, Metrics
 
 
@@ -17,14 +14,12 @@ from advent_dist.types import DomainBatch, Metrics
 class SourceOnly:
     """The baseline of adaptation and, with labelled target images as its source, the oracle."""
 
-    adversarial: ClassVar[bool] = False
+    needs: ClassVar[frozenset[Need]] = frozenset()
 
-    def __init__(
-        self, config: SourceOnlyConfig, engines: Mapping[str, Engine], source_prior: Tensor
-    ) -> None:
+    def __init__(self, config: SourceOnlyConfig, parts: Parts) -> None:
         self.config = config
-        self.engines = engines
-        self.segmenter = engines["segmenter"]
+        self.engines, self.kept = parts.engines, parts.kept
+        self.segmenter = parts.engines["segmenter"]
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Fit the source labels."""

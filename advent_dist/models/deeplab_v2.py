@@ -95,22 +95,24 @@ class DeepLabV2(Network):
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, std=0.01)
 
-    def forward(
-        self, image: Float[Tensor, "n 3 h w"]
-    ) -> tuple[Float[Tensor, "n c i j"] | None, Float[Tensor, "n c i j"]]:
-        """Logits at an eighth of the resolution.
+    def encode(self, image: Float[Tensor, "n 3 h w"]) -> list[Tensor]:
+        """The features of the last two stages, at an eighth of the resolution.
 
         Args:
             image: BGR in 0..255 minus `BGR_MEAN`.
-
-        Returns:
-            Auxiliary logits (None without that head) and main logits, both [n, C, i, j].
         """
         out = F.relu(self.bn1(self.conv1(image)), inplace=True)
         out = F.max_pool2d(out, kernel_size=3, stride=2, padding=1, ceil_mode=True)
         middle = self.layer3(self.layer2(self.layer1(out)))
+        return [middle, self.layer4(middle)]
+
+    def decode(
+        self, features: list[Tensor]
+    ) -> tuple[Float[Tensor, "n c i j"] | None, Float[Tensor, "n c i j"]]:
+        """Auxiliary logits (None without that head) and main logits, both [n, C, i, j]."""
+        middle, deepest = features
         aux = None if self.layer5 is None else self.layer5(middle)
-        return aux, self.layer6(self.layer4(middle))
+        return aux, self.layer6(deepest)
 
     @property
     def heads(self) -> list[nn.Module]:

@@ -15,13 +15,25 @@ class Network(nn.Module):
     (convolutions that stride from the corner). False: each belongs to the middle of its patch
     (plain transformers)."""
 
-    @abstractmethod
     def forward(self, image: Tensor) -> tuple[Tensor | None, Tensor]:
         """Auxiliary logits, if there is such a head, and main logits; both [n, C, h', w'].
 
         Args:
             image: float [n, 3, h, w], normalised as the network wants it.
         """
+        return self.decode(self.encode(image))
+
+    @abstractmethod
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """The features that the heads read, [n, d, i, j] each, the deepest last.
+
+        Args:
+            image: float [n, 3, h, w], normalised as the network wants it.
+        """
+
+    @abstractmethod
+    def decode(self, features: list[Tensor]) -> tuple[Tensor | None, Tensor]:
+        """What `forward` gives, of `encode`'s features."""
 
     @property
     @abstractmethod

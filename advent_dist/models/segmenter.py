@@ -30,6 +30,9 @@ class SegmenterOutput(NamedTuple):
     main: Tensor
     """The main head's, which predictions are made from."""
 
+    features: Tensor | None = None
+    """The deepest features [n, d, i, j], in the precision of the network; none if not asked for."""
+
 
 class Normalise(nn.Module):
     """RGB in 0..255 -> what a network was trained on.
@@ -64,6 +67,12 @@ class Normalise(nn.Module):
             pixels = pixels.flip(1)
         return (pixels * self.scale - self.mean) / self.std
 
+    @property
+    def mean_colour(self) -> Float[Tensor, "3 1 1"]:
+        """RGB in 0..255 of what becomes 0."""
+        mean = self.mean / self.scale
+        return mean.flip(0) if self.bgr else mean
+
 
 class EncoderWithHeads(Network):
     """A timm encoder with a decoder and, multi-level, a head on the second-deepest features."""
@@ -84,11 +93,15 @@ class EncoderWithHeads(Network):
         own = decoder.align_corners
         self.align_corners = encoder.patch is None if own is None else own
 
-    def forward(
-        self, image: Float[Tensor, "n 3 h w"]
+    def encode(self, image: Float[Tensor, "n 3 h w"]) -> list[Tensor]:
+        """The encoder's features, each with channels and a resolution of its own."""
+        features: list[Tensor] = self.encoder(image)
+        return features
+
+    def decode(
+        self, features: list[Tensor]
     ) -> tuple[Float[Tensor, "n c i j"] | None, Float[Tensor, "n c k l"]]:
         """Auxiliary (or None) and main logits, each at the resolution of its features."""
-        features = self.encoder(image)
         aux = None if self.aux_head is None else self.aux_head(features[-2])
         return aux, self.main_head(features)
 
@@ -112,19 +125,25 @@ class Segmenter(nn.Module):
         self.normalise = normalise
 
     def forward(
-        self, images: Shaped[Tensor, "n 3 h w"], size: tuple[int, int] | None = None
+        self,
+        images: Shaped[Tensor, "n 3 h w"],
+        size: tuple[int, int] | None = None,
+        with_features: bool = False,
     ) -> SegmenterOutput:
         """Logits of each head, fp32, upsampled bilinearly.
 
         Args:
             images: RGB in 0..255, uint8 or float [n, 3, h, w].
             size: height and width of the logits; the images' own by default.
+            with_features: give the deepest features too.
         """
-        aux, main = self.network(self.normalise(images))
+        features = self.network.encode(self.normalise(images))
+        aux, main = self.network.decode(features)
         size = size or (images.shape[2], images.shape[3])
         return SegmenterOutput(
             None if aux is None else self._coarse(aux).upsample(size),
             self._coarse(main).upsample(size),
+            features[-1] if with_features else None,
         )
 
     def coarse(self, images: Shaped[Tensor, "n 3 h w"]) -> CoarseLogits:

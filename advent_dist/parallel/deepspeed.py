@@ -133,6 +133,16 @@ class DeepSpeedEngine:
         self._engine.step()
         self._micro_steps = (self._micro_steps + 1) % self._config.gradient_accumulation_steps
 
+    @property
+    def begins_window(self) -> bool:
+        return self._micro_steps == 0
+
+    @contextmanager
+    def whole_parameters(self) -> Iterator[list[Tensor]]:
+        parameters: list[Tensor] = list(self.module.parameters())
+        with deepspeed.zero.GatheredParameters(parameters, enabled=self._stage == 3):
+            yield parameters
+
     def set_lr_factor(self, factor: float) -> None:
         for group, initial in zip(self._param_groups, self._initial_lrs, strict=True):
             group["lr"] = initial * factor

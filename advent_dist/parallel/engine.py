@@ -19,12 +19,25 @@ import torch
 from torch import Tensor, nn
 
 
-class Engine(Protocol):
-    """A network, its optimiser and the way that both are executed."""
+class Kept(Protocol):
+    """A network that a run's checkpoints keep."""
 
     @property
     def module(self) -> nn.Module:
         """The network itself. Its parameters may be sharded."""
+
+    def save(self, folder: Path) -> None:
+        """Write this rank's part of weights and optimiser state into `folder`. Collective.
+
+        Buffers are each rank's own and not in it.
+        """
+
+    def load(self, files: Sequence[Path]) -> None:
+        """Read what all ranks' `save` wrote: any number, at any ZeRO stage or none. Collective."""
+
+
+class Engine(Kept, Protocol):
+    """A network, its optimiser and the way that both are executed."""
 
     def __call__(self, *args: Any) -> Any:
         """The network's forward pass."""
@@ -43,21 +56,22 @@ class Engine(Protocol):
     def step(self) -> None:
         """End a micro-batch. The last one of an accumulation window updates the weights."""
 
+    @property
+    def begins_window(self) -> bool:
+        """Whether the next micro-batch is the first of an accumulation window."""
+
+    def whole_parameters(self) -> AbstractContextManager[list[Tensor]]:
+        """All parameters, in the module's order, whole on every rank and not to be changed.
+
+        Collective.
+        """
+
     def set_lr_factor(self, factor: float) -> None:
         """Make every learning rate `factor` times its initial value."""
 
     @property
     def learning_rates(self) -> list[float]:
         """The learning rate of each parameter group."""
-
-    def save(self, folder: Path) -> None:
-        """Write this rank's part of weights and optimiser state into `folder`. Collective.
-
-        Buffers are each rank's own and not in it.
-        """
-
-    def load(self, files: Sequence[Path]) -> None:
-        """Read what all ranks' `save` wrote: any number, at any ZeRO stage or none. Collective."""
 
     def weights(self) -> dict[str, Tensor]:
         """The whole state dict in fp32 on the CPU of rank 0; empty on other ranks. Collective."""

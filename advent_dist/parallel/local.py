@@ -58,6 +58,14 @@ class LocalEngine:
         self._optimizer.step()
         self._optimizer.zero_grad()
 
+    @property
+    def begins_window(self) -> bool:
+        return self._micro_steps % self._config.gradient_accumulation_steps == 0
+
+    @contextmanager
+    def whole_parameters(self) -> Iterator[list[Tensor]]:
+        yield list(self.module.parameters())
+
     def set_lr_factor(self, factor: float) -> None:
         for group, initial in zip(self._optimizer.param_groups, self._initial_lrs, strict=True):
             group["lr"] = initial * factor

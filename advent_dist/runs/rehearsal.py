@@ -41,7 +41,7 @@ def rehearse(experiment: Experiment, num_classes: int) -> None:
     # The paper's network takes any size.
     if model.encoder != "deeplab_v2":
         _rehearse_segmenter(_without_numbers(model, num_classes), model.encoder, data)
-    if METHODS[experiment.method.name].adversarial:
+    if "discriminators" in METHODS[experiment.method.name].needs:
         with torch.device("meta"):
             discriminator = Discriminator(num_classes, width=1)
             for width, height in _training_sizes(data):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
 from advent_dist.config import Experiment
 from advent_dist.methods import METHODS
-from advent_dist.methods.base import Method
+from advent_dist.methods.base import Method, Parts
 from advent_dist.methods.levels import AUX, MAIN
 from advent_dist.models.discriminator import Discriminator
 from advent_dist.models.segmenter import build_segmenter
 from advent_dist.models.weights import load_weights
+from advent_dist.parallel.average import Average
 from advent_dist.parallel.engine import Engine
 from advent_dist.parallel.local import LocalEngine
 from advent_dist.parallel.world import World
@@ -36,12 +39,15 @@ def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> 
     if experiment.engine.activation_checkpointing:
         segmenter.enable_activation_checkpointing()
     segmenter.train()
+    method = METHODS[experiment.method.name]
+    # Before an engine cuts the network's parameters into pieces.
+    copies = {
+        need: copy.deepcopy(segmenter) for need in ("teacher", "initial") if need in method.needs
+    }
     optimizer = segmenter_optimizer(segmenter, experiment.optimizer)
     stage = experiment.engine.zero_stage
     engines = {"segmenter": make_engine(segmenter, optimizer, experiment, world, stage)}
-
-    method = METHODS[experiment.method.name]
-    if method.adversarial:
+    if "discriminators" in method.needs:
         stage = experiment.engine.discriminator_zero_stage
         for level in (MAIN, AUX) if experiment.model.multi_level else (MAIN,):
             network = Discriminator(num_classes, experiment.model.discriminator_width)
@@ -51,7 +57,16 @@ def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> 
             engines[f"discriminator{level}"] = engine
     # From here on ranks may draw differently (dropout, stochastic depth).
     torch.manual_seed(experiment.run.seed + world.rank)
-    built: Method = method(experiment.method, engines, source_prior.to(world.device))  # type: ignore[arg-type]
+    parts = Parts(
+        engines=engines,
+        source_prior=source_prior.to(world.device),
+        world=world,
+        teacher=Average(copies["teacher"], experiment.engine, world)
+        if "teacher" in copies
+        else None,
+        initial=copies.get("initial"),
+    )
+    built: Method = method(experiment.method, parts)  # type: ignore[arg-type]
     return built
 
 

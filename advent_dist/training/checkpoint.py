@@ -4,7 +4,7 @@
     STEP/segmenter.safetensors  rank 0     the segmenter's weights, BatchNorm statistics pooled
     STEP/classes.json           rank 0     names and colours of the classes that it tells apart
     STEP/rank_00000.safetensors each rank  its random states and BatchNorm statistics
-    STEP/engines/NAME/          each rank  its part of an engine's weights and optimiser state
+    STEP/engines/NAME/          each rank  its part of a network's weights and optimiser state
 
 Each rank writes its part into a folder of its own; whoever stores them lays them together.
 """
@@ -27,8 +27,8 @@ from advent_dist.data.class_file import class_file_text
 from advent_dist.data.classes import ClassSet
 from advent_dist.errors import CheckpointError, DataError
 from advent_dist.json_text import json_object
+from advent_dist.methods.base import Method
 from advent_dist.parallel.buffers import Buffers, pooled, pooled_batch_norm
-from advent_dist.parallel.engine import Engine
 from advent_dist.parallel.world import World
 from advent_dist.training import random_state
 from advent_dist.training.progress import Progress
@@ -46,7 +46,7 @@ def save(
     experiment: Experiment,
     classes: ClassSet,
     world: World,
-    engines: Mapping[str, Engine],
+    method: Method,
     progress: Progress,
     streams: dict[str, Any],
 ) -> None:
@@ -57,14 +57,14 @@ def save(
         experiment: The whole config.
         classes: The run's classes.
         world: This rank.
-        engines: Name -> engine.
+        method: Whose networks are kept.
         progress: How far the run is.
         streams: The loader's position, the same on all ranks.
     """
-    for name, engine in engines.items():
-        engine.save(folder / "engines" / name)
-    save_file(_rank_state(world, engines), folder / _rank_file(world.rank))
-    segmenter = engines["segmenter"]
+    for name, network in method.kept.items():
+        network.save(folder / "engines" / name)
+    save_file(_rank_state(world, method), folder / _rank_file(world.rank))
+    segmenter = method.engines["segmenter"]
     with pooled_batch_norm(segmenter.module, world):
         weights = segmenter.weights()
     if world.is_main:
@@ -84,9 +84,9 @@ def save(
 
 
 def restore(
-    folder: Path, *, experiment: Experiment, world: World, engines: Mapping[str, Engine]
+    folder: Path, *, experiment: Experiment, world: World, method: Method
 ) -> tuple[Progress, dict[str, Any]]:
-    """Put engines and random states back as they were. Collective.
+    """Put networks and random states back as they were. Collective.
 
     With as many ranks as wrote the checkpoint, each goes on with its own BatchNorm statistics and
     random states. With another number, all of them start with the statistics pooled over the ranks
@@ -103,14 +103,14 @@ def restore(
     require_same(run["experiment"], experiment)
     _require_complete(folder, run["files"])
     progress = Progress.from_json(run["progress"])
-    for name, engine in engines.items():
+    for name, network in method.kept.items():
         # Those that are listed: others may have been left there, by another number of ranks.
         parts = [file for file in run["files"] if file.startswith(f"engines/{name}/")]
-        engine.load([folder / file for file in sorted(parts)])
+        network.load([folder / file for file in sorted(parts)])
     if run["world_size"] == world.size:
         state = _read_rank(folder, world.rank)
-        for name, engine in engines.items():
-            _set_buffers(engine.module, _below(f"buffers/{name}/", state))
+        for name, network in method.kept.items():
+            _set_buffers(network.module, _below(f"buffers/{name}/", state))
         random = _below("random/", state)
         if random_state.is_of(random, world.device):
             random_state.put_back(random, world.device)
@@ -118,9 +118,9 @@ def restore(
             random_state.draw(experiment.run.seed, progress.step, world.rank)
     else:
         ranks = [_read_rank(folder, rank) for rank in range(run["world_size"])]
-        for name, engine in engines.items():
+        for name, network in method.kept.items():
             buffers = [_below(f"buffers/{name}/", rank) for rank in ranks]
-            _set_buffers(engine.module, pooled(engine.module, buffers))
+            _set_buffers(network.module, pooled(network.module, buffers))
         random_state.draw(experiment.run.seed, progress.step, world.rank)
     return progress, run["streams"]
 
@@ -206,12 +206,12 @@ def _rank_file(rank: int) -> str:
     return f"rank_{rank:05d}.safetensors"
 
 
-def _rank_state(world: World, engines: Mapping[str, Engine]) -> dict[str, torch.Tensor]:
+def _rank_state(world: World, method: Method) -> dict[str, torch.Tensor]:
     """What is each rank's own, by the paths random/... and buffers/ENGINE/..."""
     state = {f"random/{name}": value for name, value in random_state.take(world.device).items()}
-    for engine_name, engine in engines.items():
-        for name, buffer in engine.module.named_buffers():
-            state[f"buffers/{engine_name}/{name}"] = buffer.detach().cpu().clone()
+    for network_name, network in method.kept.items():
+        for name, buffer in network.module.named_buffers():
+            state[f"buffers/{network_name}/{name}"] = buffer.detach().cpu().clone()
     return state
 
 

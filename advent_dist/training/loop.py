@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from advent_dist.config import Experiment
-from advent_dist.losses import poly_lr
+from advent_dist.losses import poly_lr, warm_up
 from advent_dist.methods.base import Method
 from advent_dist.parallel.world import World
 from advent_dist.training.global_batch import global_batch_size
@@ -67,6 +67,7 @@ def train(
     asks_every = 1
     while progress.step < run.steps:
         factor = poly_lr(1.0, progress.step, optimizer.horizon, optimizer.power)
+        factor *= warm_up(progress.step, optimizer.warmup_steps)
         for engine in method.engines.values():
             engine.set_lr_factor(factor)
         with meter.training():

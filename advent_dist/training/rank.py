@@ -80,7 +80,7 @@ def train_rank(
     with latest() as folder:
         if folder is not None:
             progress, streams = checkpoint.restore(
-                folder, experiment=experiment, world=world, engines=method.engines
+                folder, experiment=experiment, world=world, method=method
             )
     progress.selected_by = selection_of(experiment)
     loader = TrainingLoader(
@@ -133,7 +133,7 @@ def _saver(
                 experiment=experiment,
                 classes=classes,
                 world=world,
-                engines=method.engines,
+                method=method,
                 progress=progress,
                 streams=loader.state(),
             )

@@ -66,7 +66,7 @@ def _save(world: World, method: Method, experiment: Experiment, folder: str, ste
         experiment=experiment,
         classes=CITYSCAPES_19,
         world=world,
-        engines=method.engines,
+        method=method,
         progress=Progress(step=step),
         streams={},
     )
@@ -86,7 +86,7 @@ def _part(
     experiment = _experiment(world, changes)
     method = build_method(experiment, world, torch.full((19,), 1 / 19))
     if latest is not None:
-        checkpoint.restore(Path(latest), experiment=experiment, world=world, engines=method.engines)
+        checkpoint.restore(Path(latest), experiment=experiment, world=world, method=method)
     for step in range(*steps):
         _step(world, method, step)
     _save(world, method, experiment, kept, steps[1])
@@ -243,7 +243,7 @@ def _noise(world: World, latest: str | None, folder: str) -> tuple[Tensor, float
         method.step(random_batch(world.rank))
         _save(world, method, experiment, folder, 1)
     else:
-        checkpoint.restore(Path(latest), experiment=experiment, world=world, engines=method.engines)
+        checkpoint.restore(Path(latest), experiment=experiment, world=world, method=method)
     module = method.engines["segmenter"].module.eval()
     with pooled_batch_norm(module, world), torch.no_grad():
         logits: Tensor = module(random_batch(7).source_image).main

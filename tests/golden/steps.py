@@ -10,7 +10,7 @@ import torch
 from advent_dist.config import EngineConfig, MethodConfig, OptimizerConfig
 from advent_dist.losses import poly_lr
 from advent_dist.methods import METHODS
-from advent_dist.methods.base import Method
+from advent_dist.methods.base import Method, Parts
 from advent_dist.models.deeplab_v2 import DeepLabV2
 from advent_dist.models.discriminator import Discriminator
 from advent_dist.models.segmenter import Normalise, Segmenter
@@ -64,8 +64,8 @@ def method_on_published_networks(
     for key, discriminator in discriminators.items():
         optimizer = discriminator_optimizer(discriminator.parameters(), optimizers)
         engines[key] = LocalEngine(discriminator, optimizer, engine, world)
-    prior = torch.full((19,), 1 / 19)
-    method: Method = METHODS[config.name](config, engines, prior)  # type: ignore[arg-type]
+    parts = Parts(engines=engines, source_prior=torch.full((19,), 1 / 19))
+    method: Method = METHODS[config.name](config, parts)  # type: ignore[arg-type]
     return method
 
 

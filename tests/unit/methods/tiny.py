@@ -11,6 +11,10 @@ from torch import Tensor
 from advent_dist.config import (
     AdventConfig,
     AdventMinEntConfig,
+    DACSConfig,
+    DAFormerConfig,
+    MICConfig,
+    MICDACSConfig,
     MinEntConfig,
     SourceOnlyConfig,
 )
@@ -18,7 +22,8 @@ from advent_dist.config.override import override
 from advent_dist.methods.base import Method
 from advent_dist.parallel.world import World
 from advent_dist.training.assembly import build_method
-from tests.helpers import tiny_experiment
+from advent_dist.types import DomainBatch
+from tests.helpers import random_batch, tiny_experiment
 
 Weights = dict[str, Tensor]
 
@@ -27,7 +32,12 @@ CONFIGS = {
     "minent": MinEntConfig,
     "advent": AdventConfig,
     "advent_minent": AdventMinEntConfig,
+    "dacs": DACSConfig,
+    "daformer": DAFormerConfig,
+    "mic": MICConfig,
+    "mic_dacs": MICDACSConfig,
 }
+SELF_TRAINING = ("dacs", "daformer", "mic", "mic_dacs")
 PLAIN = {
     "engine.kind": "local",
     "optimizer.segmenter": "sgd",
@@ -40,15 +50,25 @@ def tiny_method(name: str, prior: Tensor | None = None, **changes: Any) -> Metho
     """A method at the paper's weights.
 
     Args:
-        name: source_only, minent, advent or advent_minent.
+        name: of the method.
         prior: the source's class frequencies.
         changes: values of the config, `method__lambda_ent=1.0` for method.lambda_ent.
     """
-    chosen = replace(tiny_experiment("streets_source_only"), method=CONFIGS[name]())
+    one_size = {"data.target_size": (64, 64)} if name in SELF_TRAINING else {}
+    chosen = override(tiny_experiment("streets_source_only"), one_size)
+    chosen = replace(chosen, method=CONFIGS[name]())
     values = {path.replace("__", "."): value for path, value in changes.items()}
     chosen = override(chosen, {**PLAIN, **values})
     uniform = torch.full((19,), 1 / 19)
     return build_method(chosen, World(), uniform if prior is None else prior)
+
+
+def batch_of(name: str, seed: int) -> DomainBatch:
+    """Noise that the method of that name takes: mixing needs one size."""
+    batch = random_batch(seed)
+    if name not in SELF_TRAINING:
+        return batch
+    return replace(batch, target_image=batch.target_image[..., :64])
 
 
 def weights_of(method: Method) -> dict[str, Weights]:

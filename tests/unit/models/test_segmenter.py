@@ -93,8 +93,11 @@ class Patches(Network):
 
     align_corners = False
 
-    def forward(self, image):
-        return None, F.avg_pool2d(image, 8)
+    def encode(self, image):
+        return [F.avg_pool2d(image, 8)]
+
+    def decode(self, features):
+        return None, features[-1]
 
     @property
     def heads(self):

@@ -49,7 +49,7 @@ def saved(experiment: Experiment, tmp_path: Path) -> tuple[Path, Method]:
         experiment=experiment,
         classes=CITYSCAPES_19,
         world=World(),
-        engines=method.engines,
+        method=method,
         progress=Progress(step=7, last=SCORES, best=SCORES),
         streams=STREAMS,
     )
@@ -58,7 +58,7 @@ def saved(experiment: Experiment, tmp_path: Path) -> tuple[Path, Method]:
 
 def _restore(folder: Path, experiment: Experiment) -> Method:
     method = _method(experiment)
-    checkpoint.restore(folder, experiment=experiment, world=World(), engines=method.engines)
+    checkpoint.restore(folder, experiment=experiment, world=World(), method=method)
     return method
 
 
@@ -67,7 +67,7 @@ def test_everything_comes_back(saved: tuple[Path, Method], experiment: Experimen
     other = _method(experiment)
     before = torch.rand(3)
     progress, streams = checkpoint.restore(
-        folder, experiment=experiment, world=World(), engines=other.engines
+        folder, experiment=experiment, world=World(), method=other
     )
     assert progress == Progress(step=7, last=SCORES, best=SCORES)
     assert streams == STREAMS
@@ -99,9 +99,7 @@ def test_a_run_of_cpus_goes_on_on_a_gpu(saved: tuple[Path, Method], experiment: 
     folder, method = saved
     other = _method(experiment)
     world = World(device=torch.device("cuda"))
-    progress, _ = checkpoint.restore(
-        folder, experiment=experiment, world=world, engines=other.engines
-    )
+    progress, _ = checkpoint.restore(folder, experiment=experiment, world=world, method=other)
     assert progress.step == 7
     drawn = torch.rand(3)
     random_state.draw(experiment.run.seed, progress.step, rank=0)
@@ -155,7 +153,7 @@ def test_another_model_is_refused(
             folder,
             experiment=override(then, changes),
             world=World(),
-            engines=method.engines,
+            method=method,
         )
 
 

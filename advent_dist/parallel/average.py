@@ -1,0 +1,112 @@
+"""An exponential moving average of a network while it is trained: a mean teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from advent_dist.config import EngineConfig
+from advent_dist.errors import CheckpointError
+from advent_dist.parallel.engine import Engine, autocast, file_of
+from advent_dist.parallel.world import World
+
+_UPDATES = "updates"
+
+
+class Average:
+    """The average, whole on every rank, in fp32 (Tarvainen and Valpola, arXiv 1703.01780).
+
+    It predicts as published by DACS and DAFormer: without dropout and stochastic depth, but with
+    BatchNorm's statistics of the batch itself. Buffers are never taken over.
+
+    Args:
+        module: a copy of the network, in whose place the average comes; on its device.
+        config: of the engine that trains, for its precision.
+        world: this rank.
+    """
+
+    def __init__(self, module: nn.Module, config: EngineConfig, world: World) -> None:
+        self.module = module.requires_grad_(False).eval()
+        for layer in module.modules():
+            if isinstance(layer, _BatchNorm):
+                layer.train()
+        self.updates = 0
+        self._config = config
+        self._world = world
+
+    def __call__(self, *args: Any) -> Any:
+        """The network's forward pass, without a graph."""
+        with torch.no_grad(), autocast(self._world.device, self._config.precision):
+            return self.module(*args)
+
+    @torch.no_grad()
+    def follow(self, engine: Engine, most: float) -> None:
+        """Average <- a * average + (1 - a) * network, once an accumulation window. Collective.
+
+        a = min(1 - 1 / (i + 1), most) at update i = 0, 1, ...: the first one copies, and until
+        `most` rules the average is the plain mean of all networks so far.
+
+        Args:
+            engine: of the network.
+            most: the final a, in [0, 1).
+        """
+        if not engine.begins_window:
+            return
+        keeps = min(1 - 1 / (self.updates + 1), most)
+        with engine.whole_parameters() as parameters:
+            own: list[Tensor] = list(self.module.parameters())
+            torch._foreach_lerp_(own, parameters, 1 - keeps)
+        self.updates += 1
+
+    def save(self, folder: Path) -> None:
+        """Rank 0 writes it. Collective.
+
+        Raises:
+            RuntimeError: it is not the same on all ranks, which only a mistake in this program or
+                a broken machine can be the reason of.
+        """
+        sums = self._world.gather(self._sum_of_bits())
+        if len(set(sums)) > 1:
+            raise RuntimeError(f"the averages of the ranks have come apart: sums of bits {sums}")
+        if self._world.is_main:
+            folder.mkdir(parents=True, exist_ok=True)
+            tensors = {name: value.cpu().clone() for name, value in self._parameters().items()}
+            save_file(tensors, folder / file_of(0), metadata={_UPDATES: str(self.updates)})
+
+    @torch.no_grad()
+    def load(self, files: Sequence[Path]) -> None:
+        """Read what `save` wrote.
+
+        Raises:
+            CheckpointError: it is not there, or of another network.
+        """
+        if not files:
+            raise CheckpointError(
+                "the checkpoint has no average of the network, which this method learns from; "
+                "start a new run (--run.name)"
+            )
+        try:
+            with safe_open(files[0], framework="pt") as file:
+                for name, parameter in self._parameters().items():
+                    parameter.copy_(file.get_tensor(name))
+                self.updates = int(file.metadata()[_UPDATES])
+        except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{files[0]} is no average of this network ({error}); take another checkpoint, or "
+                "start the run anew (--overwrite)"
+            ) from error
+
+    def _parameters(self) -> dict[str, Tensor]:
+        return {name: parameter.detach() for name, parameter in self.module.named_parameters()}
+
+    def _sum_of_bits(self) -> int:
+        """Equal for equal weights, whatever the order of summation."""
+        values = self._parameters().values()
+        return sum(int(value.contiguous().view(torch.int32).sum()) for value in values)

@@ -1,0 +1,189 @@
+"""Self-training on several ranks and at every ZeRO stage: the published steps, and one run's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from advent_dist.config import DACSConfig, MICConfig
+from advent_dist.config.override import override
+from advent_dist.methods import masked, mixed
+from advent_dist.methods.base import Method
+from advent_dist.parallel.average import Average
+from advent_dist.parallel.world import World
+from advent_dist.training.assembly import build_method
+from advent_dist.types import IGNORE_INDEX, DomainBatch
+from tests.golden.student import assert_as_published, train_three_steps
+from tests.helpers import random_batch, run_ranks, tiny_experiment
+
+STAGES = [0, 1, 2, 3]
+
+
+def _engine(stage: int | None) -> dict[str, Any]:
+    if stage is None:
+        return {"engine.kind": "local"}
+    # By default small networks would stay whole, and the test would prove nothing.
+    return {
+        "engine.kind": "deepspeed",
+        "engine.zero_stage": stage,
+        "engine.zero3_persistence_threshold": 0,
+    }
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_published_steps(stage: int) -> None:
+    (trained,) = run_ranks(train_three_steps, 1, "mic", _engine(stage))
+    assert_as_published("mic", trained)
+
+
+def _images(step: int, first: int, last: int) -> DomainBatch:
+    """Some of four images of both domains, of one size."""
+    whole = [random_batch(step * 10 + pair) for pair in (0, 1)]
+    source, label, target = (
+        torch.cat([getattr(batch, name) for batch in whole])[first:last]
+        for name in ("source_image", "source_label", "target_image")
+    )
+    # Blocks of one class: features need a class that fills them. All of them have one: DACS takes
+    # the mean over labelled pixels, of which ranks could have different numbers.
+    label = label.where(label != IGNORE_INDEX, 0)
+    label = label[:, ::32, ::32].repeat_interleave(32, 1).repeat_interleave(32, 2)
+    return DomainBatch(source_image=source, source_label=label, target_image=target[..., :64])
+
+
+def _method(world: World, name: str, changes: dict[str, Any]) -> Method:
+    """A method on a network without BatchNorm, whose statistics each rank has of its own."""
+    experiment = override(
+        replace(tiny_experiment("streets_source_only"), name="tiny"),
+        {
+            "data.target_size": (64, 64),
+            "model.encoder": "test_vit",
+            "model.decoder": "linear",
+            "model.multi_level": False,
+            "optimizer.segmenter": "sgd",
+            "optimizer.segmenter_lr": 0.05,
+            **changes,
+        },
+    )
+    chosen = replace(experiment, method=_CONFIGS[name])
+    return build_method(chosen, world, torch.full((19,), 1 / 19))
+
+
+_NOTHING_BY_CHANCE: dict[str, Any] = {
+    "jitter_probability": 0.0,
+    "blur_probability": 0.0,
+    "threshold": 0.06,  # of 19 classes: some pixels are surer than others
+}
+_CONFIGS: dict[str, Any] = {
+    "dacs": DACSConfig(**_NOTHING_BY_CHANCE),
+    # The first features are far away only once the network has learnt.
+    "mic": MICConfig(**_NOTHING_BY_CHANCE, lambda_fd=1.0, mask_block=16),
+}
+
+
+@contextmanager
+def _draws_of_images(first: int, last: int) -> Iterator[None]:
+    """What is drawn belongs to an image, whichever rank has it."""
+    random = torch.Generator().manual_seed(0)
+    classes = torch.rand(4, 256, generator=random)[first:last]
+    masks = torch.rand(4, 4, 4, generator=random)[first:last]
+    choose, kept = mixed.choose_classes, masked.blocks.kept
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            mixed, "choose_classes", lambda labels, _, among: choose(labels, classes, among)
+        )
+        patch.setattr(masked.blocks, "kept", lambda _, *rest: kept(masks, *rest))
+        yield
+
+
+def _train(
+    world: World, name: str, changes: dict[str, Any], steps: int = 3
+) -> tuple[dict[str, Tensor], dict[str, Tensor], list[dict[str, float]]] | None:
+    """Weights of student and teacher, and the metrics as they are reported, on rank 0."""
+    method = _method(world, name, changes)
+    share = 4 // world.size
+    first, last = world.rank * share, (world.rank + 1) * share
+    rows = []
+    with _draws_of_images(first, last):
+        for step in range(steps):
+            metrics = method.step(_images(step, first, last))
+            rows.append(world.mean({key: value.item() for key, value in metrics.items()}))
+    student = method.engines["segmenter"].weights()
+    teacher = dict(method.kept["teacher"].module.named_parameters())
+    return (student, teacher, rows) if world.is_main else None
+
+
+def _assert_same(one: Any, other: Any, tolerance: float) -> None:
+    for ours, theirs in zip(one[:2], other[:2], strict=True):
+        assert ours.keys() == theirs.keys()
+        for key, expected in ours.items():
+            difference = (theirs[key] - expected).norm() / expected.norm().clamp(min=1e-12)
+            assert difference <= tolerance, f"{key}: {difference:.2e}"
+    for ours, theirs in zip(one[2], other[2], strict=True):
+        assert theirs == pytest.approx(ours, rel=max(tolerance, 1e-4), abs=1e-6)
+
+
+@cache
+def _alone(name: str) -> Any:
+    (trained,) = run_ranks(_train, 1, name, _engine(None))
+    return trained
+
+
+@pytest.mark.parametrize(
+    ("name", "stage"), [("dacs", None), *(("mic", stage) for stage in (None, *STAGES))]
+)
+def test_two_ranks_learn_what_one_does_of_all_images(name: str, stage: int | None) -> None:
+    trained, _ = run_ranks(_train, 2, name, _engine(stage))
+    alone = _alone(name)
+    assert alone[2][-1]["sure_share"] > 0
+    _assert_same(alone, trained, tolerance=1e-4)
+
+
+def _interrupted(world: World, stage: int, folder: str) -> tuple[dict[str, Tensor], int]:
+    """Two steps, a checkpoint, a new method that goes on from it: the teacher after a third."""
+    method = _method(world, "mic", _engine(stage))
+    with _draws_of_images(2 * world.rank, 2 * world.rank + 2):
+        for step in range(2):
+            method.step(_images(step, 2 * world.rank, 2 * world.rank + 2))
+        for name, network in method.kept.items():
+            network.save(Path(folder) / name)
+        world.barrier()
+        method = _method(world, "mic", _engine(stage))
+        for name, network in method.kept.items():
+            network.load(sorted((Path(folder) / name).iterdir()))
+        method.step(_images(2, 2 * world.rank, 2 * world.rank + 2))
+    teacher = method.kept["teacher"]
+    assert isinstance(teacher, Average)
+    return dict(teacher.module.named_parameters()), teacher.updates
+
+
+@pytest.mark.parametrize("stage", [0, 3])
+def test_the_teacher_goes_on_where_it_was(stage: int, tmp_path: Path) -> None:
+    (teacher, updates), (other, _) = run_ranks(_interrupted, 2, stage, str(tmp_path))
+    (_, expected, _), _ = run_ranks(_train, 2, "mic", _engine(stage))
+    assert updates == 3
+    for name, value in expected.items():
+        assert torch.equal(teacher[name], value), name
+        assert torch.equal(other[name], value), name
+
+
+def _apart(world: World, folder: str) -> None:
+    method = _method(world, "dacs", _engine(None))
+    teacher = method.kept["teacher"]
+    if world.rank == 1:
+        with torch.no_grad():
+            next(teacher.module.parameters()).add_(1e-6)
+    teacher.save(Path(folder))
+
+
+def test_teachers_that_came_apart_are_no_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="have come apart"):
+        run_ranks(_apart, 2, str(tmp_path))
+    assert not list(tmp_path.iterdir())
