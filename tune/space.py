@@ -213,22 +213,34 @@ class Space:
         return {path: one.to_json() for path, one in self.distributions.items()}
 
 
+_WEIGHTS = ("lambda_ent", "lambda_adv", "lambda_mix", "lambda_mask", "lambda_fd")
+_OF_METHODS: dict[str, Distribution] = {
+    "threshold": Uniform(0.8, 0.99),
+    "teacher_decay": Uniform(0.9, 0.9995),
+    "mask_ratio": Uniform(0.3, 0.9),
+}
+
+
 def ready_made(experiment: Experiment) -> Space:
     """Loss weights and learning rates of an experiment's method, around its own values.
 
     A weight goes from a tenth to ten times its own value, as does a learning rate; the auxiliary
-    head's weight from a twentieth of the main head's to all of it.
+    head's weight from a twentieth of the main head's to all of it. Thresholds, a teacher's decay
+    and shares of hidden pixels have ranges of their own.
 
     Raises:
         ConfigError: one of them is 0, which nothing is around.
     """
     paths: dict[str, Distribution] = {}
-    for weight in ("lambda_ent", "lambda_adv"):
+    for weight in _WEIGHTS:
         if hasattr(experiment.method, weight):
             main, aux = f"method.{weight}", f"method.{weight}_aux"
             paths[main] = _around(experiment, main)
-            if experiment.model.multi_level:
+            if experiment.model.multi_level and hasattr(experiment.method, f"{weight}_aux"):
                 paths[aux] = Ratio(0.05, 1.0, of=main)
+    for name, distribution in _OF_METHODS.items():
+        if hasattr(experiment.method, name):
+            paths[f"method.{name}"] = distribution
     rates = ["optimizer.segmenter_lr"]
     if hasattr(experiment.method, "lambda_adv"):
         rates.append("optimizer.discriminator_lr")

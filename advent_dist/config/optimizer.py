@@ -67,4 +67,7 @@ class OptimizerConfig:
         ):
             fits = all(0 <= value < 1 for value in values)
             require(fits, f"optimizer.{name}", getattr(self, name), "give 0 <= value < 1")
+        fix = "leave it True: with published_repeats all decays, as published"
+        decays = self.decay_norms or not self.published_repeats
+        require(decays, "optimizer.decay_norms", self.decay_norms, fix)
         require(self.horizon >= 1, "optimizer.horizon", self.horizon, "must be at least 1 step")

@@ -13,9 +13,12 @@ from advent_dist.config import (
     AdventConfig,
     AdventMinEntConfig,
     ClusterConfig,
+    DACSConfig,
+    DAFormerConfig,
     DataConfig,
     Experiment,
     MethodConfig,
+    MICConfig,
     MinEntConfig,
     ModelConfig,
     OptimizerConfig,
@@ -23,6 +26,13 @@ from advent_dist.config import (
     SourceOnlyConfig,
 )
 from advent_dist.errors import ConfigError
+from advent_dist.experiments.self_training import (
+    gta5_cityscapes_dacs,
+    gta5_cityscapes_daformer,
+    gta5_cityscapes_mic,
+    synthia_cityscapes_daformer,
+    synthia_cityscapes_mic,
+)
 
 
 def _gta5(name: str, method: MethodConfig) -> Experiment:
@@ -175,6 +185,21 @@ def camvid_day_dusk_advent() -> Experiment:
     return _camvid("camvid_day_dusk_advent", AdventConfig(lambda_adv=1e-2, lambda_adv_aux=2e-3))
 
 
+def camvid_day_dusk_dacs() -> Experiment:
+    """CamVid by day -> at dusk by mixing classes across domains. Two CPU cores."""
+    return _camvid("camvid_day_dusk_dacs", DACSConfig())
+
+
+def camvid_day_dusk_daformer() -> Experiment:
+    """CamVid by day -> at dusk by DAFormer's method, on the small encoder. Two CPU cores."""
+    return _camvid("camvid_day_dusk_daformer", DAFormerConfig(teacher_decay=0.99))
+
+
+def camvid_day_dusk_mic() -> Experiment:
+    """CamVid by day -> at dusk by masked image consistency. Two CPU cores."""
+    return _camvid("camvid_day_dusk_mic", MICConfig(teacher_decay=0.99, mask_block=16))
+
+
 def camvid_day_dusk_oracle() -> Experiment:
     """CamVid at dusk trained with its training labels: what adaptation could reach at best."""
     return _camvid(
@@ -232,21 +257,47 @@ def streets_advent_minent() -> Experiment:
     )
 
 
+def streets_dacs() -> Experiment:
+    """Procedural streets, clean -> dusk, by mixing across domains. Two CPU cores, minutes."""
+    return _streets("streets_dacs", DACSConfig())
+
+
+def streets_daformer() -> Experiment:
+    """Procedural streets, clean -> dusk, by DAFormer's method. Two CPU cores, minutes."""
+    return _streets("streets_daformer", DAFormerConfig(teacher_decay=0.99))
+
+
+def streets_mic() -> Experiment:
+    """Procedural streets, clean -> dusk, by masked image consistency. Two CPU cores, minutes."""
+    return _streets("streets_mic", MICConfig(teacher_decay=0.99, mask_block=16))
+
+
 _FUNCTIONS: tuple[Callable[[], Experiment], ...] = (
     gta5_cityscapes_source_only,
     gta5_cityscapes_minent,
     gta5_cityscapes_adaptsegnet,
     gta5_cityscapes_advent,
+    gta5_cityscapes_dacs,
+    gta5_cityscapes_daformer,
+    gta5_cityscapes_mic,
     synthia_cityscapes_minent,
     synthia_cityscapes_advent,
+    synthia_cityscapes_daformer,
+    synthia_cityscapes_mic,
     camvid_day_dusk_source_only,
     camvid_day_dusk_minent,
     camvid_day_dusk_advent,
+    camvid_day_dusk_dacs,
+    camvid_day_dusk_daformer,
+    camvid_day_dusk_mic,
     camvid_day_dusk_oracle,
     streets_source_only,
     streets_minent,
     streets_advent,
     streets_advent_minent,
+    streets_dacs,
+    streets_daformer,
+    streets_mic,
 )
 
 EXPERIMENTS = {function.__name__: function for function in _FUNCTIONS}

@@ -36,7 +36,7 @@ class Average:
         self.module = module.requires_grad_(False).eval()
         for layer in module.modules():
             if isinstance(layer, _BatchNorm):
-                layer.train()
+                layer.training = True  # but not what timm puts into it: activation, dropout
         self.updates = 0
         self._config = config
         self._world = world

@@ -6,12 +6,17 @@ from collections.abc import Iterable
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from advent_dist.config import OptimizerConfig
 from advent_dist.errors import ConfigError
 from advent_dist.models.deeplab_v2 import DeepLabV2, published_repeats
 from advent_dist.models.segmenter import Segmenter
 from advent_dist.training.repeated_sgd import RepeatedSGD
+
+_NORMS = (nn.LayerNorm, nn.GroupNorm, _BatchNorm, nn.InstanceNorm2d, nn.RMSNorm)
+_POSITION = "pos"
+"""In the names that timm gives to embeddings and tables of positions, and in no others."""
 
 
 def segmenter_optimizer(segmenter: Segmenter, config: OptimizerConfig) -> torch.optim.Optimizer:
@@ -37,10 +42,30 @@ def segmenter_optimizer(segmenter: Segmenter, config: OptimizerConfig) -> torch.
             momentum=config.momentum,
             weight_decay=config.weight_decay,
         )
-    parameters = [{"params": groups["encoder"], "lr": lr}, heads]
+    encoder = [{"params": groups["encoder"], "lr": lr}]
+    if not config.decay_norms:
+        free = _norms_and_positions(segmenter)
+        parts = [[p for p in groups["encoder"] if (id(p) in free) == is_free] for is_free in (0, 1)]
+        encoder = [
+            {"params": parts[0], "lr": lr},
+            {"params": parts[1], "lr": lr, "weight_decay": 0.0},
+        ]
+    parameters = [*(group for group in encoder if group["params"]), heads]
     if config.segmenter == "adamw":
         return torch.optim.AdamW(parameters, weight_decay=config.weight_decay)
     return torch.optim.SGD(parameters, momentum=config.momentum, weight_decay=config.weight_decay)
+
+
+def _norms_and_positions(segmenter: Segmenter) -> set[int]:
+    """Ids of the parameters of normalisation layers and of position embeddings and tables."""
+    norms = {
+        id(parameter)
+        for module in segmenter.modules()
+        if isinstance(module, _NORMS)
+        for parameter in module.parameters(recurse=False)
+    }
+    positions = {id(p) for name, p in segmenter.named_parameters() if _POSITION in name}
+    return norms | positions
 
 
 def discriminator_optimizer(

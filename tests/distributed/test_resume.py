@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from advent_dist.config import MICConfig
 from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.parallel.world import World
 from advent_dist.training.progress import Progress
@@ -30,7 +32,10 @@ def _train(
             shutil.copytree(checkpoint, Path(kept, str(row["step"])), dirs_exist_ok=True)
             shutil.rmtree(checkpoint)
 
+    method, changes = changes.get("method"), {k: v for k, v in changes.items() if k != "method"}
     experiment = tiny_run(root, "unused", **changes)
+    if method is not None:
+        experiment = replace(experiment, method=method)
     train_rank(experiment, CAMVID_11, world, report, lambda: nullcontext(latest and Path(latest)))
     return rows
 
@@ -61,9 +66,16 @@ ENGINES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", ENGINES)
-def test_resume_is_exact(name: str, tmp_path: Path) -> None:
-    root, changes = str(tmp_path / "data"), ENGINES[name]
+MIC = {"method": MICConfig()}
+"""With a teacher, and with what its terms draw."""
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [*((name, {}) for name in ENGINES), ("local", MIC), ("zero3", MIC)],
+)
+def test_resume_is_exact(name: str, more: dict[str, Any], tmp_path: Path) -> None:
+    root, changes = str(tmp_path / "data"), ENGINES[name] | more
     write_tiny_shards(root)
     through, halves = tmp_path / "through", tmp_path / "halves"
     rows, _ = run_ranks(_train, 2, root, str(through), None, changes)

@@ -87,6 +87,66 @@ PAPER = {
     "synthia_cityscapes_advent": SYNTHIA | PUBLISHED_ADVERSARIAL,
 }
 
+SELF_TRAINING = {
+    "model.multi_level": False,
+    "data.batch_size_per_rank": 2,
+    "data.augment.crop": (512, 512),
+    "data.augment.scale": (1.0, 1.0),
+    "data.augment.jitter": 0,
+    "data.target_size": (1024, 512),
+    "data.evaluation_size": (1024, 512),
+    "method.lambda_seg": 1.0,
+    "method.lambda_mix": 1.0,
+    "method.threshold": 0.968,
+    "method.jitter_probability": 0.8,
+    "method.blur_probability": 0.5,
+    "engine.gradient_clipping": 0,
+}
+DACS = {
+    "model.encoder": "deeplab_v2",
+    "data.augment.flip": 0,
+    "method.teacher_decay": 0.99,
+    "method.jitter": 0.25,
+    "method.unlabelled_top": 0,
+    "method.unlabelled_bottom": 0,
+    "optimizer.segmenter": "sgd",
+    "optimizer.segmenter_lr": 2.5e-4,
+    "optimizer.weight_decay": 5e-4,
+    "optimizer.head_lr_multiplier": 10,
+    "optimizer.power": 0.9,
+    "optimizer.horizon": 250_000,
+    "optimizer.published_repeats": True,
+    "run.steps": 250_000,
+}
+DAFORMER = {
+    "model.decoder": "daformer",
+    "model.decoder_width": None,
+    "data.augment.flip": 0.5,
+    "method.teacher_decay": 0.999,
+    "method.jitter": 0.2,
+    "method.unlabelled_top": 15,
+    "method.unlabelled_bottom": 120,
+    "method.lambda_fd": 0.005,
+    "method.fd_min_share": 0.75,
+    "optimizer.segmenter": "adamw",
+    "optimizer.segmenter_lr": 6e-5,
+    "optimizer.weight_decay": 0.01,
+    "optimizer.decay_norms": False,
+    "optimizer.head_lr_multiplier": 10,
+    "optimizer.power": 1.0,
+    "optimizer.warmup_steps": 1500,
+    "optimizer.horizon": 40_000,
+    "run.steps": 40_000,
+}
+MIC = DAFORMER | {"method.lambda_mask": 1.0, "method.mask_block": 32, "method.mask_ratio": 0.7}
+PUBLISHED_SELF_TRAINING = {
+    "gta5_cityscapes_dacs": GTA5 | DACS,
+    "gta5_cityscapes_daformer": GTA5 | DAFORMER,
+    "gta5_cityscapes_mic": GTA5 | MIC,
+    "synthia_cityscapes_daformer": SYNTHIA | DAFORMER,
+    "synthia_cityscapes_mic": SYNTHIA | MIC,
+}
+
 
 def _value(chosen: Experiment, path: str) -> Any:
     value: Any = asdict(chosen)
@@ -109,7 +169,24 @@ def test_every_weight_of_a_published_method_is_checked(name: str) -> None:
 
 
 def test_all_runs_of_the_paper_are_checked() -> None:
-    assert set(PAPER) == {name for name in EXPERIMENTS if "cityscapes" in name}
+    checked = {*PAPER, *PUBLISHED_SELF_TRAINING}
+    assert checked == {name for name in EXPERIMENTS if "cityscapes" in name}
+
+
+@pytest.mark.parametrize("name", PUBLISHED_SELF_TRAINING)
+def test_published_numbers_of_self_training(name: str) -> None:
+    chosen = experiment(name)
+    expected = SELF_TRAINING | PUBLISHED_SELF_TRAINING[name]
+    assert {path: _value(chosen, path) for path in expected} == expected
+
+
+def test_the_held_classes_are_lights_signs_people_and_vehicles() -> None:
+    for name in ("gta5_cityscapes_daformer", "synthia_cityscapes_mic"):
+        chosen = experiment(name)
+        names = class_set(chosen.data.classes).names
+        held = {names[one] for one in chosen.method.fd_classes}
+        background = {"road", "sidewalk", "building", "wall", "fence", "pole", "vegetation"}
+        assert held == set(names) - background - {"terrain", "sky"}
 
 
 def test_published_pixels() -> None:

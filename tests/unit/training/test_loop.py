@@ -180,6 +180,17 @@ def test_the_schedule_counts_from_zero() -> None:
     assert method.module.weight.item() == pytest.approx(-2.25)
 
 
+def test_rates_rise_to_the_schedule() -> None:
+    chosen = override(
+        _experiment(steps=3, report_every=1, evaluate_every=9, checkpoint_every=9),
+        {"optimizer.horizon": 4, "optimizer.power": 1.0, "optimizer.warmup_steps": 2},
+    )
+    recorder = Recorder()
+    _train(chosen, recorder)
+    rates = [row["lr/segmenter"] for row in recorder.rows]
+    assert rates == pytest.approx([1e-6, 0.75 * 0.5, 0.5], rel=1e-5)
+
+
 def test_accumulation_takes_several_batches_a_step() -> None:
     chosen = override(
         _experiment(steps=2, report_every=1, evaluate_every=9, checkpoint_every=9),

@@ -56,6 +56,33 @@ def test_adamw(small: Segmenter) -> None:
     assert _covers(optimizer, small)
 
 
+def _norms_and_positions(encoder: str) -> tuple[Segmenter, torch.optim.Optimizer, set[str]]:
+    segmenter = build_segmenter(ModelConfig(encoder=encoder, decoder="daformer"), 11)
+    config = OptimizerConfig(segmenter="adamw", weight_decay=0.01, decay_norms=False)
+    optimizer = segmenter_optimizer(segmenter, config)
+    decays = [group["weight_decay"] for group in optimizer.param_groups]
+    assert decays == [0.01, 0.0, 0.01]
+    rates = [group["lr"] for group in optimizer.param_groups]
+    assert rates == pytest.approx([2.5e-4, 2.5e-4, 2.5e-3])
+    assert _covers(optimizer, segmenter)
+    names = {id(p): name for name, p in segmenter.named_parameters()}
+    return segmenter, optimizer, {names[id(p)] for p in optimizer.param_groups[1]["params"]}
+
+
+def test_the_norms_of_a_cnn_without_decay() -> None:
+    segmenter, _, free = _norms_and_positions("test_resnet")
+    # Its convolutions have no bias.
+    encoder = {n: p for n, p in segmenter.named_parameters() if "encoder" in n}
+    assert free == {name for name, parameter in encoder.items() if parameter.ndim == 1}
+
+
+def test_the_norms_and_positions_of_a_transformer_without_decay() -> None:
+    _, _, free = _norms_and_positions("test_vit")
+    assert all("norm" in name or "pos_embed" in name for name in free)
+    assert any("pos_embed" in name for name in free)
+    assert any("norm" in name for name in free)
+
+
 def test_published_repeats(published: Segmenter) -> None:
     optimizer = segmenter_optimizer(published, OptimizerConfig(published_repeats=True))
     assert isinstance(optimizer, RepeatedSGD)

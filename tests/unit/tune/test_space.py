@@ -85,6 +85,22 @@ def test_both_methods_together() -> None:
     assert {WEIGHT, AUX, "method.lambda_ent", "method.lambda_ent_aux"} < paths
 
 
+def test_self_training_has_thresholds_decay_and_masks_too() -> None:
+    base = experiment("streets_mic")
+    space = ready_made(base)
+    fields = {path.removeprefix("method.") for path in space.distributions}
+    assert fields == {
+        *("lambda_mix", "lambda_mix_aux", "lambda_mask", "lambda_mask_aux", "lambda_fd"),
+        *("threshold", "teacher_decay", "mask_ratio", RATE),
+    }
+    space.check(base)
+    for name in ("threshold", "teacher_decay", "mask_ratio"):
+        one = space.distributions[f"method.{name}"]
+        assert isinstance(one, Uniform)
+        for published in ("streets_mic", "gta5_cityscapes_mic"):
+            assert one.low < getattr(experiment(published).method, name) < one.high
+
+
 def test_words_of_the_command_line() -> None:
     space = parse(
         (
