@@ -41,7 +41,7 @@ def _chosen(experiment: Experiment, there: Capacity) -> tuple[Experiment, str]:
     on_cpus = override(experiment, {_FIELD: 0})
     if not _gpus(there):
         return on_cpus, f"trains on CPUs: the cluster has no GPU {asked}"
-    import torch  # by whom all this is not needed for, such as the doctor
+    import torch  # seconds, for which a number has no use
 
     if not torch.backends.cuda.is_built():  # type: ignore[no-untyped-call]
         return on_cpus, f"trains on CPUs: this PyTorch is built without CUDA {asked}"

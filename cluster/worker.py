@@ -9,7 +9,6 @@ from typing import Any
 import ray
 import ray.train
 import ray.train.torch
-import torch
 
 from advent_dist.config.override import from_json
 from advent_dist.data.class_file import parse_class_file
@@ -48,7 +47,6 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
     )
     if world.device.type == "cuda":
         # DeepSpeed chooses its device by the local rank.
-        torch.cuda.set_device(world.device)
         os.environ["LOCAL_RANK"] = str(world.device.index)
     log_as(experiment, world)
     observer = config["observer"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from advent_dist.config import DataConfig
@@ -14,11 +15,11 @@ from advent_dist.data.cache import BlockCache
 from advent_dist.data.damage import DamageLimit
 from advent_dist.data.fetch import BlockSource
 from advent_dist.data.manifest import Manifest, require_labelled_pixels
-from advent_dist.data.pipeline import Decoder, EvaluationPipeline, TrainingPipeline
+from advent_dist.data.pipeline import Decoder, EvaluationPipeline, TrainingPipeline, Written
 from advent_dist.data.progress import Phase
-from advent_dist.data.slots import Batch
+from advent_dist.data.slots import Batch, Buffer
 from advent_dist.data.store import folder_url, open_folder, read_manifest
-from advent_dist.data.stream import Batches, WorkerDiedError, stream
+from advent_dist.data.stream import Batches, Readers, WorkerDiedError
 from advent_dist.data.traffic import SKIPPED, Tally, Traffic
 from advent_dist.errors import DamageError, DataError
 from advent_dist.types import DomainBatch, EvaluationBatch
@@ -42,7 +43,7 @@ class TrainingLoader(Iterator[DomainBatch]):
         seed: 0 or more; of sample order and augmentation.
         state: what `state()` returned earlier, on any rank. With another world size, number of
             workers or batch size, exactly those samples follow that remained of the epoch.
-        pinned: whether batches are for a GPU; see `stream`.
+        pinned: whether batches are for a GPU; see `Readers`.
 
     Raises:
         DataError: shards are missing, damaged or do not fit the config.
@@ -62,22 +63,35 @@ class TrainingLoader(Iterator[DomainBatch]):
         pinned: bool = False,
     ) -> None:
         _require_one_size(data)
-        states: dict[str, Any] = state or {"seed": seed, "source": None, "target": None}
-        if states["seed"] != seed:
-            raise DataError(
-                f"run.seed = {seed}, but the checkpoint was written with {states['seed']}, whose "
-                "sample order it is in the middle of; resume with that"
-            )
         self._seed = seed
         # Two seeds out of one, such that no two pairs (seed, domain) share a sequence.
         common: dict[str, Any] = {"rank": rank, "world_size": world_size, "pinned": pinned}
-        self._source = DomainStream(data, "source", **common, seed=2 * seed, state=states["source"])
-        self._target = DomainStream(
-            data, "target", **common, seed=2 * seed + 1, state=states["target"]
-        )
+        self._source = DomainStream(data, "source", **common, seed=2 * seed)
+        self._target = DomainStream(data, "target", **common, seed=2 * seed + 1)
         self.samples_read = 0
         self.source_manifest = self._source.manifest
         self.target_manifest = self._target.manifest
+        if state is not None:
+            self.go_on(state)
+
+    def start(self) -> None:
+        """Fork the workers, which then wait for the first batch to be asked for."""
+        self._source.start()
+        self._target.start()
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Stand where `state` says; before the first batch.
+
+        Raises:
+            DataError: it is of another seed, or of shards of other samples.
+        """
+        if state["seed"] != self._seed:
+            raise DataError(
+                f"run.seed = {self._seed}, but the checkpoint was written with {state['seed']}, "
+                "whose sample order it is in the middle of; resume with that"
+            )
+        self._source.go_on(state["source"])
+        self._target.go_on(state["target"])
 
     def __next__(self) -> DomainBatch:
         source, target = next(self._source), next(self._target)
@@ -122,7 +136,7 @@ class DomainStream(Iterator[Batch]):
         world_size: number of processes that train.
         seed: 0 or more.
         state: `phase.to_state()` of an earlier stream, to go on after it.
-        pinned: whether batches are for a GPU; see `stream`.
+        pinned: whether batches are for a GPU; see `Readers`.
     """
 
     def __init__(
@@ -133,7 +147,7 @@ class DomainStream(Iterator[Batch]):
         world_size: int,
         *,
         seed: int,
-        state: dict[str, Any] | None,
+        state: dict[str, Any] | None = None,
         pinned: bool = False,
     ) -> None:
         folder = getattr(data, domain)
@@ -154,9 +168,7 @@ class DomainStream(Iterator[Batch]):
             workers=max(data.workers_per_rank, 1),
             batch_size=data.batch_size_per_rank,
         )
-        if state is not None:
-            phase = Phase.from_state(state).continued_as(phase)
-        pipeline = TrainingPipeline(
+        self._pipeline = TrainingPipeline(
             decoder=decoder,
             labelled=labelled,
             size=getattr(data, f"{domain}_size"),
@@ -165,25 +177,30 @@ class DomainStream(Iterator[Batch]):
             phase=phase,
             rank=rank,
         )
-        self._pipeline = pipeline
         self._restarts = 0
         self.phase = phase
-        self._batches = self._start(phase)
+        self._readers = self._new_readers()
+        self._batches: Batches | None = None
+        if state is not None:
+            self.go_on(state)
 
-    def _start(self, phase: Phase) -> Batches:
-        """The batches that follow after `phase`."""
-        pipeline = replace(self._pipeline, phase=phase)
-        # torch takes the first batch from its worker 0: let that do the one whose turn it is.
-        return stream(
-            lambda worker, take_buffer: pipeline.batches(
-                (worker + phase.batches) % phase.workers, take_buffer
-            ),
-            self._workers,
-            pipeline.shape,
-            pinned=self._pinned,
-        )
+    def _new_readers(self) -> Readers:
+        pipeline = self._pipeline
+        batches = partial(_batches_after, pipeline)
+        return Readers(batches, self._workers, pipeline.shape, pinned=self._pinned)
+
+    def start(self) -> None:
+        """Fork the workers, which then wait for the first batch to be asked for."""
+        self._readers.start()
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Stand where `state` says; before the first batch."""
+        assert self._batches is None, "the readers are on their way"
+        self.phase = Phase.from_state(state).continued_as(self.phase)
 
     def __next__(self) -> Batch:
+        if self._batches is None:
+            self._batches = self._readers.read(self.phase.to_state())
         try:
             batch = next(self._batches)
         except WorkerDiedError as error:
@@ -191,8 +208,8 @@ class DomainStream(Iterator[Batch]):
             if self._restarts > _RESTARTS:
                 raise
             _log.warning("%s; its samples are read again", error)
-            self._batches.close()
-            self._batches = self._start(self.phase)
+            self.close()
+            self._readers = self._new_readers()
             return next(self)
         self.phase = self.phase.advanced(1)
         self.tally.update(batch.traffic)
@@ -200,7 +217,23 @@ class DomainStream(Iterator[Batch]):
 
     def close(self) -> None:
         """Stop the workers."""
-        self._batches.close()
+        if self._batches is not None:
+            self._batches.close()
+        self._batches = None
+        self._readers.close()
+
+
+def _batches_after(
+    pipeline: TrainingPipeline,
+    worker: int,
+    take_buffer: Callable[[], Buffer] | None,
+    state: dict[str, Any],
+) -> Iterator[Written]:
+    """A worker's batches from where a stream stands."""
+    phase = Phase.from_state(state)
+    # torch takes the first batch from its worker 0: let that do the one whose turn it is.
+    turn = (worker + phase.batches) % phase.workers
+    return replace(pipeline, phase=phase).batches(turn, take_buffer)
 
 
 class EvaluationLoader:
@@ -213,7 +246,7 @@ class EvaluationLoader:
         world_size: number of processes that evaluate.
         labelled: whether labels are read, which must be there then; None reads those that are.
         most: so many samples, evenly spread over the folder, are all; None takes each.
-        pinned: whether batches are for a GPU; see `stream`.
+        pinned: whether batches are for a GPU; see `Readers`.
 
     Raises:
         DataError: shards are missing, unlabelled, all void, damaged or do not fit the config.
@@ -252,24 +285,28 @@ class EvaluationLoader:
         numbers = evenly(self.manifest.num_samples, most)
         self.num_samples = len(numbers)
         start, stop = part(self.num_samples, rank, world_size)
-        self._workers = data.workers_per_rank
-        self._pinned = pinned
-        self._pipeline = EvaluationPipeline(
+        pipeline = EvaluationPipeline(
             decoder=decoder,
             size=data.evaluation_size,
             batch_size=data.evaluation_batch_size_per_rank,
             numbers=numbers[start:stop],
         )
+        workers = data.workers_per_rank
+        batches = partial(_batches_of, pipeline, max(workers, 1))
+        self._readers = Readers(batches, workers, pinned=pinned)
+
+    def start(self) -> None:
+        """Fork the workers, which then wait for an iteration to begin."""
+        self._readers.start()
+
+    def close(self) -> None:
+        """Stop the workers, after an iteration."""
+        self._readers.close()
 
     def __iter__(self) -> Generator[EvaluationBatch, None, None]:
-        workers = max(self._workers, 1)
         self.skipped = 0
-        for batch in stream(
-            lambda worker, _: self._pipeline.batches(worker, workers),
-            self._workers,
-            pinned=self._pinned,
-        ):
-            assert batch.label is not None, "evaluation is read with its labels"
+        for batch in self._readers.read(None):
+            assert batch.label is not None, "an evaluation has labels, be they all ignored"
             self.skipped += batch.traffic[SKIPPED]
             if batch.keys:
                 yield EvaluationBatch(image=batch.image, label=batch.label, keys=batch.keys)
@@ -293,6 +330,13 @@ class EvaluationLoader:
             )
 
 
+def _batches_of(
+    pipeline: EvaluationPipeline, workers: int, worker: int, *_: object
+) -> Iterator[Written]:
+    """A worker's share of an evaluation."""
+    return pipeline.batches(worker, workers)
+
+
 def target_images(
     data: DataConfig, *, rank: int, world_size: int, pinned: bool = False
 ) -> EvaluationLoader:
@@ -302,7 +346,7 @@ def target_images(
         data: the folders.
         rank: this process among those that evaluate.
         world_size: number of processes that evaluate.
-        pinned: whether batches are for a GPU; see `stream`.
+        pinned: whether batches are for a GPU; see `Readers`.
 
     Raises:
         DataError: see `EvaluationLoader`.

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import gc
+import json
+import logging
+import os
 import signal
+import weakref
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -15,8 +20,13 @@ from advent_dist.data.slots import Batch, BatchShape, Buffer, Slots
 from advent_dist.data.traffic import Traffic
 from advent_dist.errors import DataError
 
+_log = logging.getLogger(__name__)
+
 Batches = Generator[Batch, None, None]
-MakeBatches = Callable[[int, Callable[[], Buffer] | None], Iterator[Written]]
+Task = Any
+"""What a reading begins from, as JSON has it."""
+
+MakeBatches = Callable[[int, Callable[[], Buffer] | None, Task], Iterator[Written]]
 
 
 class WorkerDiedError(DataError):
@@ -35,47 +45,113 @@ class _InSlot(NamedTuple):
 _Item = Batch | _InSlot | DataError
 
 
-def stream(
-    batches: MakeBatches,
-    workers: int,
-    shape: BatchShape | None = None,
-    *,
-    pinned: bool = False,
-) -> Batches:
-    """Run `batches(worker, take_buffer)` for worker 0..workers-1; one batch of each in turn.
+class Readers:
+    """Processes that make batches, one of each in turn; forked once, they live until `close`.
 
-    Workers start at once and are forked: that takes milliseconds, where `spawn` and `forkserver`
-    import torch and the main module anew (3 s and more each). Fork is safe here because a worker
-    uses nothing that another thread of the trainer may hold: it opens its own files and S3 client,
-    computes on one thread, and never touches CUDA, Ray or a process group.
+    Fork takes milliseconds, where `spawn` and `forkserver` import torch and the main module anew,
+    for 3 s and more. It is safe because a worker uses nothing that another thread of the trainer
+    may hold: it opens its own files and S3 client, computes on one thread, and never touches CUDA,
+    Ray or a process group. And a trainer forks its readers before it uses a GPU and the networks
+    below NCCL, which may not stand a fork; what it reads later, as in each evaluation, it has the
+    same processes read. Only one that takes the place of a killed one is forked in between.
 
     Args:
-        batches: makes a worker's batches; called inside of the worker.
-        workers: number of processes; 0 runs `batches(0, None)` in this one.
-        shape: size of all batches, which then travel in shared memory; None where it varies.
+        batches: makes a worker's batches, `batches(worker, take_buffer, task)`; called inside of
+            the worker.
+        workers: number of processes; 0 calls it in this one, with worker 0 and no buffers.
+        shape: size of all batches, which then travel in shared memory, in one reading; None where
+            it varies.
         pinned: copy each batch to memory from where it reaches a GPU while that computes.
-
-    Returns:
-        The batches; closing it stops the workers.
-
-    Raises:
-        DataError: the one that a worker raised, when its turn comes.
-        WorkerDiedError: a worker was killed.
     """
-    slots = [Slots(shape) for _ in range(workers)] if shape is not None else []
-    loader = DataLoader(
-        _WorkerDataset(batches, slots),
-        batch_size=None,
-        collate_fn=_unchanged,
-        num_workers=workers,
-        multiprocessing_context="fork" if workers else None,
-        # Its own, or the start of workers would draw from the trainer's: nothing here is random.
-        generator=torch.Generator(),
-    )
-    return _received(_started(loader), slots, pinned)
+
+    def __init__(
+        self,
+        batches: MakeBatches,
+        workers: int,
+        shape: BatchShape | None = None,
+        *,
+        pinned: bool = False,
+    ) -> None:
+        self._batches = batches
+        self._workers = workers
+        self._shape = shape
+        self._pinned = pinned
+        self._started: _Started | None = None
+
+    def start(self) -> None:
+        """Fork the workers, which then wait for their task.
+
+        Raises:
+            WorkerDiedError: one was killed at once.
+        """
+        if self._workers and self._started is None:
+            self._started = _Started(self._batches, self._workers, self._shape)
+
+    def read(self, task: Task) -> Batches:
+        """Begin a reading; the workers are started if they are not yet.
+
+        Raises, when its turn comes:
+            DataError: the one that a worker raised.
+            WorkerDiedError: a worker was killed.
+        """
+        self.start()
+        if self._started is None:
+            return _received(_items(self._batches(0, None, task), 0), [], self._pinned)
+        try:
+            items = self._started.items(task)
+        except WorkerDiedError as error:
+            _log.warning("%s; others are started", error)
+            self.close()
+            return self.read(task)
+        return _received(items, self._started.slots, self._pinned)
+
+    def close(self) -> None:
+        """End the workers, once the batches of the last reading are closed."""
+        self._started = None
 
 
-def _started(loader: DataLoader[_Item]) -> Iterator[_Item]:
+class _Started:
+    """The workers, forked and waiting."""
+
+    def __init__(self, batches: MakeBatches, workers: int, shape: BatchShape | None) -> None:
+        self.slots = [Slots(shape) for _ in range(workers)] if shape is not None else []
+        self._note = _Note()
+        self._loader = DataLoader(
+            _WorkerDataset(batches, self.slots, self._note),
+            batch_size=None,
+            collate_fn=_unchanged,
+            num_workers=workers,
+            multiprocessing_context="fork",
+            persistent_workers=True,
+            # Its own, or their start would draw from the trainer's: nothing here is random.
+            generator=torch.Generator(),
+        )
+        # What each of them does first is to end a reading without a batch.
+        assert _next(_forked(self._loader)) is None
+
+    def items(self, task: Task) -> Iterator[_Item]:
+        """What all workers make of a task; they begin at once."""
+        self._note.write(task)
+        with _deaths_are_told():
+            return iter(self._loader)
+
+
+class _Note:
+    """A task on its way to the workers: in memory that has a file's name nowhere."""
+
+    def __init__(self) -> None:
+        self._file = os.memfd_create("task")
+        weakref.finalize(self, os.close, self._file)
+
+    def write(self, task: Task) -> None:
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, json.dumps(task).encode(), 0)
+
+    def read(self) -> Task:
+        return json.loads(os.pread(self._file, os.fstat(self._file).st_size, 0))
+
+
+def _forked(loader: DataLoader[_Item]) -> Iterator[_Item]:
     """The loader's iterator, without torch's handler of SIGCHLD.
 
     When a worker dies, that one raises in whatever the trainer is at: in the middle of a step, or
@@ -90,26 +166,35 @@ def _started(loader: DataLoader[_Item]) -> Iterator[_Item]:
 
 
 class _WorkerDataset(IterableDataset[_Item]):
-    """What runs in a worker. A DataError is its last item, since torch would make text of it."""
+    """What runs in a worker."""
 
-    def __init__(self, batches: MakeBatches, slots: list[Slots]) -> None:
+    def __init__(self, batches: MakeBatches, slots: list[Slots], note: _Note) -> None:
         self._batches = batches
         self._slots = slots
+        self._note = note
+        self._is_new = True
 
     def __iter__(self) -> Iterator[_Item]:
-        info = get_worker_info()
-        worker = 0 if info is None else info.id
-        if info is not None:
+        if self._is_new:
+            self._is_new = False
             gc.freeze()  # the garbage of the parent, with its connections, is not ours to collect
-        take_buffer = self._slots[worker].take if self._slots else None
-        try:
-            for buffer, keys, traffic in self._batches(worker, take_buffer):
-                if buffer.slot is None:
-                    yield buffer.batch(keys, traffic)
-                else:
-                    yield _InSlot(worker, buffer.slot, keys, traffic)
-        except DataError as error:
-            yield error
+            return iter(())
+        info = get_worker_info()
+        assert info is not None, "it is iterated in workers alone"
+        take_buffer = self._slots[info.id].take if self._slots else None
+        return _items(self._batches(info.id, take_buffer, self._note.read()), info.id)
+
+
+def _items(batches: Iterator[Written], worker: int) -> Iterator[_Item]:
+    """A DataError is the last item, since torch would make text of one that is raised."""
+    try:
+        for buffer, keys, traffic in batches:
+            if buffer.slot is None:
+                yield buffer.batch(keys, traffic)
+            else:
+                yield _InSlot(worker, buffer.slot, keys, traffic)
+    except DataError as error:
+        yield error
 
 
 def _unchanged(item: Any) -> Any:
@@ -118,7 +203,7 @@ def _unchanged(item: Any) -> Any:
 
 
 def _received(items: Iterator[_Item], slots: list[Slots], pinned: bool) -> Batches:
-    for item in _watched(items):
+    while (item := _next(items)) is not None:
         if isinstance(item, DataError):
             raise item
         if isinstance(item, _InSlot):
@@ -126,9 +211,15 @@ def _received(items: Iterator[_Item], slots: list[Slots], pinned: bool) -> Batch
         yield _pinned(item) if pinned else item
 
 
-def _watched(items: Iterator[_Item]) -> Iterator[_Item]:
+def _next(items: Iterator[_Item]) -> _Item | None:
+    with _deaths_are_told():
+        return next(items, None)
+
+
+@contextmanager
+def _deaths_are_told() -> Iterator[None]:
     try:
-        yield from items
+        yield
     except RuntimeError as error:
         # torch's own words and type for a worker that ended without a farewell.
         if "DataLoader worker" not in str(error):

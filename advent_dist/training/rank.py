@@ -21,7 +21,7 @@ from advent_dist.methods.base import Method
 from advent_dist.parallel.world import World
 from advent_dist.training import checkpoint
 from advent_dist.training.assembly import build_method
-from advent_dist.training.evaluator import evaluator
+from advent_dist.training.evaluator import Evaluator
 from advent_dist.training.global_batch import for_ranks, global_batch_size
 from advent_dist.training.intake import Intake
 from advent_dist.training.loop import Report, train
@@ -75,41 +75,46 @@ def train_rank(
         experiment.engine.gradient_accumulation_steps,
     )
     remove_leftovers()
-    method = build_method(experiment, world, _source_prior(experiment, classes))
-    progress, streams = Progress(), None
-    with latest() as folder:
-        if folder is not None:
-            progress, streams = checkpoint.restore(
-                folder, experiment=experiment, world=world, method=method
-            )
-    progress.selected_by = selection_of(experiment)
     loader = TrainingLoader(
         data,
         rank=world.rank,
         world_size=world.size,
         seed=experiment.run.seed,
-        state=streams,
         pinned=world.device.type == "cuda",
     )
-
-    intake = Intake(
-        world=world,
-        take_traffic=loader.take_traffic,
-        num_samples={
-            "source": loader.source_manifest.num_samples,
-            "target": loader.target_manifest.num_samples,
-        },
-        max_damaged_fraction=data.max_damaged_fraction,
-    )
-
+    evaluator = Evaluator(experiment, classes, world)
     try:
+        # Before the GPU and NCCL are used: a process group that is there makes its connections at
+        # the first collective.
+        loader.start()
+        evaluator.start()
+        if world.device.type == "cuda":
+            torch.cuda.set_device(world.device)
+        method = build_method(experiment, world, _source_prior(experiment, classes))
+        progress = Progress()
+        with latest() as folder:
+            if folder is not None:
+                progress, streams = checkpoint.restore(
+                    folder, experiment=experiment, world=world, method=method
+                )
+                loader.go_on(streams)
+        progress.selected_by = selection_of(experiment)
+        intake = Intake(
+            world=world,
+            take_traffic=loader.take_traffic,
+            num_samples={
+                "source": loader.source_manifest.num_samples,
+                "target": loader.target_manifest.num_samples,
+            },
+            max_damaged_fraction=data.max_damaged_fraction,
+        )
         train(
             experiment,
             world=world,
             method=method,
             batches=iter(loader) if on_first_step is None else _noting(loader, on_first_step),
             progress=progress,
-            evaluate=evaluator(experiment, classes, world, method, progress),
+            evaluate=lambda: evaluator.scores(method.engines["segmenter"], progress.step),
             save=_saver(original, classes, world, method, loader),
             report=_storing(report),
             intake=lambda: intake.read(loader.samples_read),
@@ -117,6 +122,7 @@ def train_rank(
         )
     finally:
         loader.close()
+        evaluator.close()
     return progress
 
 

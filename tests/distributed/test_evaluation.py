@@ -11,8 +11,7 @@ import torch
 from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.parallel.world import World
 from advent_dist.training.assembly import build_method
-from advent_dist.training.evaluator import evaluator
-from advent_dist.training.progress import Progress
+from advent_dist.training.evaluator import Evaluator
 from tests.helpers import run_ranks, tiny_run, write_tiny_shards
 
 BATCH = 4
@@ -34,7 +33,7 @@ def _evaluate(world: World, root: str, engine: dict[str, Any]) -> tuple[float, i
         calls += 1
 
     method.engines["segmenter"].module.register_forward_hook(count)
-    scores = evaluator(run, CAMVID_11, world, method, Progress())()
+    scores = Evaluator(run, CAMVID_11, world).scores(method.engines["segmenter"], step=0)
     return scores.target["miou"], calls
 
 

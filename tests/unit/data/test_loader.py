@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from collections import Counter
 from dataclasses import replace
@@ -184,6 +185,58 @@ def test_closing_ends_the_workers(root):
     loader.close()
     assert children() <= others
     assert time.monotonic() - started < 4
+
+
+def test_readers_live_through_evaluations(root):
+    """Nothing is forked once a GPU is in use."""
+    others = children()
+    data = data_config(root, workers_per_rank=2)
+    loader = EvaluationLoader(data, data.evaluation, rank=0, world_size=1)
+    loader.start()
+    readers = children() - others
+    assert len(readers) == 2
+    alone = EvaluationLoader(data_config(root), data.evaluation, rank=0, world_size=1)
+    expected = {batch.keys: batch.image for batch in alone}
+    for _ in range(3):
+        images = {batch.keys: batch.image for batch in loader}
+        assert children() - others == readers
+        assert images.keys() == expected.keys()
+        assert all(torch.equal(image, expected[keys]) for keys, image in images.items())
+    loader.close()
+    assert children() <= others
+
+
+def test_a_reader_that_is_killed_between_evaluations_is_replaced(root):
+    others = children()
+    data = data_config(root, workers_per_rank=1)
+    loader = EvaluationLoader(data, data.evaluation, rank=0, world_size=1)
+    first = [batch.keys for batch in loader]
+    (reader,) = children() - others
+    os.kill(int(reader), signal.SIGKILL)
+    assert [batch.keys for batch in loader] == first
+    loader.close()
+    assert children() <= others
+
+
+def test_started_readers_go_on_where_they_are_told(root):
+    """They are there before it is known how far a checkpoint is."""
+    data = data_config(root, workers_per_rank=2)
+    first = TrainingLoader(data, rank=0, world_size=1, seed=9)
+    take(first, 3)
+    state = json.loads(json.dumps(first.state()))
+    others = children()
+    resumed = TrainingLoader(data, rank=0, world_size=1, seed=9)
+    resumed.start()
+    readers = children() - others
+    assert len(readers) == 4
+    resumed.go_on(state)
+    for one, other in zip(take(first, 4), take(resumed, 4), strict=True):
+        assert one.source_keys == other.source_keys
+        assert torch.equal(one.source_image, other.source_image)
+        assert torch.equal(one.target_image, other.target_image)
+    assert children() - others == readers
+    for loader in (first, resumed):
+        loader.close()
 
 
 def children() -> set[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from advent_dist.config.selection import DEFAULT
@@ -18,7 +19,8 @@ from advent_dist.data.classes import ClassSet
 from advent_dist.errors import DamageError, UserError
 from advent_dist.parallel.world import World
 from advent_dist.runs.classes import classes_of
-from advent_dist.training import checkpoint
+from advent_dist.training import checkpoint, rank
+from advent_dist.training.assembly import build_method
 from advent_dist.training.progress import Progress
 from advent_dist.training.rank import train_rank
 from tests.helpers import tiny_run, write_tiny_shards
@@ -59,6 +61,32 @@ def _alone(root: Path, **changes: Any) -> None:
     changes = {"engine__kind": "local", "run__checkpoint_every": 100, **changes}
     experiment = tiny_run(str(root), "unused", **changes)
     train_rank(experiment, CAMVID_11, World(), lambda *_: False)
+
+
+def test_readers_are_there_before_the_gpu_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One a domain and one that evaluates; nobody else is forked until the end."""
+    write_tiny_shards(str(tmp_path))
+    family = psutil.Process()
+    others = family.children()
+    seen: list[set[psutil.Process]] = []
+
+    def look(*arguments: Any) -> Any:
+        seen.append(set(family.children()) - set(others))
+        return build_method(*arguments)
+
+    def report(*_: Any) -> bool:
+        seen.append(set(family.children()) - set(others))
+        return False
+
+    monkeypatch.setattr(rank, "build_method", look)
+    experiment = tiny_run(str(tmp_path), "unused", engine__kind="local", data__workers_per_rank=1)
+    train_rank(experiment, CAMVID_11, World(), report)
+    assert len(seen) == 5
+    assert [len(one) for one in seen] == [3] * 5
+    assert all(one == seen[0] for one in seen), "evaluations at steps 2 and 4 fork nobody"
+    assert set(family.children()) <= set(others)
 
 
 @pytest.mark.parametrize("evaluation", [None, "bare"])
