@@ -11,7 +11,6 @@ from typing import Any
 
 import ray
 import ray.train
-from ray.train.torch import TorchConfig
 
 from advent_dist.config import Call, ClusterConfig, Experiment
 from advent_dist.config.override import override, to_json
@@ -38,6 +37,7 @@ from cluster.failures import loss, mistake
 from cluster.here import beside_the_driver
 from cluster.joining import wait_for_workers
 from cluster.observer import Observer
+from cluster.process_group import ProcessGroup
 from cluster.scaling import ElasticTrainer
 from cluster.worker import train_worker
 
@@ -197,7 +197,7 @@ def build_trainer(
             "classes": class_file_text(classes),
             "observer": observer,
         },
-        torch_config=TorchConfig(timeout_s=int(experiment.engine.collective_timeout_s)),
+        torch_config=ProcessGroup(timeout_s=int(experiment.engine.collective_timeout_s)),
         run_config=ray.train.RunConfig(  # type: ignore[call-arg]
             storage_path=str(records),
             name="run",

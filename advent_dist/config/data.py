@@ -82,7 +82,8 @@ class DataConfig:
     """Images in one evaluation batch of one rank."""
 
     workers_per_rank: int = 1
-    """Loader processes a rank and domain; 0 decodes in the training process."""
+    """Loader processes a rank for each domain and each evaluation folder; 0 decodes in the training
+    process."""
 
     augment: AugmentConfig = AugmentConfig()
     """Random changes to training images of both domains."""

@@ -154,8 +154,6 @@ class DomainStream(Iterator[Batch]):
         labelled = domain == "source"
         self.manifest, decoder = _open(data, folder, labelled=labelled, training=True)
         self.tally = Tally()
-        self._workers = data.workers_per_rank
-        self._pinned = pinned
         num_samples = self.manifest.num_samples
         if num_samples < world_size:
             raise DataError(
@@ -168,7 +166,7 @@ class DomainStream(Iterator[Batch]):
             workers=max(data.workers_per_rank, 1),
             batch_size=data.batch_size_per_rank,
         )
-        self._pipeline = TrainingPipeline(
+        pipeline = TrainingPipeline(
             decoder=decoder,
             labelled=labelled,
             size=getattr(data, f"{domain}_size"),
@@ -179,15 +177,11 @@ class DomainStream(Iterator[Batch]):
         )
         self._restarts = 0
         self.phase = phase
-        self._readers = self._new_readers()
+        batches = partial(_batches_after, pipeline)
+        self._readers = Readers(batches, data.workers_per_rank, pipeline.shape, pinned=pinned)
         self._batches: Batches | None = None
         if state is not None:
             self.go_on(state)
-
-    def _new_readers(self) -> Readers:
-        pipeline = self._pipeline
-        batches = partial(_batches_after, pipeline)
-        return Readers(batches, self._workers, pipeline.shape, pinned=self._pinned)
 
     def start(self) -> None:
         """Fork the workers, which then wait for the first batch to be asked for."""
@@ -209,7 +203,6 @@ class DomainStream(Iterator[Batch]):
                 raise
             _log.warning("%s; its samples are read again", error)
             self.close()
-            self._readers = self._new_readers()
             return next(self)
         self.phase = self.phase.advanced(1)
         self.tally.update(batch.traffic)
@@ -217,8 +210,6 @@ class DomainStream(Iterator[Batch]):
 
     def close(self) -> None:
         """Stop the workers."""
-        if self._batches is not None:
-            self._batches.close()
         self._batches = None
         self._readers.close()
 
@@ -292,15 +283,16 @@ class EvaluationLoader:
             numbers=numbers[start:stop],
         )
         workers = data.workers_per_rank
-        batches = partial(_batches_of, pipeline, max(workers, 1))
-        self._readers = Readers(batches, workers, pinned=pinned)
+        self._readers = Readers(
+            lambda worker, *_: pipeline.batches(worker, max(workers, 1)), workers, pinned=pinned
+        )
 
     def start(self) -> None:
         """Fork the workers, which then wait for an iteration to begin."""
         self._readers.start()
 
     def close(self) -> None:
-        """Stop the workers, after an iteration."""
+        """Stop the workers, and an iteration that is not through."""
         self._readers.close()
 
     def __iter__(self) -> Generator[EvaluationBatch, None, None]:
@@ -328,13 +320,6 @@ class EvaluationLoader:
                 f"data.max_damaged_fraction = {self._max_damaged_fraction:g} allows; copy or build "
                 "the damaged shards again (the log names them)"
             )
-
-
-def _batches_of(
-    pipeline: EvaluationPipeline, workers: int, worker: int, *_: object
-) -> Iterator[Written]:
-    """A worker's share of an evaluation."""
-    return pipeline.batches(worker, workers)
 
 
 def target_images(

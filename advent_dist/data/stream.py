@@ -77,6 +77,7 @@ class Readers:
         self._shape = shape
         self._pinned = pinned
         self._started: _Started | None = None
+        self._reading: Batches | None = None
 
     def start(self) -> None:
         """Fork the workers, which then wait for their task.
@@ -88,26 +89,35 @@ class Readers:
             self._started = _Started(self._batches, self._workers, self._shape)
 
     def read(self, task: Task) -> Batches:
-        """Begin a reading; the workers are started if they are not yet.
+        """Begin a reading, which ends the one before; the workers are started if they are not yet.
 
-        Raises, when its turn comes:
-            DataError: the one that a worker raised.
-            WorkerDiedError: a worker was killed.
+        Raises:
+            DataError: the one that a worker raised, when its turn comes.
+            WorkerDiedError: a worker was killed in the middle.
         """
+        self._end_reading()
         self.start()
         if self._started is None:
-            return _received(_items(self._batches(0, None, task), 0), [], self._pinned)
-        try:
-            items = self._started.items(task)
-        except WorkerDiedError as error:
-            _log.warning("%s; others are started", error)
-            self.close()
-            return self.read(task)
-        return _received(items, self._started.slots, self._pinned)
+            items, slots = _items(self._batches(0, None, task), 0), []
+        else:
+            try:
+                items, slots = self._started.items(task), self._started.slots
+            except WorkerDiedError as error:
+                _log.warning("%s; others are started", error)
+                self.close()
+                return self.read(task)
+        self._reading = _received(items, slots, self._pinned)
+        return self._reading
 
     def close(self) -> None:
-        """End the workers, once the batches of the last reading are closed."""
+        """End the last reading and the workers."""
+        self._end_reading()
         self._started = None
+
+    def _end_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.close()
+        self._reading = None
 
 
 class _Started:
@@ -126,8 +136,8 @@ class _Started:
             # Its own, or their start would draw from the trainer's: nothing here is random.
             generator=torch.Generator(),
         )
-        # What each of them does first is to end a reading without a batch.
-        assert _next(_forked(self._loader)) is None
+        first = _next(_forked(self._loader))
+        assert first is None, "what each of them does first is to end a reading without a batch"
 
     def items(self, task: Task) -> Iterator[_Item]:
         """What all workers make of a task; they begin at once."""
@@ -144,8 +154,9 @@ class _Note:
         weakref.finalize(self, os.close, self._file)
 
     def write(self, task: Task) -> None:
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, json.dumps(task).encode(), 0)
+        text = json.dumps(task).encode()
+        os.pwrite(self._file, text, 0)
+        os.ftruncate(self._file, len(text))
 
     def read(self) -> Task:
         return json.loads(os.pread(self._file, os.fstat(self._file).st_size, 0))

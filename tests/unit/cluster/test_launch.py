@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import ray.train
+import ray.train.torch
+import torch
 
 from advent_dist.config import Experiment
 from advent_dist.data.class_sets import CAMVID_11
@@ -88,3 +90,15 @@ def test_the_trainer_is_what_the_config_says(tmp_path: Path) -> None:
     variables = {"NCCL_SOCKET_IFNAME": "eth0", "OMP_NUM_THREADS": "2"}
     assert run.worker_runtime_env == {"env_vars": {**variables, "CUDA_VISIBLE_DEVICES": ""}}
     assert run.storage_path == str(tmp_path), "nothing of Ray's is in the run's folder"
+
+
+def test_ray_leaves_the_gpu_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rank chooses it itself, once its readers are forked."""
+    chosen: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(ray.train.torch, "get_device", lambda: torch.device("cuda", 1))
+    experiment = tiny_run("data", str(tmp_path))
+    trainer = launching.build_trainer(experiment, CAMVID_11, tmp_path, observer=None)
+    with trainer.backend_config.train_func_context():
+        assert chosen == []

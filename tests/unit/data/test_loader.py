@@ -206,6 +206,22 @@ def test_readers_live_through_evaluations(root):
     assert children() <= others
 
 
+def test_an_evaluation_that_is_left_in_the_middle(root):
+    """The next one is whole, and whoever still holds the first keeps no reader alive."""
+    others = children()
+    data = data_config(root, workers_per_rank=1)
+    loader = EvaluationLoader(data, data.evaluation, rank=0, world_size=1)
+    expected = [batch.keys for batch in loader]
+    assert len(expected) > 2
+    left = iter(loader)
+    assert next(left).keys == expected[0]
+    assert [batch.keys for batch in loader] == expected
+    left = iter(loader)
+    next(left)
+    loader.close()
+    assert children() <= others
+
+
 def test_a_reader_that_is_killed_between_evaluations_is_replaced(root):
     others = children()
     data = data_config(root, workers_per_rank=1)
