@@ -230,6 +230,9 @@ def _batches_after(
 class EvaluationLoader:
     """A rank's part of a folder: over all ranks each sample once, in the shards' order.
 
+    Its workers stay for the next iteration, until `close`. There is one iteration at a time: the
+    next ends the one before.
+
     Args:
         data: evaluation size, batch size and class set.
         folder: shard folder, absolute or relative to `data.root`.

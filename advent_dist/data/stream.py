@@ -51,9 +51,9 @@ class Readers:
     Fork takes milliseconds, where `spawn` and `forkserver` import torch and the main module anew,
     for 3 s and more. It is safe because a worker uses nothing that another thread of the trainer
     may hold: it opens its own files and S3 client, computes on one thread, and never touches CUDA,
-    Ray or a process group. And a trainer forks its readers before it uses a GPU and the networks
-    below NCCL, which may not stand a fork; what it reads later, as in each evaluation, it has the
-    same processes read. Only one that takes the place of a killed one is forked in between.
+    Ray or a process group. And a trainer forks its readers before it uses a GPU, or RDMA through
+    NCCL, which may not stand a fork; what it reads later, as in each evaluation, it has the same
+    processes read. Only those that take the place of a killed one are forked in between.
 
     Args:
         batches: makes a worker's batches, `batches(worker, take_buffer, task)`; called inside of
