@@ -22,6 +22,8 @@ from tyro.conf import Positional, arg
 from webdataset.tariterators import base_plus_ext
 
 from advent_dist.data.class_file import ClassFile
+from advent_dist.data.class_pixels import to_text
+from advent_dist.data.classes import IGNORED
 from advent_dist.data.image import upright_size
 from advent_dist.data.label_format import read_values
 from advent_dist.data.manifest import FILE_NAME, Block, Manifest, Members, Shard
@@ -59,14 +61,15 @@ class Adopt:
     """Class file, YAML or JSON, that says what labels hold; see `advent-dist shards classes`."""
 
 
+_Histogram = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
 @dataclass
 class _Adopted:
     """What one tar holds."""
 
     blocks: list[Block] = field(default_factory=list)
-    histogram: np.ndarray[tuple[int], np.dtype[np.int64]] = field(
-        default_factory=lambda: np.zeros(256, np.int64)
-    )
+    histogram: _Histogram = field(default_factory=lambda: np.zeros(256, np.int64))
 
 
 def adopt(asked: Adopt) -> Manifest:
@@ -228,23 +231,27 @@ def _read(folder: Folder, name: str, num_bytes: int, members: Members) -> tuple[
     if num_bytes % tarfile.BLOCKSIZE:
         raise _cut_short(where)
     count, begun, end = 0, 0, 0
+    pixels: list[str] = []
     try:
         with tarfile.open(fileobj=tape, mode="r|") as tar:
             for key, offset, stop, files in _samples(tar):
                 is_full = count == _BLOCK_SAMPLES or offset - begun >= _BLOCK_BYTES
                 # What lies between, such as a folder's entry, is in no block.
                 if count and (is_full or offset > end):
-                    adopted.blocks.append(_block(begun, tape.cut(end), count))
-                    count = 0
+                    adopted.blocks.append(_block(begun, tape.cut(end), count, pixels))
+                    count, pixels = 0, []
                 if not count:
                     tape.cut(offset)
                     begun = offset
-                _count(f"{where}: sample {key}", files, members, adopted)
+                histogram = _histogram(f"{where}: sample {key}", files, members)
+                if histogram is not None:
+                    adopted.histogram += histogram
+                    pixels.append(to_text(histogram[:IGNORED].tolist()))
                 count, end = count + 1, stop
     except (tarfile.TarError, MemberError) as error:
         raise DataError(f"{where}: it is no tar of samples ({error}); copy it again") from error
     if count:
-        adopted.blocks.append(_block(begun, tape.cut(end), count))
+        adopted.blocks.append(_block(begun, tape.cut(end), count, pixels))
     tape.seal(where)
     shard = Shard(
         name=name,
@@ -280,18 +287,19 @@ def _samples(tar: tarfile.TarFile) -> Iterator[tuple[str, int, int, dict[str, by
         yield key, start, stop, files
 
 
-def _block(offset: int, data: bytes, count: int) -> Block:
+def _block(offset: int, data: bytes, count: int, pixels: list[str]) -> Block:
     return Block(
         offset=offset,
         num_bytes=len(data),
         num_samples=count,
         crc32=zlib.crc32(data),
         sha256=hashlib.sha256(data).hexdigest(),
+        class_pixels=tuple(pixels) or None,
     )
 
 
-def _count(where: str, files: dict[str, bytes], members: Members, adopted: _Adopted) -> None:
-    """Check a sample, and count its labelled pixels."""
+def _histogram(where: str, files: dict[str, bytes], members: Members) -> _Histogram | None:
+    """Check a sample, and count the pixels of each train id and of 255; none without a label."""
     for name in (members.image, members.label):
         if name is not None and name not in files:
             raise DataError(
@@ -304,7 +312,7 @@ def _count(where: str, files: dict[str, bytes], members: Members, adopted: _Adop
             "unpack it and use shards build folder"
         )
     if members.label is None:
-        return
+        return None
     what = f"{where}: its label"
     values = read_values(files[members.label], what, colours=members.colours)
     train_ids = members.label_map.apply(values, what)
@@ -314,4 +322,4 @@ def _count(where: str, files: dict[str, bytes], members: Members, adopted: _Adop
             f"{where}: its label is {width}x{height}, but its image is {columns}x{rows} (width x "
             "height); unpack them and use shards build folder --resize"
         )
-    adopted.histogram += np.bincount(train_ids.ravel(), minlength=256)
+    return np.bincount(train_ids.ravel(), minlength=256)

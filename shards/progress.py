@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from advent_dist.data.manifest import Block, Shard
 from advent_dist.data.store import Folder
@@ -58,7 +59,12 @@ def _read(folder: Folder, number: int, build: str) -> Finished | None:
         raw = json_object(text, record_name(number))
         if raw["build"] != build:
             return None
-        blocks = tuple(Block(**block) for block in raw["shard"].pop("blocks"))
+        blocks = tuple(map(_block, raw["shard"].pop("blocks")))
         return Finished(Shard(**raw["shard"], blocks=blocks), tuple(raw["histogram"]))
     except (DataError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _block(raw: dict[str, Any]) -> Block:
+    pixels = raw.pop("class_pixels")
+    return Block(**raw, class_pixels=None if pixels is None else tuple(pixels))

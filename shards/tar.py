@@ -8,6 +8,7 @@ import zlib
 
 from webdataset import TarWriter
 
+from advent_dist.data.class_pixels import to_text
 from advent_dist.data.manifest import Block, Shard
 from advent_dist.data.sample import IMAGE_PREFIX, LABEL, ImageFormat
 from shards.encode import Encoded
@@ -28,6 +29,7 @@ class ShardTar:
         )
         self._starts = [0]
         self._counts = [0]
+        self._class_pixels: list[list[str]] = [[]]
 
     @property
     def num_bytes(self) -> int:
@@ -45,11 +47,14 @@ class ShardTar:
         if full or self._counts[-1] == _BLOCK_SAMPLES:
             self._starts.append(self.num_bytes)
             self._counts.append(0)
+            self._class_pixels.append([])
         files: dict[str, str | bytes] = {"__key__": sample.key, self._image_name: sample.image}
         if sample.label is not None:
             files[LABEL] = sample.label
         self._tar.write(files)
         self._counts[-1] += 1
+        if sample.label is not None:
+            self._class_pixels[-1].append(to_text(sample.histogram))
 
     def finish(self, name: str) -> tuple[bytes, Shard]:
         """Close the tar.
@@ -71,8 +76,11 @@ class ShardTar:
                 num_samples=count,
                 crc32=zlib.crc32(view[start:stop]),
                 sha256=hashlib.sha256(view[start:stop]).hexdigest(),
+                class_pixels=tuple(pixels) or None,
             )
-            for start, stop, count in zip(starts, stops, self._counts, strict=True)
+            for start, stop, count, pixels in zip(
+                starts, stops, self._counts, self._class_pixels, strict=True
+            )
         )
         shard = Shard(
             name=name,

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
+from advent_dist.data.class_pixels import to_text
 from advent_dist.data.class_sets import NAMES, class_set
 from advent_dist.data.label_format import decode_train_ids
 from advent_dist.data.manifest import Block, Manifest, Shard, lacking
@@ -183,12 +184,19 @@ def _check_block(
     except UserError as error:
         found.problems.append(str(error))
         return
-    for key, sample in samples:
+    said = block.class_pixels or (None,) * len(samples)
+    for (key, sample), pixels in zip(samples, said, strict=True):
         found.keys.append(key)
         try:
-            found.histogram += _check_sample(f"{where}: sample {key}", sample, manifest)
+            histogram = _check_sample(f"{where}: sample {key}", sample, manifest)
         except UserError as error:
             found.problems.append(str(error))
+            continue
+        found.histogram += histogram
+        if pixels not in (None, to_text(histogram.tolist())):
+            found.problems.append(
+                f"{where}: sample {key}: the manifest's class_pixels are not those of its label"
+            )
 
 
 def _check_sample(where: str, sample: Files, manifest: Manifest) -> npt.NDArray[np.int64]:

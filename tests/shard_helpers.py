@@ -14,11 +14,13 @@ import numpy.typing as npt
 from webdataset import TarWriter
 
 from advent_dist.config import DataConfig
+from advent_dist.data.class_pixels import to_text
 from advent_dist.data.class_sets import class_set
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.manifest import FILE_NAME, Block, Manifest, Shard
 from advent_dist.data.sample import ImageFormat, encode_image, encode_label
 from advent_dist.data.store import open_folder
+from advent_dist.types import IGNORE_INDEX
 
 
 class Example(NamedTuple):
@@ -68,7 +70,7 @@ def write_shards(
                 num_bytes=len(data),
                 num_samples=len(chosen),
                 sha256=hashlib.sha256(data).hexdigest(),
-                blocks=_blocks(data, per_block * (2 if labelled else 1), labelled),
+                blocks=_blocks(data, chosen, per_block, labelled),
             )
         )
     known = class_set(classes) if isinstance(classes, str) else classes
@@ -106,19 +108,29 @@ def _tar(samples: Sequence[Example], labelled: bool, image_format: ImageFormat) 
     return file.getvalue()
 
 
-def _blocks(data: bytes, members_per_block: int, labelled: bool) -> tuple[Block, ...]:
+def _class_pixels(sample: Example) -> str:
+    assert sample.label is not None
+    return to_text(np.bincount(sample.label.ravel(), minlength=256)[:IGNORE_INDEX].tolist())
+
+
+def _blocks(
+    data: bytes, samples: Sequence[Example], per_block: int, labelled: bool
+) -> tuple[Block, ...]:
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         members = tar.getmembers()
+    files = 2 if labelled else 1
     blocks = []
-    for first in range(0, len(members), members_per_block):
-        chosen = members[first : first + members_per_block]
+    for first in range(0, len(samples), per_block):
+        of_block = samples[first : first + per_block]
+        chosen = members[first * files : (first + len(of_block)) * files]
         start, last = chosen[0].offset, chosen[-1]
         stop = last.offset_data + -(-last.size // 512) * 512
         blocks.append(
             Block(
                 offset=start,
                 num_bytes=stop - start,
-                num_samples=len(chosen) // (2 if labelled else 1),
+                num_samples=len(of_block),
+                class_pixels=tuple(map(_class_pixels, of_block)) if labelled else None,
                 **checksums(data[start:stop]),
             )
         )

@@ -20,6 +20,14 @@ class AugmentConfig:
     crop: Size | None = None
     """Width, height in pixels of a random crop; none keeps the whole image."""
 
+    crop_max_share: float = 1.0
+    """Share of a labelled crop's pixels that one class may have, at most; another is cut out, up to
+    10 times, until that holds (DAFormer: 0.75)."""
+
+    crop_min_pixels: int = 0
+    """Pixels of the class an image was drawn for, which a crop has more of; another is cut out,
+    up to 10 times, until that holds (DAFormer: 1500). See `data.rare_class_temperature`."""
+
     flip: float = 0.0
     """Probability of a horizontal flip."""
 
@@ -31,6 +39,10 @@ class AugmentConfig:
         low, high = self.scale
         require(0 < low <= high, "data.augment.scale", self.scale, "give 0 < low <= high")
         require_size("data.augment.crop", self.crop)
+        share = self.crop_max_share
+        require(0 < share <= 1, "data.augment.crop_max_share", share, "give a share in (0, 1]")
+        least = self.crop_min_pixels
+        require(least >= 0, "data.augment.crop_min_pixels", least, "must be 0 or more")
         require(0 <= self.flip <= 1, "data.augment.flip", self.flip, "a probability is 0 to 1")
         require(0 <= self.jitter < 1, "data.augment.jitter", self.jitter, "give 0 <= jitter < 1")
 
@@ -84,6 +96,13 @@ class DataConfig:
     workers_per_rank: int = 1
     """Loader processes a rank for each domain and each evaluation folder; 0 decodes in the training
     process."""
+
+    rare_class_temperature: float | None = None
+    """Draw source images by their classes, the rarer the more often, at this temperature (DAFormer:
+    0.01); none reads each image once an epoch."""
+
+    rare_class_pixels: int = 3000
+    """Pixels of a class that an image has more of to be drawn for it, in the shards' own size."""
 
     augment: AugmentConfig = AugmentConfig()
     """Random changes to training images of both domains."""
@@ -142,6 +161,15 @@ class DataConfig:
         local = self.cache_dir is None or "://" not in self.cache_dir
         require(local, "data.cache_dir", self.cache_dir, "give a folder on the node's own disk")
         require(self.cache_gb > 0, "data.cache_gb", self.cache_gb, "must be positive")
+        temperature = self.rare_class_temperature
+        fix = "must be positive, and finite"
+        fits = temperature is None or 0 < temperature < math.inf
+        require(fits, "data.rare_class_temperature", temperature, fix)
+        pixels = self.rare_class_pixels
+        require(pixels >= 0, "data.rare_class_pixels", pixels, "must be 0 or more")
+        wanted = self.augment.crop_min_pixels == 0 or temperature is not None
+        fix = "images are drawn for a class with data.rare_class_temperature alone; set that too"
+        require(wanted, "data.augment.crop_min_pixels", self.augment.crop_min_pixels, fix)
         share = self.max_damaged_fraction
         require(0 <= share <= 1, "data.max_damaged_fraction", share, "a share is 0 to 1")
         fix = "must be positive, and finite: nothing waits for ever"

@@ -23,7 +23,7 @@ import numpy.typing as npt
 Range = tuple[int, int]
 """Half-open range of positions in a sequence."""
 
-_BLOCKS, _WINDOW, _AUGMENT = range(3)
+_BLOCKS, _WINDOW, _AUGMENT, _RARE = range(4)
 
 
 class Portion(NamedTuple):
@@ -34,6 +34,9 @@ class Portion(NamedTuple):
 
     picks: tuple[tuple[int, int], ...]
     """(block, index in the block) of each sample."""
+
+    drawn: tuple[tuple[int, int], ...] | None = None
+    """(position, class) that each was drawn for, where samples may come several times an epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +110,13 @@ def length(ranges: Iterable[Range]) -> int:
 def augmentation_rng(seed: int, epoch: int, sample: int) -> np.random.Generator:
     """The generator of one sample's random changes in one epoch, whoever reads it."""
     return np.random.Generator(np.random.PCG64(_entropy(seed, _AUGMENT, epoch, sample)))
+
+
+def draws(count: int, seed: int, epoch: int, window: int) -> npt.NDArray[np.float64]:
+    """Uniform in [0, 1), of a window of an order that draws."""
+    # Of raw draws, for the same reason as in `_permutation`; 53 bits are a float64's.
+    raw = np.random.PCG64(_entropy(seed, _RARE, epoch, window)).random_raw(count)
+    return np.asarray(raw >> np.uint64(11), np.float64) * 2.0**-53
 
 
 def _entropy(*numbers: int) -> np.random.SeedSequence:

@@ -40,6 +40,9 @@ class EncodedSample(NamedTuple):
     label: memoryview | None
     """The label file; None where labels are not read."""
 
+    drawn: tuple[int, int] | None = None
+    """The position in the epoch, and the class, that it was drawn for; see `rare`."""
+
 
 class DamagedSample(NamedTuple):
     """A sample whose block could not be read."""
@@ -52,6 +55,9 @@ class DamagedSample(NamedTuple):
 
     why: str
     """What is wrong with the block."""
+
+    drawn: tuple[int, int] | None = None
+    """As in `EncodedSample`."""
 
 
 def names_of(files: Iterable[str], members: Members | None) -> tuple[str, str]:
@@ -124,8 +130,10 @@ class BlockReader:
     def _chosen(
         self, portion: Portion, blocks: dict[int, _Block]
     ) -> Iterator[EncodedSample | DamagedSample]:
-        for place, index in portion.picks:
-            yield self._sample(blocks[place], place, index, portion.epoch)
+        drawn = portion.drawn or (None,) * len(portion.picks)
+        for (place, index), one in zip(portion.picks, drawn, strict=True):
+            sample = self._sample(blocks[place], place, index, portion.epoch)
+            yield sample if one is None else sample._replace(drawn=one)
 
     def _sample(
         self, block: _Block, place: int, index: int, epoch: int

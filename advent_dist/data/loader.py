@@ -9,14 +9,20 @@ from functools import partial
 from typing import Any
 
 from advent_dist.config import DataConfig
-from advent_dist.data.assign import evenly, part
+from advent_dist.data.assign import Order, evenly, part
 from advent_dist.data.blocks import BlockReader
 from advent_dist.data.cache import BlockCache
 from advent_dist.data.damage import DamageLimit
 from advent_dist.data.fetch import BlockSource
 from advent_dist.data.manifest import Manifest, require_labelled_pixels
-from advent_dist.data.pipeline import Decoder, EvaluationPipeline, TrainingPipeline, Written
+from advent_dist.data.pipeline import (
+    Decoder,
+    EvaluationPipeline,
+    TrainingPipeline,
+    Written,
+)
 from advent_dist.data.progress import Phase
+from advent_dist.data.rare import RareOrder
 from advent_dist.data.slots import Batch, Buffer
 from advent_dist.data.store import folder_url, open_folder, read_manifest
 from advent_dist.data.stream import Batches, Readers, WorkerDiedError
@@ -174,6 +180,7 @@ class DomainStream(Iterator[Batch]):
             seed=seed,
             phase=phase,
             rank=rank,
+            order=order_of(data, domain, self.manifest, seed),
         )
         self._restarts = 0
         self.phase = phase
@@ -212,6 +219,43 @@ class DomainStream(Iterator[Batch]):
         """Stop the workers."""
         self._batches = None
         self._readers.close()
+
+
+def order_of(data: DataConfig, domain: str, manifest: Manifest, seed: int) -> Order | RareOrder:
+    """In which order a domain is trained on.
+
+    Args:
+        data: the config.
+        domain: `source`, whose images may be drawn by their classes, or `target`.
+        manifest: of its folder.
+        seed: 0 or more.
+
+    Raises:
+        DataError: it is to be drawn by classes that nothing is known of, or that all are too small.
+    """
+    sizes = tuple(block.num_samples for shard in manifest.shards for block in shard.blocks)
+    temperature = data.rare_class_temperature
+    if domain != "source" or temperature is None:
+        return Order(block_sizes=sizes, seed=seed)
+    url, pixels = folder_url(data, data.source), manifest.class_pixels
+    if pixels is None:
+        raise DataError(
+            f"{url}: its manifest does not say which classes each sample has, which "
+            f"data.rare_class_temperature = {temperature} needs; build the shards again"
+        )
+    order = RareOrder(
+        block_sizes=sizes,
+        seed=seed,
+        pixels=pixels,
+        temperature=temperature,
+        min_pixels=data.rare_class_pixels,
+    )
+    if not order.probabilities.any():
+        raise DataError(
+            f"{url}: no image has more than data.rare_class_pixels = {data.rare_class_pixels} "
+            "pixels of any class; give fewer"
+        )
+    return order
 
 
 def _batches_after(

@@ -12,9 +12,11 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Annotated
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
-from advent_dist.data import class_sets
+from advent_dist.data import class_pixels, class_sets
 from advent_dist.data.classes import IGNORED, MAX_CLASSES, ClassSet
 from advent_dist.data.label_map import MAX_ID, LabelMap
 from advent_dist.errors import DataError
@@ -50,6 +52,9 @@ FileName = Annotated[
 ]
 Text = Annotated[str, Field(max_length=4096), AfterValidator(_printable)]
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
+ClassPixels = Annotated[
+    str, Field(pattern=r"^([0-9]{1,3}:[0-9]{1,10}( [0-9]{1,3}:[0-9]{1,10})*)?$", max_length=4096)
+]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -71,6 +76,10 @@ class Block:
 
     sha256: Sha256 | None = None
     """Hex digest of the block's bytes: tells whose they are. None in manifests of old."""
+
+    class_pixels: tuple[ClassPixels, ...] | None = None
+    """Of each sample, `ID:PIXELS ...` of the classes in its label; see `class_pixels`. None without
+    labels, and in manifests of old."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +177,17 @@ class Manifest:
         )
 
     @property
+    def class_pixels(self) -> npt.NDArray[np.int64] | None:
+        """Pixels of each sample and class, int64 [samples, C]; none where that is not known."""
+        texts: list[str] = []
+        for shard in self.shards:
+            for block in shard.blocks:
+                if block.class_pixels is None:
+                    return None
+                texts += block.class_pixels
+        return class_pixels.from_text(texts, len(self.class_names))
+
+    @property
     def num_samples(self) -> int:
         """Samples in all shards."""
         return sum(shard.num_samples for shard in self.shards)
@@ -232,6 +252,8 @@ def _fault(shard: Shard) -> str | None:
     for block in shard.blocks:
         if block.num_samples * _LEAST_BYTES > block.num_bytes or block.num_bytes > _MOST_BYTES:
             return f"{block.num_samples} samples in a block of {block.num_bytes} bytes"
+        if block.class_pixels is not None and len(block.class_pixels) != block.num_samples:
+            return f"class_pixels of {len(block.class_pixels)} samples, not {block.num_samples}"
         if block.offset + block.num_bytes > shard.num_bytes:
             return f"a block up to byte {block.offset + block.num_bytes} of {shard.num_bytes}"
     if sum(block.num_samples for block in shard.blocks) != shard.num_samples:

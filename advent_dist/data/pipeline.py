@@ -22,6 +22,7 @@ from advent_dist.data.damage import DamageLimit
 from advent_dist.data.label_format import decode_train_ids
 from advent_dist.data.label_map import LabelMap
 from advent_dist.data.progress import Phase
+from advent_dist.data.rare import RareOrder
 from advent_dist.data.sample import check_label, decode_image
 from advent_dist.data.slots import BatchShape, Buffer
 from advent_dist.data.traffic import Tally, Traffic
@@ -87,6 +88,7 @@ class TrainingPipeline:
     seed: int
     phase: Phase
     rank: int
+    order: Order | RareOrder
 
     @property
     def shape(self) -> BatchShape | None:
@@ -107,9 +109,8 @@ class TrainingPipeline:
             take_buffer: gives memory of `shape` for the next batch; none takes new memory.
         """
         reader = self.decoder.reader
-        order = Order(block_sizes=reader.sizes, seed=self.seed)
         ranges = self.phase.ranges(self.rank, worker)
-        portions = (p for epoch, (a, b) in ranges for p in order.portions(epoch, a, b))
+        portions = (p for epoch, (a, b) in ranges for p in self.order.portions(epoch, a, b))
         samples = reader.samples(portions)
         if self.shape is None:
             take_buffer = _no_buffer
@@ -136,7 +137,8 @@ class TrainingPipeline:
         for step in range(1, reader.num_samples):
             number = (sample.number + step) % reader.num_samples
             with contextlib.suppress(DamageError):
-                return self._write_one(reader.sample(number, sample.epoch), buffer, row)
+                other = reader.sample(number, sample.epoch)._replace(drawn=sample.drawn)
+                return self._write_one(other, buffer, row)
         raise DamageError("all samples are damaged; build the shards again")
 
     def _write_one(
@@ -144,8 +146,10 @@ class TrainingPipeline:
     ) -> tuple[str, Buffer]:
         out = buffer.image[row] if len(buffer.image) else None
         key, image, label = self.decoder.decode(sample, out)
-        rng = augmentation_rng(self.seed, sample.epoch, sample.number)
-        image, label = augment(image, label, self.size, self.augment, rng)
+        # A sample that may come several times an epoch is changed by its position.
+        place, wanted = (sample.number, None) if sample.drawn is None else sample.drawn
+        rng = augmentation_rng(self.seed, sample.epoch, place)
+        image, label = augment(image, label, self.size, self.augment, rng, wanted)
         if out is None:
             return key, Buffer(image.permute(1, 2, 0)[None], None if label is None else label[None])
         if image.data_ptr() != out.data_ptr():

@@ -18,6 +18,9 @@ from torchvision.transforms.v2 import functional as colour
 from advent_dist.config import AugmentConfig, Size
 from advent_dist.types import IGNORE_INDEX
 
+_MORE_CROPS = 10
+"""How often another part of an image is cut out."""
+
 
 def resize_image(image: UInt8[Tensor, "3 h w"], size: Size) -> UInt8[Tensor, "3 i j"]:
     """Bicubic with antialiasing: within 2 of 255 of Pillow's, in a fifth of its time.
@@ -53,6 +56,7 @@ def augment(
     size: Size,
     config: AugmentConfig,
     rng: np.random.Generator,
+    wanted: int | None = None,
 ) -> tuple[UInt8[Tensor, "3 i j"], UInt8[Tensor, "i j"] | None]:
     """A training image at its size, with the random changes of the config.
 
@@ -62,6 +66,7 @@ def augment(
         size: width, height that it is resized to, before `config.scale` and `config.crop`.
         config: what may change, and how much.
         rng: the sample's own generator.
+        wanted: the class that the sample was drawn for, if it was; see `config.crop_min_pixels`.
 
     Returns:
         Image and label of the size `config.crop` if given (an image smaller than that is padded
@@ -75,6 +80,8 @@ def augment(
     image = resize_image(image, scaled)
     label = None if label is None else resize_label(label, scaled)
     if config.crop is not None:
+        if label is not None:
+            left, top = _place(label, config, left, top, rng, wanted)
         image = _crop(image, config.crop, left, top, fill=0)
         label = None if label is None else _crop(label, config.crop, left, top, fill=IGNORE_INDEX)
     if flip < config.flip:
@@ -83,6 +90,35 @@ def augment(
     if config.jitter:
         image = _jitter(image, config.jitter, jitter)
     return image, label
+
+
+def _place(
+    label: Tensor,
+    config: AugmentConfig,
+    left: float,
+    top: float,
+    rng: np.random.Generator,
+    wanted: int | None,
+) -> tuple[float, float]:
+    """Where to cut: at `left`, `top`, or somewhere else if the crop lacks what is asked for.
+
+    The last one that is tried is taken as it is, as published (DAFormer).
+    """
+    assert config.crop is not None
+    least = 0 if wanted is None else config.crop_min_pixels
+    if config.crop_max_share == 1 and not least:
+        return left, top
+    for _ in range(_MORE_CROPS):
+        values = _crop(label, config.crop, left, top, fill=IGNORE_INDEX).flatten()
+        counts = torch.bincount(values.long(), minlength=IGNORE_INDEX + 1)[:IGNORE_INDEX]
+        mixed = config.crop_max_share == 1 or (
+            int((counts > 0).sum()) > 1
+            and int(counts.max()) < config.crop_max_share * int(counts.sum())
+        )
+        if mixed and (wanted is None or int(counts[wanted]) > least or not least):
+            break
+        left, top = rng.random(2).tolist()
+    return left, top
 
 
 def _crop(pixels: Tensor, crop: Size, left: float, top: float, fill: int) -> Tensor:

@@ -17,7 +17,8 @@ from advent_dist.types import DomainBatch, Metrics
 class DAFormer:
     """Cross entropy and feature distance on the source, cross entropy on mixed images.
 
-    The teacher follows before the step. The paper's sampling of rare classes is the reader's.
+    The teacher follows before the step. The paper's sampling of rare classes is the reader's
+    (`data.rare_class_temperature`).
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({"teacher", "initial"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +17,7 @@ from advent_dist.augmentation.blur import blur, kernel_size
 from advent_dist.augmentation.classmix import choose_classes, paste
 from advent_dist.augmentation.colour import Jitter
 from advent_dist.config import EngineConfig
+from advent_dist.data.rare import RareOrder, class_probabilities
 from advent_dist.losses import all_pixels_cross_entropy, cross_entropy, poly_lr, warm_up
 from advent_dist.methods.feature_distance import feature_distance, main_class
 from advent_dist.methods.pseudo_labels import pseudo_labels
@@ -197,3 +200,28 @@ def test_three_steps(name: str) -> None:
     trained = train_three_steps(World(), name, {"engine.kind": "local"})
     assert trained is not None
     assert_as_published(name, trained)
+
+
+def test_rare_class_sampling() -> None:
+    golden = np.load(FOLDER / "rcs.npz")
+    files = json.loads(str(golden["sample_class_stats"]))
+    counts = np.zeros((len(files), 19), np.int64)
+    for row, stats in enumerate(files):
+        for key, pixels in stats.items():
+            if key.isdigit():
+                counts[row, int(key)] = pixels
+    kept = json.loads(str(golden["kept_files_min3000"]))
+    everywhere = np.ones(19, dtype=bool)
+    for name, temperature in (("T001", 0.01), ("T005", 0.05), ("T01", 0.1), ("T1", 1.0)):
+        ours = class_probabilities(counts.sum(0), temperature, everywhere)
+        np.testing.assert_allclose(ours[golden["rcs_classes"]], golden[f"prob_{name}"], atol=1e-5)
+        assert ours.sum() == pytest.approx(1)
+    order = RareOrder(
+        block_sizes=(len(files),), seed=0, pixels=counts, temperature=1e9, min_pixels=3000
+    )
+    drawn: dict[str, set[str]] = {}
+    for portion in order.portions(0, 0, 3000):
+        assert portion.drawn is not None
+        for (_, sample), (_, one) in zip(portion.picks, portion.drawn, strict=True):
+            drawn.setdefault(str(one), set()).add(Path(files[sample]["file"]).name)
+    assert drawn == {one: set(names) for one, names in kept.items() if names}

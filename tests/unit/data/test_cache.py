@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import multiprocessing
 import os
-import re
 import signal
 import subprocess
 import time
@@ -146,8 +146,9 @@ def test_shards_of_old_are_read_past_the_cache_which_is_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     manifest = write_shards(f"{tmp_path}/shards", examples(2))
-    text = re.sub(r',\s*"sha256": "\w+"(?=\s*\})', "", manifest.to_json())
-    old = Manifest.from_json(text, "manifest.json")
+    raw = json.loads(manifest.to_json())
+    del raw["shards"][0]["blocks"][0]["sha256"]
+    old = Manifest.from_json(json.dumps(raw), "manifest.json")
     assert [block.sha256 for shard in old.shards for block in shard.blocks] == [None]
     tally, cache = Tally(), BlockCache(str(tmp_path / "cache"), 10**9)
     source = BlockSource(open_folder(f"{tmp_path}/shards"), old, cache, tally)

@@ -103,6 +103,8 @@ SELF_TRAINING = {
     "engine.gradient_clipping": 0,
 }
 DACS = {
+    "data.rare_class_temperature": None,
+    "data.augment.crop_max_share": 1.0,
     "model.encoder": "deeplab_v2",
     "data.augment.flip": 0,
     "method.teacher_decay": 0.99,
@@ -119,6 +121,10 @@ DACS = {
     "run.steps": 250_000,
 }
 DAFORMER = {
+    "data.rare_class_temperature": 0.01,
+    "data.rare_class_pixels": 3000,
+    "data.augment.crop_min_pixels": 1500,
+    "data.augment.crop_max_share": 0.75,
     "model.decoder": "daformer",
     "model.decoder_width": None,
     "data.augment.flip": 0.5,

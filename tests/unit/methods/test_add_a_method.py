@@ -29,8 +29,12 @@ def test_it_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     namespace: dict[str, Any] = {
         **{one.__name__: one for one in (dataclass, final, require, cross_entropy)},
         **{one.__name__: one for one in (fit_source, logged, weighted, Parts, DomainBatch)},
-        **{"ClassVar": ClassVar, "Literal": Literal, "Need": Need, "Metrics": Metrics},
-        **{"IGNORE_INDEX": IGNORE_INDEX, "_SupervisedConfig": configs._SupervisedConfig},
+        "ClassVar": ClassVar,
+        "Literal": Literal,
+        "Need": Need,
+        "Metrics": Metrics,
+        "IGNORE_INDEX": IGNORE_INDEX,
+        "_SupervisedConfig": configs._SupervisedConfig,
         "METHODS": METHODS.copy(),
     }
     for block in re.findall(r"```python\n(.*?)```", _TEXT, re.DOTALL):

@@ -83,6 +83,8 @@ def test_tars_are_read_as_they_are(tmp_path: Path, coloured: bool) -> None:
     assert [[b.num_samples for b in shard.blocks] for shard in manifest.shards] == [[5, 32, 3]] * 2
     counts = sum(np.bincount(np.array(TRAIN_IDS)[picks(i)].ravel(), minlength=2) for i in range(80))
     assert list(manifest.class_histogram) == list(counts[:2])  # type: ignore[index]
+    assert manifest.class_pixels is not None
+    assert manifest.class_pixels.sum(0).tolist() == list(counts[:2])  # type: ignore[index]
     verdict = verify(str(root))
     assert (verdict.problems, verdict.num_samples) == ((), 80)
     assert main(["show", str(root), "--out", str(tmp_path / "page.html"), "--samples", "3"]) == 0

@@ -51,6 +51,22 @@ def test_a_flipped_byte_is_found_and_placed(folder: Path) -> None:
     assert not any("000000.tar" in problem for problem in problems)
 
 
+def test_wrong_pixels_of_a_sample_are_found(folder: Path) -> None:
+    def change(raw: dict) -> None:
+        raw["shards"][0]["blocks"][0]["class_pixels"][0] = "0:1"
+
+    edit_manifest(folder, change)
+    (problem,) = verify(str(folder)).problems
+    assert "000000.tar" in problem
+    assert "class_pixels are not those of its label" in problem
+
+
+def test_pixels_of_other_samples_than_there_are_cant_be(folder: Path) -> None:
+    edit_manifest(folder, lambda raw: raw["shards"][0]["blocks"][0]["class_pixels"].append("0:1"))
+    with pytest.raises(DataError, match=r"class_pixels of \d+ samples, not \d+; build the shards"):
+        verify(str(folder))
+
+
 def test_missing_short_and_surplus_shards_are_found(folder: Path) -> None:
     first = (folder / "000000.tar").read_bytes()
     (folder / "000000.tar").write_bytes(first[:1000])

@@ -51,6 +51,8 @@ def test_what_is_written_is_what_was_read(tmp_path: Path) -> None:
         histogram += np.bincount(label.ravel(), minlength=256)[:19]
     assert len(files) == 80
     assert list(manifest.class_histogram) == histogram.tolist()
+    assert manifest.class_pixels is not None
+    assert manifest.class_pixels.sum(0).tolist() == histogram.tolist()
 
 
 def test_blocks_cover_each_shard_and_stay_small(tmp_path: Path) -> None:
@@ -229,6 +231,7 @@ def test_unlabelled_shards_never_read_a_label(tmp_path: Path) -> None:
     manifest = build(GTA5(root), str(tmp_path / "out"), BuildOptions(unlabelled=True))
     assert not manifest.labelled
     assert manifest.class_histogram == ()
+    assert manifest.class_pixels is None
     assert set(members(tmp_path / "out" / "000000.tar")) == {"00001.image.jpg", "00002.image.jpg"}
 
 
