@@ -28,8 +28,9 @@ from advent_dist.data.image import upright_size
 from advent_dist.data.label_format import read_values
 from advent_dist.data.manifest import FILE_NAME, Block, Manifest, Members, Shard
 from advent_dist.data.members import MemberError, name_of
-from advent_dist.data.store import Folder, open_folder, read_class_file
+from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError
+from shards.class_files import class_file
 
 _ENDING = ".tar"
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
@@ -58,7 +59,8 @@ class Adopt:
     """Extension of the labels, such as seg.png; none reads no labels."""
 
     classes: str | None = None
-    """Class file, YAML or JSON, that says what labels hold; see `advent-dist shards classes`."""
+    """Class file, YAML or JSON, that says what labels hold (see `advent-dist shards classes`), or
+    the name of a published one; shards/README.md lists them."""
 
 
 _Histogram = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -84,7 +86,7 @@ def adopt(asked: Adopt) -> Manifest:
     """
     folder, members, file = open_folder(asked.url), _members(asked), None
     if asked.classes is not None:
-        file = read_class_file(asked.classes)
+        file = class_file(asked.classes)
     names = _tars(folder)
     sizes = folder.sizes()
     console = Console(stderr=True)
@@ -125,7 +127,7 @@ def _members(asked: Adopt) -> Members:
         raise DataError(
             f"--label {asked.label}: give the class file that says what labels hold by --classes"
         )
-    label_map = read_class_file(asked.classes).label_map
+    label_map = class_file(asked.classes).label_map
     if label_map is None:
         raise DataError(
             f"{asked.classes}: it does not say what stands for the classes in labels; give each "

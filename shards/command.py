@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -32,8 +33,11 @@ OnRay = Callable[[str | None], AbstractContextManager[EncodeAll]]
 """A cluster's address -> while it is connected to, a way to encode there."""
 R = TypeVar("R")
 
+_NAMES = textwrap.fill(", ".join(READERS), 90, initial_indent=" " * 9, subsequent_indent=" " * 9)
+
 _USAGE = f"""\
-usage: advent-dist shards build {{{",".join(READERS)}}} SRC DST [options]   (streets has no SRC)
+usage: advent-dist shards build NAME SRC DST [options]   (streets has no SRC), where NAME is
+{_NAMES}
        advent-dist shards classes LABELS [--out CLASSES.yaml] [--glob PATTERN]
        advent-dist shards adopt URL --image jpg [--label seg.png --classes CLASSES.yaml]
        advent-dist shards verify DST [--json]

@@ -23,7 +23,7 @@ Pixels = NDArray[np.uint8]
 Source = Annotated[Path, Positional, arg(metavar="SRC")]
 """Folder of a data set: the first argument on the command line."""
 
-_PLACES = ("source", "classes_file", "split")
+_PLACES = ("source", "classes_file", "listed")
 """Options that are paths of whoever builds."""
 
 CityscapesClasses = Literal["cityscapes19", "cityscapes16"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import re
 import sys
 import zlib
 from collections.abc import Mapping, Sequence
@@ -12,62 +10,24 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, ClassVar
 
-import numpy as np
 from tyro.conf import Positional, arg
 
 from advent_dist.data.class_file import ClassFile
 from advent_dist.data.classes import ClassSet
-from advent_dist.data.image import ENDINGS, read_image
-from advent_dist.data.label_format import read_values
 from advent_dist.data.label_map import LabelMap, shown_value
-from advent_dist.data.store import Folder, open_file, open_folder, read_class_file
+from advent_dist.data.store import Folder, open_file, open_folder
 from advent_dist.errors import DataError
 from advent_dist.printable import printable
-from shards.dataset import Item, Pixels
+from shards.class_files import class_file
+from shards.dataset import Item
 from shards.encode import check_sizes
+from shards.folder_item import FolderItem, is_image, key_of, require_own_keys, some
 from shards.layout import Found, Glob, LabelPattern, read_list
 from shards.survey import Pair, Survey, looks
 from shards.video import FrameItem, frame_times
 
 _ANY = "**/*"
 _SHOWN = 5
-_UNSAFE = re.compile(r"[^\w \-+=,()@~]")
-_LONGEST_KEY = 150
-"""Bytes: reports name pictures by it."""
-
-
-@dataclass(frozen=True)
-class FolderItem:
-    """An image file, and its label's."""
-
-    key: str
-
-    folder: str
-    """Path or URL that the names are relative to."""
-
-    image: str
-    label: str | None
-    label_map: LabelMap | None
-    levels: tuple[int, int] | None
-    stamp: tuple[int, ...]
-
-    @property
-    def where(self) -> str:
-        """The image's path or URL."""
-        return f"{self.folder}/{self.image}"
-
-    def load(self, labelled: bool) -> tuple[Pixels, Pixels | None]:
-        """Read the files; see `Item.load`."""
-        folder = open_folder(self.folder)
-        data = io.BytesIO(folder.read(self.image))
-        image = np.asarray(read_image(data, self.where, self.levels))
-        if not labelled:
-            return image, None
-        assert self.label is not None, "items are made with labels where they are read"
-        assert self.label_map is not None, "and then with a map of them"
-        where = f"{self.folder}/{self.label}"
-        values = read_values(folder.read(self.label), where, colours=self.label_map.colours)
-        return image, self.label_map.apply(values, where)
 
 
 @dataclass(frozen=True)
@@ -88,12 +48,14 @@ class ImageFolder:
 
     labels: str | None = None
     """Pattern of the label of an image: {path} is its name without the pattern's fixed beginning
-    and end, {parent} the folder in it and {name} the rest; .* at the end is any ending."""
+    and end, {parent} the folder in it and {name} the rest; {1}, {2} are what the first and second
+    wildcard of --images stand for; .* at the end is any ending."""
 
     classes_file: Annotated[str | None, arg(name="classes")] = None
-    """Class file, YAML or JSON; see `advent-dist shards classes`."""
+    """Class file, YAML or JSON (see `advent-dist shards classes`), or the name of a published one,
+    such as carla_0.9.14; shards/README.md lists them."""
 
-    split: Annotated[str | None, arg(name="list")] = None
+    listed: Annotated[str | None, arg(name="list")] = None
     """Text file that names the images, one a line; with a tab or comma and a second column also
     their labels. Names are relative to SRC."""
 
@@ -119,7 +81,7 @@ class ImageFolder:
 
     @cached_property
     def _file(self) -> ClassFile | None:
-        return read_class_file(self.classes_file) if self.classes_file is not None else None
+        return class_file(self.classes_file) if self.classes_file is not None else None
 
     @cached_property
     def _folder(self) -> Folder:
@@ -139,7 +101,7 @@ class ImageFolder:
         version = zlib.crc32(repr(self._file).encode())
         items = [
             FolderItem(
-                key=_key(found, self._folder.url),
+                key=key_of(found, self._folder.url),
                 folder=self._folder.url,
                 image=found.image,
                 label=label,
@@ -149,7 +111,7 @@ class ImageFolder:
             )
             for found, label in pairs
         ]
-        _require_own_keys(items)
+        require_own_keys(items)
         return sorted(items, key=lambda item: item.key)
 
     def look_first(
@@ -199,7 +161,7 @@ class ImageFolder:
             raise DataError(f"{url}: none of its {len(stamps)} files fits --video {glob.pattern!r}")
         frames = [
             FrameItem(
-                f"{_key(found, url)}_{number:06d}",
+                f"{key_of(found, url)}_{number:06d}",
                 f"{url}/{found.image}",
                 number,
                 time,
@@ -208,7 +170,7 @@ class ImageFolder:
             for found in videos
             for number, time in frame_times(f"{url}/{found.image}", self.every).items()
         ]
-        _require_own_keys(frames)
+        require_own_keys(frames)
         return frames
 
     def _label_map(self) -> LabelMap:
@@ -227,23 +189,23 @@ class ImageFolder:
     def _pairs(self, names: list[str], labelled: bool) -> list[tuple[Found, str | None]]:
         """Images, and their labels if `labelled`."""
         matched = Glob(self.images).matches(names)
-        found = [one for one in matched if _is_image(one.image)]
+        found = [one for one in matched if is_image(one.image)]
         pattern = None if self.labels is None else LabelPattern(self.labels, names)
         labels = {one.image: pattern.label_of(one) if pattern else None for one in found}
         # Beside the images their labels may lie, and match like them.
         of_others = set(labels.values())
         found = [one for one in found if one.image not in of_others]
         chosen = [(one, labels[one.image]) for one in found]
-        if self.split is not None:
+        if self.listed is not None:
             chosen = self._listed(found, labels, names)
         elif not found:
             raise DataError(
                 f"{self._folder.url}: none of its {len(names)} files is an image that fits "
                 f"--images {self.images!r}; the first is {min(names)}"
             )
-        if self.split is None and len(matched) > len(found):
+        if self.listed is None and len(matched) > len(found):
             others = sorted({one.image for one in matched} - {one.image for one in found})
-            _say(f"{self._folder.url}: left alone: {_some(others)}")
+            _say(f"{self._folder.url}: left alone: {some(others)}")
         if not labelled:
             return [(one, None) for one, _ in chosen]
         missing = [one.image for one, label in chosen if label is None]
@@ -255,7 +217,7 @@ class ImageFolder:
         if missing:
             raise DataError(
                 f"{self._folder.url}: {len(missing)} of {len(chosen)} images have no label by "
-                f"--labels {self.labels!r}: {_some(missing)}; correct the pattern, add the labels, "
+                f"--labels {self.labels!r}: {some(missing)}; correct the pattern, add the labels, "
                 "name the images that have one in a --list, or build --unlabelled"
             )
         return chosen
@@ -263,14 +225,14 @@ class ImageFolder:
     def _listed(
         self, found: list[Found], labels: dict[str, str | None], names: list[str]
     ) -> list[tuple[Found, str | None]]:
-        assert self.split is not None, "called for a list"
-        folder, name = open_file(self.split)
+        assert self.listed is not None, "called for a list"
+        folder, name = open_file(self.listed)
         there, chosen = set(names), []
-        for one, label in read_list(folder.read(name), self.split, found):
+        for one, label in read_list(folder.read(name), self.listed, found):
             label = label.lstrip("/") if label is not None else labels[one.image]
             if label is not None and label not in there:
                 raise DataError(
-                    f"{self.split}: {label}, the label of {one.image}, is not in "
+                    f"{self.listed}: {label}, the label of {one.image}, is not in "
                     f"{self._folder.url}; correct the list, or add the file"
                 )
             chosen.append((one, label))
@@ -290,38 +252,6 @@ class ImageFolder:
             f"{self._folder.url}: labels hold {len(unknown)} {kind} that are in no class of "
             f"{self.classes_file}: {told}; give each to a class, or to {ignore}"
         )
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(ENDINGS)
-
-
-def _key(found: Found, folder: str) -> str:
-    """A name for tars, in which a dot would end it, and for files of reports."""
-    key = _UNSAFE.sub("_", found.path).strip()
-    if not key or len(key.encode()) > _LONGEST_KEY:
-        raise DataError(
-            f"{folder}/{found.image}: its name makes a key of {len(key.encode())} bytes, but 1 to "
-            f"{_LONGEST_KEY} are allowed; rename it, or begin --images with its folder"
-        )
-    return key
-
-
-def _require_own_keys(items: Sequence[Item]) -> None:
-    seen: dict[str, Item] = {}
-    for item in items:
-        if item.key in seen:
-            raise DataError(
-                f"{item.where} and {seen[item.key].where} both get the key {item.key}; rename one, "
-                "or leave one out"
-            )
-        seen[item.key] = item
-
-
-def _some(names: Sequence[str]) -> str:
-    """`3 files (a, b, c)`, or `9 files (a, b, c, d, e, ...)`."""
-    more = ", ..." if len(names) > _SHOWN else ""
-    return f"{len(names)} files ({', '.join(names[:_SHOWN])}{more})"
 
 
 def _say(sentence: str) -> None:

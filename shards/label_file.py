@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -18,8 +20,10 @@ from advent_dist.data.sample import PNG_DEPTH
 from advent_dist.errors import DataError
 from shards.label_map import built_in_map
 
+L = TypeVar("L")
+
 _LOOKED_AT = 32
-"""Labels, spread evenly, that tell train ids from label ids."""
+"""Labels that are looked at, about."""
 
 _NOT_TRAIN_IDS = range(19, 255)
 _RARE_LABEL_IDS = (9, 10, 14, 15, 16, 18)
@@ -68,20 +72,38 @@ def read_cityscapes_ids(path: Path) -> LabelArray:
 def require_label_ids(labels: Sequence[Path]) -> None:
     """Refuse train ids where the label ids of Cityscapes should be; look at some of the labels.
 
-    Both are small numbers. But no data set of streets lacks all of the label ids from 19 on, which
-    are those of signs, vegetation, sky, people and cars, and yet has one that is rare.
-
     Raises:
         DataError: they hold train ids.
     """
     seen: set[int] = set()
-    for path in labels[:: max(1, len(labels) // _LOOKED_AT)]:
+    for path in looked_at(labels):
         with suppress(DataError):  # which is told when this label's turn comes
             seen.update(_values(read_cityscapes_ids(path)))
+    require_no_train_ids(seen, str(labels[0].parent))
+
+
+def looked_at(labels: Sequence[L]) -> Sequence[L]:
+    """Some of the labels, evenly spread, that tell train ids from label ids."""
+    return labels[:: max(1, len(labels) // _LOOKED_AT)]
+
+
+def require_no_train_ids(seen: AbstractSet[int], where: str) -> None:
+    """Refuse ids that are train ids of Cityscapes where its label ids should be.
+
+    Both are small numbers. But no data set of streets lacks all of the label ids from 19 on, which
+    are those of signs, vegetation, sky, people and cars, and yet has one that is rare.
+
+    Args:
+        seen: The ids of some labels.
+        where: Their folder, for the message.
+
+    Raises:
+        DataError: they are train ids.
+    """
     void = {255}
     if not (seen - void) & set(_NOT_TRAIN_IDS) and seen & set(_RARE_LABEL_IDS) and seen & {0, 2}:
         raise DataError(
-            f"{labels[0].parent}: its labels hold train ids (0..18, 255), not the label ids "
+            f"{where}: its labels hold train ids (0..18, 255), not the label ids "
             "(road = 7 ... bicycle = 33) that they are made from; use labels as they were published"
         )
 

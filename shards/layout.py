@@ -29,6 +29,9 @@ class Found(NamedTuple):
     path: str
     """The part of it that the glob leaves open, without its ending."""
 
+    wild: tuple[str, ...] = ()
+    """What each wildcard of the glob stands for, in their order."""
+
 
 @dataclass(frozen=True)
 class Glob:
@@ -63,20 +66,25 @@ class Glob:
     def matches(self, names: Iterable[str]) -> list[Found]:
         """The images among files, sorted; hidden files and folders are none."""
         expression = re.compile(_expression(_plain(self.pattern)))
-        found = [name for name in names if expression.fullmatch(_plain(name))]
-        return [self.found(name) for name in sorted(found) if not _is_hidden(name)]
+        found = [(name, expression.fullmatch(_plain(name))) for name in sorted(names)]
+        return [
+            self._found(name, match)
+            for name, match in found
+            if match is not None and not _is_hidden(name)
+        ]
 
-    def found(self, name: str) -> Found:
-        """An image as label patterns call it."""
+    def _found(self, name: str, match: re.Match[str]) -> Found:
         inside = name.removeprefix(f"{self.fixed}/") if self.fixed else name
-        return Found(name, posixpath.splitext(inside)[0].removesuffix(self.tail))
+        wild = tuple(part.removesuffix("/") for part in match.groups())
+        return Found(name, posixpath.splitext(inside)[0].removesuffix(self.tail), wild)
 
 
 class LabelPattern:
     """Which file is the label of an image: `gt/{path}_labelIds.png`, or `gt/{path}.*`.
 
     Args:
-        pattern: With {path}, or {parent} and {name}: the folder and the name in it.
+        pattern: With {path}, or {parent} and {name}: the folder and the name in it; or with {1},
+            {2}, ...: what the wildcards of the images' pattern stand for.
         names: The files that there are.
 
     Raises:
@@ -85,17 +93,20 @@ class LabelPattern:
 
     def __init__(self, pattern: str, names: Iterable[str]) -> None:
         try:
-            fields = {field for _, field, _, _ in string.Formatter().parse(pattern) if field}
+            parsed = string.Formatter().parse(pattern)
+            fields = {field for _, field, _, _ in parsed if field is not None}
         except ValueError as error:
             raise DataError(f"--labels {pattern!r}: {error}; write {{path}}") from error
-        if fields - {*_FIELDS}:
-            wrong = sorted(fields - {*_FIELDS})[0]
+        numbers = {field for field in fields if re.fullmatch("[1-9][0-9]?", field)}
+        if fields - {*_FIELDS} - numbers:
+            wrong = sorted(fields - {*_FIELDS} - numbers)[0]
             raise DataError(f"--labels {pattern!r}: no field {{{wrong}}}; there are {_shown()}")
-        if not fields & {"path", "name"}:
+        if not fields & {"path", "name"} and not numbers:
             raise DataError(
                 f"--labels {pattern!r}: all images would have one label; use {_shown()}"
             )
         self._pattern = pattern
+        self._num_wild = max(map(int, numbers), default=0)
         self._any_ending = pattern.endswith(".*")
         self._names: dict[str, list[str]] = defaultdict(list)
         for name in names:
@@ -106,10 +117,15 @@ class LabelPattern:
         """The label's name; None if there is no such file.
 
         Raises:
-            DataError: two files fit.
+            DataError: two files fit, or the images' pattern has too few wildcards.
         """
         parent, name = posixpath.split(found.path)
-        wanted = self._pattern.format(path=found.path, parent=parent, name=name)
+        if self._num_wild > len(found.wild):
+            raise DataError(
+                f"--labels {self._pattern!r}: {{{self._num_wild}}}, but --images has "
+                f"{len(found.wild)} wildcards; use {_shown()}"
+            )
+        wanted = self._pattern.format(None, *found.wild, path=found.path, parent=parent, name=name)
         wanted = posixpath.normpath(wanted.removesuffix(".*") if self._any_ending else wanted)
         there = self._names.get(_plain(wanted), [])
         there = [one for one in there if one != found.image]
@@ -182,9 +198,9 @@ def _is_hidden(name: str) -> bool:
 
 
 def _expression(pattern: str) -> str:
-    """The regular expression of a glob."""
+    """The regular expression of a glob, with a group for each wildcard."""
     token = re.compile(r"\*\*/|\*\*|\*|\?|\[!?[^\]/]+\]|.", re.DOTALL)
-    meanings = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    meanings = {"**/": "((?:[^/]+/)*)", "**": "(.*)", "*": "([^/]*)", "?": "([^/])"}
     return "".join(
         meanings.get(part) or (_class(part) if len(part) > 1 else re.escape(part))
         for part in token.findall(pattern)
@@ -193,8 +209,8 @@ def _expression(pattern: str) -> str:
 
 def _class(brackets: str) -> str:
     inside = brackets[1:-1]
-    return f"[^{re.escape(inside[1:])}/]" if inside.startswith("!") else f"[{inside}]"
+    return f"([^{re.escape(inside[1:])}/])" if inside.startswith("!") else f"([{inside}])"
 
 
 def _shown() -> str:
-    return ", ".join(f"{{{field}}}" for field in _FIELDS)
+    return ", ".join(f"{{{field}}}" for field in (*_FIELDS, "1", "2")) + ", ..."

@@ -7,10 +7,19 @@ from shards.cityscapes import Cityscapes
 from shards.dataset import Reader
 from shards.folder import ImageFolder
 from shards.gta5 import GTA5
+from shards.presets import PRESETS
 from shards.streets.reader import Streets
 from shards.synthia import Synthia
 
-READERS: dict[str, type[Reader]] = {
-    reader.name: reader for reader in (ImageFolder, CamVid, GTA5, Synthia, Cityscapes, Streets)
-}
+_ALL: tuple[type[Reader], ...] = (
+    ImageFolder,
+    CamVid,
+    GTA5,
+    Synthia,
+    Cityscapes,
+    Streets,
+    *PRESETS,
+)
+
+READERS = {reader.name: reader for reader in _ALL}
 """Name on the command line -> reader."""

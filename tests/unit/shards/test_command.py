@@ -57,8 +57,8 @@ def test_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 2
     assert "no command 'list'" in capsys.readouterr().err
     assert main(["--help"]) == 0
-    with pytest.raises(DataError, match="no data set 'kitti'; choose from"):
-        main(["build", "kitti", "a", "b"])
+    with pytest.raises(DataError, match="no data set 'nyu'; choose from"):
+        main(["build", "nyu", "a", "b"])
     with pytest.raises(SystemExit):
         main(["build", "streets", "a", "--address", "auto"])
     assert "--address auto is of use with --ray only" in capsys.readouterr().err

@@ -112,17 +112,17 @@ def test_lists_choose_images_and_labels(tmp_path: Path) -> None:
     root, listed = coloured(tmp_path), tmp_path / "list.csv"
     listed.write_text("img/f.PNG,gt/straße/ü, (2)_color.png\n")
     listed.write_text("img/f.PNG\tgt/straße/ü, (2)_color.png\n")
-    (item,) = reader(root, split=str(listed)).items(True)
+    (item,) = reader(root, listed=str(listed)).items(True)
     assert (item.image, item.label) == ("img/f.PNG", "gt/straße/ü, (2)_color.png")
     listed.write_text("Town 1/day/frame.2\nf\n")
-    images = [item.image for item in reader(root, split=str(listed)).items(True)]
+    images = [item.image for item in reader(root, listed=str(listed)).items(True)]
     assert images == ["img/Town 1/day/frame.2.PNG", "img/f.PNG"]
     listed.write_text("f\nf\n")
     with pytest.raises(DataError, match=r"both get the key f; rename one, or leave one out"):
-        reader(root, split=str(listed)).items(True)
+        reader(root, listed=str(listed)).items(True)
     listed.write_text("img/f.PNG\tgt/none.png\n")
     with pytest.raises(DataError, match=r"list.csv: gt/none.png, the label of img/f.PNG, is not"):
-        reader(root, split=str(listed)).items(True)
+        reader(root, listed=str(listed)).items(True)
 
 
 def test_photographs_alone_need_no_classes(tmp_path: Path) -> None:

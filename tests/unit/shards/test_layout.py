@@ -62,7 +62,30 @@ def test_accents_may_be_written_in_either_way() -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["gt/{stem}.png", "gt/labels.png", "gt/{path", "{path.x}", "{}"]
+    ("images", "name", "labels", "expected"),
+    [
+        ("rgb/rgb_*.png", "rgb/rgb_07.PNG", "ss/ss_{1}.png", "ss/ss_07.png"),
+        ("rgb/*/*_rain_*.*", "rgb/a/b_1_rain_x.png", "gt/{1}/{2}.png", "gt/a/b_1.png"),
+        ("**/l_?.png", "a/b/l_1.png", "{1}/gt/r_{2}.png", "a/b/gt/r_1.png"),
+        ("**/l_?.png", "l_1.png", "{1}/gt/r_{2}.png", "gt/r_1.png"),
+        ("[ab]/*.png", "b/c.png", "gt{1}/{name}.png", "gtb/c.png"),
+    ],
+)
+def test_labels_by_what_wildcards_stand_for(
+    images: str, name: str, labels: str, expected: str
+) -> None:
+    (found,) = Glob(images).matches([name])
+    assert label(labels, found, [name, expected]) == expected
+
+
+def test_more_wildcards_than_the_images_have_are_refused() -> None:
+    (found,) = Glob("rgb/*.png").matches(["rgb/a.png"])
+    with pytest.raises(DataError, match=r"--labels 'gt/\{2\}.png': \{2\}, but --images has 1 wild"):
+        label("gt/{2}.png", found, [])
+
+
+@pytest.mark.parametrize(
+    "pattern", ["gt/{stem}.png", "gt/labels.png", "gt/{path", "{path.x}", "{}", "{0}.png"]
 )
 def test_label_patterns_that_can_not_be(pattern: str) -> None:
     with pytest.raises(DataError, match="--labels"):

@@ -219,3 +219,6 @@ def test_images_of_more_than_8_bits_are_refused(tmp_path: Path) -> None:
 def test_a_description_leaves_out_the_place() -> None:
     reader = CamVid(Path("/home/somebody/camvid"), sequences=("0016E5", "0006R0"))
     assert describe(reader) == "camvid splits=train sequences=0016E5,0006R0"
+    train, val = (describe(Cityscapes(Path("/home"), split=split)) for split in ("train", "val"))
+    assert train == "cityscapes split=train class_order=cityscapes19"
+    assert train != val

@@ -14,6 +14,7 @@ from PIL import Image
 
 from shards.camvid import CamVid
 from shards.folder import ImageFolder
+from shards.presets.india import IDDLite
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 
@@ -43,7 +44,7 @@ def folder(
         "**/*.jpg",
         labels,
         classes_file=str(tmp_path / "classes.yaml"),
-        split=str(tmp_path / "list.txt"),
+        listed=str(tmp_path / "list.txt"),
     )
 
 
@@ -77,6 +78,22 @@ def test_idd_lite_has_train_ids_in_its_files(tmp_path: Path) -> None:
     expected = labels_of([source / "tune_labels" / f"{stem}.png" for stem in stems])
     for name, label in zip(names, expected, strict=True):
         np.testing.assert_array_equal(found[name][1], label)
+    preset = published_again(tmp_path / "idd20k_lite", source, stems).items(True)
+    for name, item in zip(names, preset, strict=True):
+        for mine, theirs in zip(found[name], item.load(True), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def published_again(root: Path, source: Path, stems: list[str]) -> IDDLite:
+    """The preset of links to a few files, named as in the download: drive/frame_image.jpg."""
+    for stem in stems:
+        drive, frame = stem.split("_")
+        for folder, end in (("leftImg8bit", "image.jpg"), ("gtFine", "label.png")):
+            found = source / ("tune" if folder == "leftImg8bit" else "tune_labels")
+            link = root / folder / "val" / drive / f"{frame}_{end}"
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(found / f"{stem}{end[-4:]}")
+    return IDDLite(str(root), split="val")
 
 
 @pytest.mark.skipif(not (DATA / "airsim").is_dir(), reason="no AirSim here")
