@@ -127,6 +127,7 @@ class LabelPattern:
             )
         wanted = self._pattern.format(None, *found.wild, path=found.path, parent=parent, name=name)
         wanted = posixpath.normpath(wanted.removesuffix(".*") if self._any_ending else wanted)
+        wanted = wanted.lstrip("/")  # of a wildcard that stands for no folder
         there = self._names.get(_plain(wanted), [])
         there = [one for one in there if one != found.image]
         if len(there) > 1:

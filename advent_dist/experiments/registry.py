@@ -26,6 +26,7 @@ from advent_dist.config import (
     SourceOnlyConfig,
 )
 from advent_dist.errors import ConfigError
+from advent_dist.experiments.benchmarks import BENCHMARKS
 from advent_dist.experiments.self_training import (
     gta5_cityscapes_dacs,
     gta5_cityscapes_daformer,
@@ -284,6 +285,7 @@ _FUNCTIONS: tuple[Callable[[], Experiment], ...] = (
     synthia_cityscapes_advent,
     synthia_cityscapes_daformer,
     synthia_cityscapes_mic,
+    *BENCHMARKS,
     camvid_day_dusk_source_only,
     camvid_day_dusk_minent,
     camvid_day_dusk_advent,

@@ -176,7 +176,8 @@ def test_every_weight_of_a_published_method_is_checked(name: str) -> None:
 
 def test_all_runs_of_the_paper_are_checked() -> None:
     checked = {*PAPER, *PUBLISHED_SELF_TRAINING}
-    assert checked == {name for name in EXPERIMENTS if "cityscapes" in name}
+    of_the_papers = ("gta5_cityscapes_", "synthia_cityscapes_")
+    assert checked == {name for name in EXPERIMENTS if name.startswith(of_the_papers)}
 
 
 @pytest.mark.parametrize("name", PUBLISHED_SELF_TRAINING)
@@ -214,7 +215,8 @@ def test_every_experiment_is_complete(name: str) -> None:
     chosen = experiment(name)
     assert chosen.name == name
     assert chosen.method.name in METHODS
-    assert class_set(chosen.data.classes).num_classes >= 11
+    if chosen.data.classes is not None:
+        assert class_set(chosen.data.classes).num_classes >= 11
     assert chosen.run.steps <= chosen.optimizer.horizon
     assert len(inspect.getdoc(EXPERIMENTS[name]) or "") > 20
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -484,6 +485,26 @@ def test_a_data_set_in_object_storage(tmp_path: Path) -> None:
     )
     for one, other in zip(there.load(True), here.load(True), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+README = (Path(__file__).parents[3] / "shards" / "README.md").read_text()
+COMMANDS = re.findall(
+    r"^advent-dist shards (build (?!folder|NAME|streets)(?!.*--ray).*)$", README, re.MULTILINE
+)
+
+
+def test_each_preset_and_class_file_is_in_the_readme() -> None:
+    for name in (*(preset.name for preset in PRESETS), *NAMES):
+        assert f"`{name}`" in README, name
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_of_the_readme_can_be_typed(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="expected layout under"):
+        main(command.split())
 
 
 @pytest.mark.parametrize("name", NAMES)
