@@ -140,7 +140,7 @@ class Preset:
             holds = {name.removeprefix(deeper) for name in names if name.startswith(deeper)}
             if not holds:
                 break
-            there, inside = deeper, {name.split("/")[0] for name in holds}
+            there, inside = deeper, {name.split("/")[0] for name in holds if name[0] != "."}
         where = f"{self._folder.url}/{there}".rstrip("/")
         held = some(sorted(inside), "entries")
         return f"{where} holds {held}, but no image is {pattern}; {self._expected}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from advent_dist.errors import DataError
 from shards.dataset import CityscapesClasses
 from shards.presets.preset import Preset
 
@@ -49,6 +50,13 @@ class Vistas(Preset):
 
     alone: bool = False
     """1.2 was downloaded by itself, with its labels in training/labels."""
+
+    def __post_init__(self) -> None:
+        if self.alone and self.version != "1.2":
+            raise DataError(
+                f"vistas: alone = True: version is {self.version}, but training/labels are of 1.2; "
+                "leave one of the two out"
+            )
 
     @property
     def labels_folder(self) -> str:

@@ -445,6 +445,11 @@ def test_what_is_there_in_place_of_a_condition_is_named(tmp_path: Path) -> None:
         ACDC(str(tmp_path / "rgb_anon")).items(labelled=False)
 
 
+def test_labels_of_one_version_alone_are_those_of_1_2(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"alone = True: version is 2\.0, but training/labels are"):
+        Vistas(str(tmp_path), version="2.0", alone=True)
+
+
 @pytest.mark.parametrize("name", ["kitti", "foggy cityscapes", "rainy cityscapes"])
 def test_train_ids_in_place_of_label_ids_are_refused(name: str, tmp_path: Path) -> None:
     case = CASES[name]._replace(classes=TRAIN_IDS)
