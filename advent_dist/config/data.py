@@ -43,6 +43,10 @@ class AugmentConfig:
         require(0 < share <= 1, "data.augment.crop_max_share", share, "give a share in (0, 1]")
         least = self.crop_min_pixels
         require(least >= 0, "data.augment.crop_min_pixels", least, "must be 0 or more")
+        fix = "it says which crops are taken; set data.augment.crop too"
+        cropped = self.crop is not None
+        require(cropped or share == 1, "data.augment.crop_max_share", share, fix)
+        require(cropped or least == 0, "data.augment.crop_min_pixels", least, fix)
         require(0 <= self.flip <= 1, "data.augment.flip", self.flip, "a probability is 0 to 1")
         require(0 <= self.jitter < 1, "data.augment.jitter", self.jitter, "give 0 <= jitter < 1")
 

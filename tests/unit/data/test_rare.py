@@ -151,6 +151,19 @@ def test_what_cant_be_drawn_is_refused(root: str) -> None:
         order_of(data, "source", replace(manifest, shards=shards), seed=0)
 
 
+def test_what_is_asked_of_crops_needs_crops_and_of_draws_needs_draws() -> None:
+    base = experiment("streets_dacs")
+    for field, value in (("crop_max_share", 0.75), ("crop_min_pixels", 5)):
+        with pytest.raises(
+            ConfigError, match=rf"augment\.{field} = {value}: .* set data\.augment\.crop"
+        ):
+            override(base, {f"data.augment.{field}": value})
+    crop = {"data.augment.crop": (64, 64), "data.augment.crop_min_pixels": 5}
+    with pytest.raises(ConfigError, match=r"crop_min_pixels = 5: .*data\.rare_class_temperature"):
+        override(base, crop)
+    override(base, crop | {"data.rare_class_temperature": 0.01})
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -158,7 +171,6 @@ def test_what_cant_be_drawn_is_refused(root: str) -> None:
         ("rare_class_pixels", -1),
         ("augment.crop_max_share", 0.0),
         ("augment.crop_min_pixels", -1),
-        ("augment.crop_min_pixels", 5),
     ],
 )
 def test_values_out_of_range(field: str, value: Any) -> None:
