@@ -61,6 +61,7 @@ bench: setup
 	$(BIN)/python benchmarks/camvid_day_dusk.py $(if $(CAMVID),--camvid $(CAMVID))
 	$(BIN)/python benchmarks/asha.py
 	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python benchmarks/self_training_step.py
 
 # Builds, runs and sweeps against a bucket, every tenth request for which breaks.
 SOAK_MINUTES ?= 10

@@ -52,7 +52,7 @@ def main() -> None:
     options = tyro.cli(Options)
     torch.set_num_threads(1)
     torch.manual_seed(1)
-    before = _memory_mb("VmRSS")
+    before = memory_mb("VmRSS")
     with _stepper(options.by) as step:
         step(_batch(options))
         Path("/proc/self/clear_refs").write_text("5")  # peaks count from here
@@ -60,7 +60,7 @@ def main() -> None:
         for _ in range(options.steps):
             step(_batch(options))
         seconds = (time.perf_counter() - begun) / options.steps
-        peak = _memory_mb("VmHWM") - before
+        peak = memory_mb("VmHWM") - before
     sys.stdout.write(json.dumps({"seconds": seconds, "peak_mb": peak}) + "\n")
 
 
@@ -73,7 +73,8 @@ def _batch(options: Options) -> DomainBatch:
     )
 
 
-def _memory_mb(what: str) -> float:
+def memory_mb(what: str) -> float:
+    """A line of this process' status, such as VmRSS, in MB."""
     status = Path("/proc/self/status").read_text()
     return int(re.findall(rf"{what}:\s+(\d+) kB", status)[0]) / 1000
 
