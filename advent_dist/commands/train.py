@@ -1,4 +1,4 @@
-"""`advent-dist train NAME [--a.b value ...]`: one experiment on Ray Train.
+"""`advent-dist train NAME [--a.b value ...]`: one experiment on Ray Train, by name or in a file.
 
 It ends in a run folder with a report.
 """
@@ -18,15 +18,16 @@ from advent_dist.config import Call, Experiment
 from advent_dist.config.override import override
 from advent_dist.config.selection import MEASURES, chosen_by
 from advent_dist.errors import ConfigError
-from advent_dist.experiments import EXPERIMENTS, experiment
-from advent_dist.experiments.environment import surroundings
+from advent_dist.experiments import EXPERIMENTS
+from advent_dist.experiments.environment import named, surroundings
 from advent_dist.interruption import status_of
 
 _USAGE = """\
 usage: advent-dist train NAME [--resume | --overwrite] [--force] [--a.b value ...]
+       advent-dist train NAME.py[:FUNCTION] ...       the same, of a file that advent-dist new writes
        advent-dist train --config RUN/config.json [--resume | --overwrite] [--a.b value ...]
        advent-dist train --list
-       advent-dist train NAME --help      every field with its meaning and value
+       advent-dist train NAME --help                  every field with its meaning and value
 """
 
 
@@ -56,7 +57,7 @@ def parse(arguments: list[str], default: Experiment | None = None) -> tuple[Expe
     is that of the run in whose folder it lies, wherever that was copied or moved to.
 
     Args:
-        arguments: A name, or --config and a file; and flags.
+        arguments: A name or NAME.py, or --config and a run's config.json; and flags.
         default: What is meant by flags alone.
 
     Raises:
@@ -77,7 +78,7 @@ def parse(arguments: list[str], default: Experiment | None = None) -> tuple[Expe
             f"the experiment's name comes first, not {first}; see advent-dist train --list"
         )
     else:
-        base = override(experiment(first), surroundings())
+        base = override(named(first), surroundings())
     flags = _read_flags(base, rest, f"advent-dist train {first}")
     return flags.experiment, flags.call
 

@@ -1,6 +1,6 @@
 """What a cluster trains when nobody says so, and what it asks of all that is trained on it.
 
-ADVENT_DIST_EXPERIMENT   name of an experiment, or path of a run's config.json
+ADVENT_DIST_EXPERIMENT   name of an experiment, NAME.py[:FUNCTION], or path of a run's config.json
 ADVENT_DIST_DATA         its `data.root`
 ADVENT_DIST_SET          other fields, PATH=VALUE separated by spaces: what the cluster's shape asks
                          for (cluster.gpus_per_worker=1) and where its runs go (run.storage=s3://...)
@@ -19,7 +19,8 @@ from advent_dist.config import Experiment
 from advent_dist.config.override import from_json, override
 from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError
-from advent_dist.experiments import experiment
+from advent_dist.experiments import EXPERIMENTS, experiment
+from advent_dist.experiments.file import experiment_in_file, is_file
 
 EXPERIMENT, DATA, SET = "ADVENT_DIST_EXPERIMENT", "ADVENT_DIST_DATA", "ADVENT_DIST_SET"
 
@@ -66,7 +67,20 @@ def experiment_of(name: str, where: str) -> Experiment:
     Raises:
         ConfigError: there is no such experiment, or no such file.
     """
-    return experiment_in(name, where) if name.endswith(".json") else experiment(name)
+    return experiment_in(name, where) if name.endswith(".json") else named(name, where)
+
+
+def named(name: str, where: str = "") -> Experiment:
+    """The experiment of that name, or that of NAME.py[:FUNCTION]; `where` is for messages.
+
+    Raises:
+        ConfigError: there is no such experiment, or see `experiment_in_file`.
+    """
+    if is_file(name):
+        return experiment_in_file(name, where)
+    if name not in EXPERIMENTS and Path(f"{name}.py").is_file():
+        raise ConfigError(f"there is no experiment {name!r}; did you mean the file {name}.py?")
+    return experiment(name)
 
 
 def experiment_in(path: str, where: str) -> Experiment:
