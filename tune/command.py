@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 from advent_dist.errors import UserError
+from advent_dist.experiments import EXPERIMENTS
 from advent_dist.experiments.environment import DATA, EXPERIMENT, SET
 from advent_dist.interruption import interruptible, status_of
 from tune.options import Options
@@ -38,17 +39,22 @@ def main(arguments: list[str], resume_words: list[str] | None = None) -> int:
     """
     script, *flags = arguments
     options = _options(script, flags)
-    again = shlex.join(resume_words or _resume_words(flags, options))
+    again = ""
     try:
         with interruptible():
-            return _sweep(options, again)
+            from tune.plan import make_plan  # here: Ray takes seconds, and --help should not
+
+            plan = make_plan(options)
+            again = shlex.join(resume_words or _resume_words(flags, plan))
+            return _sweep(plan, again)
     except UserError as error:
         if os.environ.get("ADVENT_DIST_TRACEBACK"):
             raise
         sys.stderr.write(f"search: {error}\n")
         return 1
     except KeyboardInterrupt as interrupt:
-        sys.stderr.write(f"\nstopped; go on where it was with:\n  {again}\n")
+        how = f"; go on where it was with:\n  {again}" if again else ""
+        sys.stderr.write(f"\nstopped{how}\n")
         return status_of(interrupt)
 
 
@@ -62,13 +68,10 @@ def _options(script: str, flags: list[str]) -> Options:
         raise
 
 
-def _sweep(options: Options, again: str) -> int:
-    # Imported here: Ray and its friends take seconds, and --help should not.
+def _sweep(plan: Plan, again: str) -> int:
     from shards.streets_data import ensure_streets
-    from tune.plan import make_plan
     from tune.sweep import run_sweep
 
-    plan = make_plan(options)
     # Said before, since nobody is left to say it when the machine is lost; but not before what may
     # hold a secret is refused.
     sys.stderr.write(f"-- after an interruption go on with: {again}\n")
@@ -92,21 +95,38 @@ def _report(plan: Plan) -> None:
         sys.stdout.write(f"{write_report(plan.url, plan.options.price_per_hour)}\n")
 
 
-def _resume_words(flags: list[str], options: Options) -> list[str]:
+def _resume_words(flags: list[str], plan: Plan) -> list[str]:
     """The same command with --resume and with what the environment added to it.
 
-    By the module's name: a script that `ray submit` has copied may be gone by then.
+    By the module's name: a script that `ray submit` has copied may be gone by then. So may a file
+    with the experiment, or have changed: the sweep's folder has what it was.
     """
+    from tune.folder import EXPERIMENT_FILE
+    from tune.plan import named_by
+
     added = ["env", f"{SET}={os.environ[SET]}"] if SET in os.environ else []
     words = [
         *added,
         *("python", "-m", "tune.search"),
-        *(flag for flag in flags if flag not in _OF_ONE_CALL),
+        *_without("--experiment", [flag for flag in flags if flag not in _OF_ONE_CALL]),
     ]
-    for flag, value, variable in (
-        ("--experiment", options.experiment, EXPERIMENT),
-        ("--data", options.data, DATA),
-    ):
-        if value is None and variable in os.environ:
-            words += [flag, os.environ[variable]]
+    name = named_by(plan.options)
+    if name not in EXPERIMENTS:
+        name = f"{plan.url}/{EXPERIMENT_FILE}"
+    if plan.options.experiment is not None or EXPERIMENT in os.environ:
+        words += ["--experiment", name]
+    if plan.options.data is None and DATA in os.environ:
+        words += ["--data", os.environ[DATA]]
     return [*words, "--resume"]
+
+
+def _without(flag: str, words: list[str]) -> list[str]:
+    """Words of a command line without a flag and its value."""
+    kept: list[str] = []
+    following = iter(words)
+    for word in following:
+        if word == flag:
+            next(following, None)
+        elif not word.startswith(f"{flag}="):
+            kept.append(word)
+    return kept

@@ -1,6 +1,7 @@
 """The sweep folder: all that a sweep knows, on a disk or on object storage.
 
 STORAGE/NAME/sweep.json         what is searched, how, and how far it is
+             experiment.json    the experiment as its name or file gave it
              scheduler.json     ASHA's rungs and decisions
              trials/00000/      a run folder a trial, with trial.json
              final/best_seed1/  a run folder a retraining, with final.json
@@ -24,6 +25,7 @@ from advent_dist.json_text import json_object
 from advent_dist.runs.folder import CONFIG_FILE, SWEEP_FILE, RunFolder
 from tune.space import Values
 
+EXPERIMENT_FILE = "experiment.json"
 SCHEDULER_FILE = "scheduler.json"
 TRIAL_FILE = "trial.json"
 FINAL_FILE = "final.json"
@@ -32,6 +34,7 @@ FINALS = "final"
 
 _FILES = (
     SWEEP_FILE,
+    EXPERIMENT_FILE,
     SCHEDULER_FILE,
     *("report.html", "report.md", "trials.csv", "trials.json"),
 )

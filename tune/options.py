@@ -18,7 +18,8 @@ class Options:
     """
 
     experiment: str | None = None
-    """Experiment to search (advent-dist train --list), or path of a run's config.json."""
+    """Experiment to search: a name (advent-dist train --list), NAME.py or NAME.py:FUNCTION, or the
+    path of a run's config.json."""
 
     data: str | None = None
     """Folder or URL of the shards: `data.root`."""

@@ -46,6 +46,9 @@ class Plan:
     experiment: Experiment
     """The base of every trial: the published point at full length, with absolute paths."""
 
+    given: Experiment
+    """The experiment as its name or file gave it, before the options had a say."""
+
     space: Space
     """What is searched."""
 
@@ -149,8 +152,8 @@ def make_plan(options: Options) -> Plan:
         ConfigError: something in the options is wrong or does not fit the experiment.
     """
     _check_counts(options)
-    base = _base(options)
-    base = override(base, _changes(options, base))
+    given = _given(options)
+    base = override(given, _changes(options, given))
     grace = options.grace_steps
     if grace is None:
         grace = _grace_steps(options, base)
@@ -162,6 +165,7 @@ def make_plan(options: Options) -> Plan:
     plan = Plan(
         options=options,
         experiment=absolute(base),
+        given=given,
         space=space,
         metric=_metric(options, base.run.select_by),
         grace_steps=grace,
@@ -212,9 +216,13 @@ def _metric(options: Options, name: str) -> Metric:
     )
 
 
-def _base(options: Options) -> Experiment:
-    name = options.experiment or os.environ.get(EXPERIMENT) or "streets_advent"
-    return experiment_of(name, "--experiment")
+def named_by(options: Options) -> str:
+    """What names the experiment: a name, or the path of a file."""
+    return options.experiment or os.environ.get(EXPERIMENT) or "streets_advent"
+
+
+def _given(options: Options) -> Experiment:
+    return experiment_of(named_by(options), "--experiment" if options.experiment else EXPERIMENT)
 
 
 def _changes(options: Options, base: Experiment) -> dict[str, Any]:

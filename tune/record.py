@@ -18,7 +18,7 @@ from advent_dist.data.store import impatient
 from advent_dist.errors import ConfigError
 from advent_dist.runs.folder import SWEEP_FILE
 from cluster.capacity import per_worker
-from tune.folder import SweepFolder, Trial
+from tune.folder import EXPERIMENT_FILE, SweepFolder, Trial
 from tune.plan import Plan, what_counts
 
 _FORMAT = 1
@@ -75,7 +75,8 @@ class SweepRecord(Callback):
             folder.clear()
             known = None
         record = cls(plan, folder, _tree(plan, classes, resume_command, known))
-        record.write()
+        record.write()  # first: whose folder it is, should this end here
+        folder.write(EXPERIMENT_FILE, asdict(plan.given))
         return record
 
     @property

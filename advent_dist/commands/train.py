@@ -24,7 +24,7 @@ from advent_dist.interruption import status_of
 
 _USAGE = """\
 usage: advent-dist train NAME [--resume | --overwrite] [--force] [--a.b value ...]
-       advent-dist train NAME.py[:FUNCTION] ...       the same, of a file that advent-dist new writes
+       advent-dist train NAME.py[:FUNCTION] ...       the same, of a file by advent-dist new
        advent-dist train --config RUN/config.json [--resume | --overwrite] [--a.b value ...]
        advent-dist train --list
        advent-dist train NAME --help                  every field with its meaning and value

@@ -127,8 +127,8 @@ def _function(names: dict[str, Any], path: str, wanted: str | None) -> Callable[
             for name, function in choices.items()
         )
         raise ConfigError(
-            f"{path} has several functions, {listed}; choose one, such as {path}:{min(choices)}, or "
-            "begin the names of the others with _"
+            f"{path} has several functions, {listed}; choose one, such as {path}:{min(choices)}, "
+            "or begin the names of the others with _"
         )
     return next(iter(choices.values()))
 

@@ -5,29 +5,41 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import Any
 
+from advent_dist.config import Experiment
+from advent_dist.config.override import to_json
 from advent_dist.experiments import EXPERIMENTS
+from tune.folder import EXPERIMENT_FILE
 
 _ELSEWHERE = {"run.name", "run.storage", "cluster.address"}
 """Where a run is kept and made is for whoever copies the command to say."""
 
 
-def train_command(experiment: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+def train_command(
+    experiment: Mapping[str, Any],
+    values: Mapping[str, Any],
+    given: Mapping[str, Any] | None = None,
+    sweep_url: str = "",
+) -> str:
     """The `advent-dist train` command of a point of the space.
 
     Args:
         experiment: resolved config that the sweep varied.
         values: dotted path -> value: the point; all of them are named.
+        given: the config that the sweep's experiment had at first, if that is known.
+        sweep_url: the sweep's folder, which keeps that one in a file.
 
     Returns:
         Shell text, a flag a line: the point first, then what else differs from the experiment of
-        that name.
+        that name, or from the sweep's file where the experiment is none of the built-in ones.
     """
     name = str(experiment["name"])
-    plain = json.loads(json.dumps(asdict(EXPERIMENTS[name]()))) if name in EXPERIMENTS else {}
-    default = dict(_leaves(plain or experiment))
+    built_in = _plain(EXPERIMENTS[name]()) if name in EXPERIMENTS else None
+    if given is None or given == built_in:
+        start, default = [name], dict(_leaves(built_in or experiment))
+    else:
+        start, default = ["--config", f"{sweep_url}/{EXPERIMENT_FILE}"], dict(_leaves(given))
     others = {
         path: value
         for path, value in _leaves(experiment)
@@ -36,9 +48,15 @@ def train_command(experiment: Mapping[str, Any], values: Mapping[str, Any]) -> s
         and path not in _ELSEWHERE
         and path not in values
     }
-    lines = [f"advent-dist train {shlex.quote(name)}"]
+    lines = [f"advent-dist train {shlex.join(start)}"]
     lines += [_flag(path, value) for path, value in [*values.items(), *others.items()]]
     return " \\\n    ".join(lines)
+
+
+def _plain(experiment: Experiment) -> dict[str, Any]:
+    """As JSON has it."""
+    plain: dict[str, Any] = json.loads(to_json(experiment))
+    return plain
 
 
 def _flag(path: str, value: Any) -> str:

@@ -19,7 +19,8 @@ def headline(sweep: Sweep) -> Section:
     best = best_trial(sweep)
     if best is None:
         return Section(title="Best configuration", notes=["No trial has been evaluated yet."])
-    command = train_command(sweep.experiment, best.values | {"run.steps": sweep.max_steps})
+    point = best.values | {"run.steps": sweep.max_steps}
+    command = train_command(sweep.experiment, point, sweep.given, sweep.url)
     where = f"Trial {best.id}{', the published point' if best.published else ''}"
     scored = "" if best.score is None else f": {score_label(sweep)} = {best.score:.4g}"
     return Section(

@@ -13,7 +13,7 @@ from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError
 from advent_dist.report.record import RunRecord, read_json, read_rows
 from advent_dist.runs.folder import SWEEP_FILE
-from tune.folder import FINAL_FILE, FINALS, TRIAL_FILE, TRIALS
+from tune.folder import EXPERIMENT_FILE, FINAL_FILE, FINALS, TRIAL_FILE, TRIALS
 from tune.report.record import Final, Sweep, Trial, Which
 
 T = TypeVar("T")
@@ -37,7 +37,8 @@ def read_sweep(url: str) -> Sweep:
         DataError: it is no sweep folder, or its sweep.json is damaged.
     """
     folder = open_folder(url)
-    if SWEEP_FILE not in folder.list():
+    files = folder.list()
+    if SWEEP_FILE not in files:
         raise DataError(
             f"{folder.url} is no sweep folder: it has no {SWEEP_FILE}; give the folder that "
             "tune/search.py wrote, STORAGE/NAME"
@@ -57,6 +58,7 @@ def read_sweep(url: str) -> Sweep:
         tree
         | {
             "url": folder.url,
+            "given": read_json(folder, EXPERIMENT_FILE) if EXPERIMENT_FILE in files else None,
             "trials": sorted(trials, key=lambda trial: trial.number),
             "finals": sorted(finals, key=lambda one: (places.index(one.which), one.seed)),
             "unreadable": unreadable,

@@ -89,6 +89,9 @@ class Sweep:
     experiment: dict[str, Any]
     """Resolved config of the run that is varied."""
 
+    given: dict[str, Any] | None = None
+    """The same as its name or file gave it; a sweep of old does not say."""
+
     classes: ClassSet | None = None
     """Its classes; a sweep of old has only their name, in its config."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,6 +31,46 @@ def test_what_ended_a_sweep_is_said_also_where_its_report_fails(
     said = capsys.readouterr().err
     assert "go on with: python -m tune.search" in said
     assert said.endswith("search: all 1 trials failed\n")
+
+
+def _told_to_go_on_with(flags: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The words of the command that a sweep says it is resumed by."""
+    said: list[str] = []
+    monkeypatch.setattr("tune.sweep.run_sweep", lambda plan, again: said.append(again))
+    monkeypatch.setattr("shards.streets_data.ensure_streets", lambda data: None)
+    assert main(["search.py", *flags]) == 0
+    return shlex.split(said[0])
+
+
+def test_a_file_is_not_needed_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be gone, as on a cluster that took it along with a job, or have changed."""
+    (tmp_path / "houses.py").write_text(
+        "from advent_dist.experiments import experiment\n"
+        "def houses():\n    return experiment('streets_minent')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    flags = ["--experiment", "houses.py", "--storage", str(tmp_path), "--num-trials", "4"]
+    words = _told_to_go_on_with([*flags, "--overwrite"], monkeypatch)
+    kept = f"{tmp_path}/sweep-streets_minent/experiment.json"
+    others = ["--storage", str(tmp_path), "--num-trials", "4"]
+    common = ["python", "-m", "tune.search", *others, "--experiment"]
+    assert words == [*common, kept, "--resume"]
+    monkeypatch.setenv("ADVENT_DIST_EXPERIMENT", "houses.py")
+    assert _told_to_go_on_with(others, monkeypatch) == [*common, kept, "--resume"]
+    monkeypatch.setenv("ADVENT_DIST_EXPERIMENT", "streets_minent")
+    assert _told_to_go_on_with(others, monkeypatch) == [*common, "streets_minent", "--resume"]
+
+
+def test_a_mistake_in_a_file_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "houses.py").write_text("def houses():\n    return 1 / 0\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["search.py", "--experiment", "houses.py"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("search: houses.py, line 2: ZeroDivisionError: division by zero; ")
+    assert said.count("\n") == 1
+    assert [one.name for one in tmp_path.iterdir()] == ["houses.py"]
 
 
 def test_words_that_have_come_apart(capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,6 +40,18 @@ def test_a_sweep_is_not_gone_on_with_on_other_classes(tmp_path: Path) -> None:
         SweepRecord.open(plan(tmp_path, resume=True), CAMVID_11, "")
 
 
+def test_it_goes_on_with_the_experiment_that_it_keeps(tmp_path: Path) -> None:
+    changes = {"name": "one", "set": ("optimizer.power=0.5",), "max_steps": 200}
+    made = SweepRecord.open(plan(tmp_path, **changes), CITYSCAPES_19, "").plan
+    kept = f"{tmp_path}/one/experiment.json"
+    again = plan(tmp_path, **changes, resume=True, experiment=kept)
+    assert (again.given, again.experiment) == (made.given, made.experiment)
+    SweepRecord.open(again, CITYSCAPES_19, "")
+    record = SweepRecord.open(plan(tmp_path, name="one", overwrite=True), CITYSCAPES_19, "")
+    record.folder.clear()
+    assert record.folder.open().list() == []
+
+
 def test_more_trials_and_another_cache_are_no_other_sweep(tmp_path: Path) -> None:
     SweepRecord.open(plan(tmp_path), CITYSCAPES_19, "")
     changes = {"num_trials": 64, "time_budget": "8h", "set": ("data.cache_dir=/elsewhere",)}
@@ -104,7 +116,7 @@ def test_overwriting_deletes_what_the_sweep_wrote_and_nothing_else(
     (place / "trials" / "00000" / "config.json").write_text(config)
     SweepRecord.open(plan(tmp_path, name="one", overwrite=True), CITYSCAPES_19, "")
     left = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
-    assert left == {*mine, "sweep.json"}
+    assert left == {*mine, "sweep.json", "experiment.json"}
     said = capsys.readouterr().err
     assert f"--overwrite deletes in {place}: " in said
     assert "trials/00000/" in said

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from advent_dist.commands.train import parse
 from advent_dist.config import Call
-from advent_dist.config.override import override
+from advent_dist.config.override import override, to_json
 from advent_dist.experiments import experiment
 from tune.report.command import train_command
 
@@ -47,6 +48,18 @@ def test_where_the_sweep_kept_its_runs_is_left_out() -> None:
     kept = override(base, {"run.name": "00003", "run.storage": "/tmp/sweeps"})
     arguments = words_of(train_command(asdict(kept), VALUES))[1:]
     assert parse(arguments) == (override(base, VALUES), Call())
+
+
+def test_an_experiment_of_ones_own_is_that_of_the_sweeps_file(tmp_path: Path) -> None:
+    given = override(experiment("streets_minent"), {"data.root": "here"})
+    given = replace(given, name="houses")
+    (tmp_path / "experiment.json").write_text(to_json(given))
+    varied = override(given, {"data.root": "/abs/here", "run.storage": "/abs", "run.seed": 7})
+    values = {"method.lambda_ent": 0.5}
+    tree = json.loads(to_json(given))
+    command = train_command(asdict(varied), values, tree, str(tmp_path))
+    expected = override(given, {**values, "data.root": "/abs/here", "run.seed": 7})
+    assert parse(words_of(command)[1:]) == (expected, Call())
 
 
 def test_words_of_the_user_stay_words() -> None:
