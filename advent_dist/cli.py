@@ -14,6 +14,7 @@ from advent_dist.printable import PrintableFormatter, printable
 
 _COMMANDS = {
     "demo": "source-only against AdvEnt on procedural streets, from a local S3 server to a report",
+    "new": "write a complete experiment for shards of one's own, to edit and to train",
     "train": "train an experiment on Ray Train",
     "evaluate": "score trained runs, or the ensemble of several, on labelled shards",
     "predict": "segment an image or folders of them",

@@ -92,14 +92,14 @@ def tiles(folder: Folder, manifest: Manifest, numbers: list[int]) -> Iterator[Ti
     Raises:
         DataError: a block or a sample is damaged; the message names it.
     """
-    for shard, block, places in _by_block(manifest, numbers):
+    for shard, block, places in by_block(manifest, numbers):
         where = f"{folder.url}/{shard.name}"
         samples = samples_of(read_block(folder, shard, block), block, where)
         for place in places:
             yield _tile(*samples[place], shard.name, where, manifest)
 
 
-def _by_block(manifest: Manifest, numbers: list[int]) -> Iterator[tuple[Shard, Block, list[int]]]:
+def by_block(manifest: Manifest, numbers: list[int]) -> Iterator[tuple[Shard, Block, list[int]]]:
     """The blocks that hold samples of these numbers, and which samples of each."""
     first = 0
     for shard in manifest.shards:

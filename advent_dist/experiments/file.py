@@ -47,7 +47,16 @@ def experiment_in_file(name: str, where: str = "") -> Experiment:
     match = _FILE.fullmatch(name)
     assert match is not None, "see is_file"
     path, wanted = match["path"], match["function"]
-    module = _run(path, _read(path, where))
+    return _made(_run(path, _read(path, where)), path, wanted)
+
+
+def experiment_in_text(text: str, path: str) -> Experiment:
+    """The same of the text of a file that is yet to be at `path`."""
+    return _made(_run(path, text.encode()), path, None)
+
+
+def _made(module: ModuleType, path: str, wanted: str | None) -> Experiment:
+    """What the function in a module returns."""
     function = _function(vars(module), path, wanted)
     line = function.__code__.co_firstlineno
     with _told(path, line), _beside(path):
