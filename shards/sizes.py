@@ -40,6 +40,7 @@ def typical_size(url: str, manifest: Manifest) -> Size:
 def _size(image: memoryview, where: str) -> Size:
     try:
         with Image.open(io.BytesIO(image)) as opened:
-            return opened.size
+            size: Size = opened.size
+            return size
     except Exception as error:  # Pillow's decoders raise whatever they meet
         raise DataError(f"{where}: its image can't be read ({error}); build it again") from error

@@ -82,7 +82,7 @@ def _read(path: str, where: str) -> bytes:
     except FileNotFoundError:
         raise ConfigError(
             f"{named}: there is no such file in {Path.cwd()}; `advent-dist new` writes one, and "
-            "`ray rsync-up CLUSTER-FILE` brings it to a cluster's head"
+            "`ray rsync-up CLUSTER-FILE NAME.py '~/NAME.py'` brings it to a cluster's head"
         ) from None
     except OSError as error:
         raise ConfigError(f"{named}: {error.strerror}; give a file that can be read") from None

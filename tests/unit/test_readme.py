@@ -1,4 +1,4 @@
-"""The command lines that README.md gives can be typed."""
+"""The command lines that README.md and docs/questions.md give can be typed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from advent_dist.commands.train import parse
 from advent_dist.config.override import to_json
 from advent_dist.experiments import experiment
 
-_TEXT = (Path(__file__).parents[2] / "README.md").read_text()
+_REPOSITORY = Path(__file__).parents[2]
+_TEXT = "".join((_REPOSITORY / name).read_text() for name in ("README.md", "docs/questions.md"))
+_OWN = """\
+from advent_dist.experiments import experiment
+
+def houses():
+    return experiment("streets_advent")
+"""
 _TRAININGS = re.findall(
     r"^advent-dist train (?!--list)([^#\n]*)", _TEXT.replace("\\\n", " "), re.MULTILINE
 )
@@ -37,6 +44,8 @@ def test_a_training_is_understood(
     if words[0] == "--config":
         (tmp_path / words[1]).parent.mkdir(parents=True)
         (tmp_path / words[1]).write_text(to_json(experiment("streets_advent")))
+    if words[0].endswith(".py"):
+        (tmp_path / words[0]).write_text(_OWN)
     monkeypatch.chdir(tmp_path)
     parse(words)
 
