@@ -27,8 +27,8 @@ usage: advent-dist doctor [EXPERIMENT | --config RUN/config.json] [--cluster] [-
 Looks for what would stop or slow a run, before it starts: each line is ok, a warning or a failure
 with its fix. Exit status 1 if there is a failure.
 
-  EXPERIMENT     a name of advent-dist train --list, changed by --a.b value as there; none takes
-                 the one that ${EXPERIMENT} names, or examines the machines alone
+  EXPERIMENT     a name of advent-dist train --list or NAME.py[:FUNCTION], changed by --a.b value as
+                 there; none takes the one that ${EXPERIMENT} names, or examines the machines alone
   --cluster      examine every node of the Ray cluster at --cluster.address, $RAY_ADDRESS or auto
   --cluster-file examine a file of ray up or of KubeRay before it is used
   --json         print JSON instead of a table

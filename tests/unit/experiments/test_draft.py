@@ -11,6 +11,7 @@ from advent_dist.errors import ConfigError
 from advent_dist.experiments.draft import Method, common_root, draft, function_name
 from advent_dist.experiments.file import experiment_in_text
 from advent_dist.experiments.recipe import Domain, recipe_for
+from advent_dist.runs.rehearsal import rehearse
 
 Device = Literal["cpu", "gpu"]
 
@@ -46,6 +47,13 @@ def test_every_recipe_is_an_experiment(device: Device, method: Method) -> None:
     assert made.run.steps % made.run.evaluate_every == 0
     assert made.cluster.gpus_per_worker == ("auto" if device == "gpu" else 0)
     assert made.cluster.workers == 2
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_its_networks_take_its_images(device: Device) -> None:
+    """Also those of a shape that nothing was made for."""
+    odd = _domain(size=(1242, 375)), _domain("data/b", size=(47, 99))
+    rehearse(_drafted(device, "advent", *odd), num_classes=2)
 
 
 def test_images_keep_their_shape() -> None:
