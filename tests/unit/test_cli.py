@@ -149,6 +149,31 @@ def test_a_named_experiment_is_as_the_environment_changes_it(
     assert parse(["--config", str(path)]) == (experiment("streets_advent"), Call())
 
 
+def test_a_file_is_taken_as_a_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from advent_dist.commands.train import parse
+
+    (tmp_path / "houses.py").write_text(
+        "from advent_dist.experiments import experiment\n\n"
+        "def houses():\n    return experiment('streets_minent')\n\n"
+        "def _broken():\n    return 1 / 0\n"
+    )
+    monkeypatch.setenv("ADVENT_DIST_SET", "cluster.workers=4 run.seed=7")
+    for name in ("houses.py", "houses.py:houses", str(tmp_path / "houses.py")):
+        chosen, call = parse([name, "--run.seed", "8", "--method.lambda-ent", "0.5", "--resume"])
+        expected = {"cluster.workers": 4, "run.seed": 8, "method.lambda_ent": 0.5}
+        assert chosen == override(experiment("streets_minent"), expected)
+        assert call == Call(resume=True)
+    for command in ("train", "doctor"):
+        assert cli.run([command, "houses.py:_broken"]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith(f"advent-dist {command}: houses.py, line 7: ZeroDivisionError: ")
+        assert said.count("\n") == 1
+    assert cli.run(["train", "houses.py", "--run.steps", "0"]) == 1
+    assert capsys.readouterr().err == "advent-dist train: run.steps = 0: must be at least 1 step\n"
+
+
 def test_parsing_gives_the_experiment_with_the_flags_fields_changed(tmp_path: Path) -> None:
     from advent_dist.commands.train import parse
 
