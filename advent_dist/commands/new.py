@@ -56,8 +56,8 @@ def main(arguments: list[str]) -> int:
     evaluation = None if asked.evaluation is None else _domain(asked.evaluation)
     device, count, why = _device(asked.device)
     recipe = recipe_for(device, count, source, target, evaluation)
-    names = read_manifest(asked.source).class_names
-    text = draft(str(path), asked.method, recipe, source, target, evaluation, names)
+    num_classes = len(read_manifest(asked.source).class_names)
+    text = draft(str(path), asked.method, recipe, source, target, evaluation, num_classes)
     experiment = experiment_in_text(text, str(path))
     classes_of(experiment)
     for said in check_shards(experiment):

@@ -108,7 +108,7 @@ def draft(
     source: Domain,
     target: Domain,
     evaluation: Domain | None,
-    class_names: Sequence[str],
+    num_classes: int,
 ) -> str:
     """The text of the file.
 
@@ -119,7 +119,7 @@ def draft(
         source: The labelled images.
         target: Those that it is adapted to.
         evaluation: Those that it is evaluated on; none takes images of `target`.
-        class_names: The classes, in the order of the train ids.
+        num_classes: Classes of the source.
 
     Raises:
         ConfigError: NAME makes no name of a function.
@@ -145,7 +145,7 @@ def draft(
         source=_quoted(relative[0]),
         target=_quoted(relative[1]),
         evaluation=None if evaluation is None else _quoted(relative[2]),
-        about_source=f"{_images(source)}, {len(class_names)} classes",
+        about_source=f"{_images(source)}, {num_classes} classes",
         about_target=f"{_images(target)}; labels there are never read",
         about_evaluation=_about_evaluation(evaluation),
         recipe=recipe,
@@ -158,19 +158,24 @@ def common_root(folders: Sequence[str]) -> tuple[str, list[str]]:
 
     Folders of which there is none, as on a disk and in a bucket, stay what they are.
     """
-    schemes = {one.partition("://")[0] if "://" in one else "" for one in folders}
-    if len(schemes) == 1 and schemes != {""}:
-        places = ["/" + one.partition("://")[2].strip("/") for one in folders]
-        prefix = f"{schemes.pop()}:/"
-    else:
-        places = [one if "://" in one else os.path.normpath(one) for one in folders]
-        prefix = ""
-    if not any("://" in one for one in places) and len({*map(os.path.isabs, places)}) == 1:
-        root = os.path.commonpath([os.path.dirname(one) for one in places])
-        if not prefix or root != "/":  # buckets have nothing in common
-            relative = [os.path.relpath(one, root or ".") for one in places]
-            return prefix + root or ".", relative
-    return ".", [one if "://" in one else os.path.abspath(one) for one in folders]
+    split = [_split(one) for one in folders]
+    prefixes, paths = {prefix for prefix, _ in split}, [path for _, path in split]
+    if len(prefixes) > 1 or not all(paths):
+        return ".", [one if "://" in one else os.path.abspath(one) for one in folders]
+    shared = os.path.commonpath([os.path.dirname(path) for path in paths])
+    prefix = prefixes.pop()
+    root = posixpath.join(prefix, shared) if shared else prefix or "."
+    return root, [os.path.relpath(path, shared or ".") for path in paths]
+
+
+def _split(folder: str) -> tuple[str, str]:
+    """What only folders of one bucket, or of one kind of path, have in common; and the rest."""
+    if "://" in folder:
+        scheme, _, place = folder.partition("://")
+        bucket, _, path = place.strip("/").partition("/")
+        return f"{scheme}://{bucket}", path
+    path = os.path.normpath(folder)
+    return ("/", path[1:]) if os.path.isabs(path) else ("", path)
 
 
 def _about_evaluation(evaluation: Domain | None) -> str:

@@ -31,7 +31,7 @@ def _drafted(
     source, target, *rest = domains or (_domain(), _domain("data/b"))
     evaluation = rest[0] if rest else None
     recipe = recipe_for(device, count, source, target, evaluation)
-    text = draft(file, method, recipe, source, target, evaluation, ["wall", "floor"])
+    text = draft(file, method, recipe, source, target, evaluation, 2)
     assert 30 <= len(text.splitlines()) <= 45
     return experiment_in_text(text, file)
 
