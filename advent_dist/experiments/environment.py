@@ -78,7 +78,7 @@ def named(name: str, where: str = "") -> Experiment:
     """
     if is_file(name):
         return experiment_in_file(name, where)
-    if name not in EXPERIMENTS and Path(f"{name}.py").is_file():
+    if name not in EXPERIMENTS and os.path.isfile(f"{name}.py"):
         raise ConfigError(f"there is no experiment {name!r}; did you mean the file {name}.py?")
     return experiment(name)
 
