@@ -1,7 +1,7 @@
 """The sweep folder: all that a sweep knows, on a disk or on object storage.
 
 STORAGE/NAME/sweep.json         what is searched, how, and how far it is
-             experiment.json    the experiment as its name or file gave it
+             experiment.json    the experiment of a file, as it was at the start
              scheduler.json     ASHA's rungs and decisions
              trials/00000/      a run folder a trial, with trial.json
              final/best_seed1/  a run folder a retraining, with final.json

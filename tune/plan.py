@@ -17,6 +17,7 @@ from advent_dist.config.selection import TARGET_MIOU
 from advent_dist.data.store import impatient
 from advent_dist.errors import ConfigError, MissingError
 from advent_dist.evaluation.selection import selection_of
+from advent_dist.experiments import EXPERIMENTS
 from advent_dist.experiments.environment import EXPERIMENT, assignment, experiment_of, surroundings
 from cluster.launch import absolute
 from tune.metric import Metric
@@ -46,8 +47,9 @@ class Plan:
     experiment: Experiment
     """The base of every trial: the published point at full length, with absolute paths."""
 
-    given: Experiment
-    """The experiment as its name or file gave it, before the options had a say."""
+    given: Experiment | None
+    """The experiment of a file before the options had a say, with absolute paths; none of one that
+    is built in, whose name finds it again."""
 
     space: Space
     """What is searched."""
@@ -165,7 +167,7 @@ def make_plan(options: Options) -> Plan:
     plan = Plan(
         options=options,
         experiment=absolute(base),
-        given=given,
+        given=None if named_by(options) in EXPERIMENTS else absolute(given),
         space=space,
         metric=_metric(options, base.run.select_by),
         grace_steps=grace,

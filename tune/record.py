@@ -76,7 +76,8 @@ class SweepRecord(Callback):
             known = None
         record = cls(plan, folder, _tree(plan, classes, resume_command, known))
         record.write()  # first: whose folder it is, should this end here
-        folder.write(EXPERIMENT_FILE, asdict(plan.given))
+        if plan.given is not None:
+            folder.write(EXPERIMENT_FILE, asdict(plan.given))
         return record
 
     @property

@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from advent_dist.config import Experiment
 from advent_dist.config.override import to_json
 from advent_dist.experiments import EXPERIMENTS
 from tune.folder import EXPERIMENT_FILE
@@ -27,19 +26,19 @@ def train_command(
     Args:
         experiment: resolved config that the sweep varied.
         values: dotted path -> value: the point; all of them are named.
-        given: the config that the sweep's experiment had at first, if that is known.
-        sweep_url: the sweep's folder, which keeps that one in a file.
+        given: the config that a file gave the sweep; none of a built-in experiment.
+        sweep_url: the sweep's folder, which keeps that in a file of its own.
 
     Returns:
         Shell text, a flag a line: the point first, then what else differs from the experiment of
-        that name, or from the sweep's file where the experiment is none of the built-in ones.
+        that name, or from what the file gave.
     """
     name = str(experiment["name"])
-    built_in = _plain(EXPERIMENTS[name]()) if name in EXPERIMENTS else None
-    if given is None or given == built_in:
-        start, default = [name], dict(_leaves(built_in or experiment))
-    else:
+    if given is not None:
         start, default = ["--config", f"{sweep_url}/{EXPERIMENT_FILE}"], dict(_leaves(given))
+    else:
+        plain = json.loads(to_json(EXPERIMENTS[name]())) if name in EXPERIMENTS else experiment
+        start, default = [name], dict(_leaves(plain))
     others = {
         path: value
         for path, value in _leaves(experiment)
@@ -51,12 +50,6 @@ def train_command(
     lines = [f"advent-dist train {shlex.join(start)}"]
     lines += [_flag(path, value) for path, value in [*values.items(), *others.items()]]
     return " \\\n    ".join(lines)
-
-
-def _plain(experiment: Experiment) -> dict[str, Any]:
-    """As JSON has it."""
-    plain: dict[str, Any] = json.loads(to_json(experiment))
-    return plain
 
 
 def _flag(path: str, value: Any) -> str:

@@ -90,7 +90,7 @@ class Sweep:
     """Resolved config of the run that is varied."""
 
     given: dict[str, Any] | None = None
-    """The same as its name or file gave it; a sweep of old does not say."""
+    """The same as a file gave it, before the options had a say; none of a built-in name."""
 
     classes: ClassSet | None = None
     """Its classes; a sweep of old has only their name, in its config."""

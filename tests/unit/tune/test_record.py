@@ -7,8 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from advent_dist.config.override import to_json
 from advent_dist.data.class_sets import CAMVID_11, CITYSCAPES_19
 from advent_dist.errors import ConfigError
+from advent_dist.experiments import experiment
 from tests.unit.tune.helpers import plan, trial
 from tune.record import SweepRecord
 
@@ -40,9 +42,16 @@ def test_a_sweep_is_not_gone_on_with_on_other_classes(tmp_path: Path) -> None:
         SweepRecord.open(plan(tmp_path, resume=True), CAMVID_11, "")
 
 
-def test_it_goes_on_with_the_experiment_that_it_keeps(tmp_path: Path) -> None:
+def test_it_goes_on_with_the_experiment_that_it_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its file, and from anywhere: paths that were relative stay where they were."""
     changes = {"name": "one", "set": ("optimizer.power=0.5",), "max_steps": 200}
-    made = SweepRecord.open(plan(tmp_path, **changes), CITYSCAPES_19, "").plan
+    own = tmp_path / "houses.json"
+    own.write_text(to_json(experiment("streets_advent")))
+    made = SweepRecord.open(plan(tmp_path, **changes, experiment=str(own)), CITYSCAPES_19, "").plan
+    own.unlink()
+    monkeypatch.chdir("/")
     kept = f"{tmp_path}/one/experiment.json"
     again = plan(tmp_path, **changes, resume=True, experiment=kept)
     assert (again.given, again.experiment) == (made.given, made.experiment)
@@ -50,6 +59,11 @@ def test_it_goes_on_with_the_experiment_that_it_keeps(tmp_path: Path) -> None:
     record = SweepRecord.open(plan(tmp_path, name="one", overwrite=True), CITYSCAPES_19, "")
     record.folder.clear()
     assert record.folder.open().list() == []
+
+
+def test_a_built_in_experiment_is_known_by_its_name(tmp_path: Path) -> None:
+    record = SweepRecord.open(plan(tmp_path), CITYSCAPES_19, "")
+    assert record.folder.open().list() == ["sweep.json"]
 
 
 def test_more_trials_and_another_cache_are_no_other_sweep(tmp_path: Path) -> None:
@@ -116,7 +130,7 @@ def test_overwriting_deletes_what_the_sweep_wrote_and_nothing_else(
     (place / "trials" / "00000" / "config.json").write_text(config)
     SweepRecord.open(plan(tmp_path, name="one", overwrite=True), CITYSCAPES_19, "")
     left = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
-    assert left == {*mine, "sweep.json", "experiment.json"}
+    assert left == {*mine, "sweep.json"}
     said = capsys.readouterr().err
     assert f"--overwrite deletes in {place}: " in said
     assert "trials/00000/" in said
