@@ -12,7 +12,7 @@ import tyro
 
 from advent_dist.data.store import local_path, read_manifest
 from advent_dist.errors import ConfigError
-from advent_dist.experiments.draft import Method, draft, function_name
+from advent_dist.experiments.draft import MIXING, Method, draft, function_name
 from advent_dist.experiments.file import experiment_in_text
 from advent_dist.experiments.recipe import Device, Domain, recipe_for
 
@@ -41,7 +41,7 @@ class New:
     """A short recipe for CPUs, or a long one for GPUs; auto: for what this machine has."""
 
     method: Method = "advent"
-    """How to adapt; source_only does not, and is what the others compare with."""
+    """How to adapt (docs/methods.md); source_only does not, and is what the others compare with."""
 
 
 def main(arguments: list[str]) -> int:
@@ -55,7 +55,8 @@ def main(arguments: list[str]) -> int:
     source, target = _domain(asked.source), _domain(asked.target)
     evaluation = None if asked.evaluation is None else _domain(asked.evaluation)
     device, count, why = _device(asked.device)
-    recipe = recipe_for(device, count, source, target, evaluation)
+    one_size = asked.method in MIXING
+    recipe = recipe_for(device, count, source, target, evaluation, one_size=one_size)
     num_classes = len(read_manifest(asked.source).class_names)
     text = draft(str(path), asked.method, recipe, source, target, evaluation, num_classes)
     experiment = experiment_in_text(text, str(path))

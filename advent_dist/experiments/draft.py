@@ -13,20 +13,27 @@ from typing import Literal
 from advent_dist.errors import ConfigError
 from advent_dist.experiments.recipe import Domain, Recipe
 
-Method = Literal["advent", "minent", "source_only"]
+Method = Literal["advent", "minent", "dacs", "mic", "source_only"]
+
+MIXING: tuple[Method, ...] = ("dacs", "mic")
+"""Methods that paste pixels of one domain into the other, which must have one size for it."""
 
 _PROMISES: dict[Method, str] = {
     "advent": "adversarial entropy minimisation",
     "minent": "direct entropy minimisation",
+    "dacs": "self-training on images that are mixed of both domains",
+    "mic": "self-training that also predicts what is hidden",
     "source_only": "training on the source alone, the baseline",
 }
 
 _METHODS: dict[Method, tuple[str, str]] = {
     "advent": ("AdventConfig()", "AdventConfig(lambda_adv=1e-2, lambda_adv_aux=2e-3)"),
     "minent": ("MinEntConfig()", "MinEntConfig(lambda_ent=1e-2, lambda_ent_aux=2e-3)"),
+    "dacs": ("DACSConfig()", "DACSConfig()"),
+    "mic": ("MICConfig()", "MICConfig(teacher_decay=0.99, mask_block=16)"),
     "source_only": ("SourceOnlyConfig()", "SourceOnlyConfig()"),
 }
-"""With the paper's weights, and with larger ones for trainings of hundreds of steps."""
+"""With the papers' values, and with those that trainings of hundreds of steps take."""
 
 _GPU = """\
         model=config.ModelConfig(

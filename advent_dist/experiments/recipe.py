@@ -69,7 +69,13 @@ class Recipe:
 
 
 def recipe_for(
-    device: Device, count: int, source: Domain, target: Domain, evaluation: Domain | None
+    device: Device,
+    count: int,
+    source: Domain,
+    target: Domain,
+    evaluation: Domain | None,
+    *,
+    one_size: bool = False,
 ) -> Recipe:
     """A short recipe for CPUs, a long one for GPUs.
 
@@ -79,10 +85,12 @@ def recipe_for(
         source: The labelled images.
         target: Those that it is adapted to.
         evaluation: Those that it is evaluated on; none takes images of `target`.
+        one_size: Whether source images get the size of target images.
     """
     fewest = min(source.num_samples, target.num_samples)
     workers = max(min(count if device == "gpu" else min(count, _CPU_WORKERS), fewest), 1)
-    sizes = [_fitted(one.size, device) for one in (source, target, evaluation or target)]
+    shaped = (target if one_size else source, target, evaluation or target)
+    sizes = [_fitted(one.size, device) for one in shaped]
     batch = _BATCH
     if device == "gpu":
         most = max(width * height for width, height in sizes[:2])

@@ -8,7 +8,7 @@ import pytest
 
 from advent_dist.config import Experiment
 from advent_dist.errors import ConfigError
-from advent_dist.experiments.draft import Method, common_root, draft, function_name
+from advent_dist.experiments.draft import MIXING, Method, common_root, draft, function_name
 from advent_dist.experiments.file import experiment_in_text
 from advent_dist.experiments.recipe import Domain, recipe_for
 from advent_dist.runs.rehearsal import rehearse
@@ -30,14 +30,15 @@ def _drafted(
 ) -> Experiment:
     source, target, *rest = domains or (_domain(), _domain("data/b"))
     evaluation = rest[0] if rest else None
-    recipe = recipe_for(device, count, source, target, evaluation)
+    one_size = method in MIXING
+    recipe = recipe_for(device, count, source, target, evaluation, one_size=one_size)
     text = draft(file, method, recipe, source, target, evaluation, 2)
     assert 30 <= len(text.splitlines()) <= 45
     return experiment_in_text(text, file)
 
 
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
-@pytest.mark.parametrize("method", ["advent", "minent", "source_only"])
+@pytest.mark.parametrize("method", ["advent", "minent", "dacs", "mic", "source_only"])
 def test_every_recipe_is_an_experiment(device: Device, method: Method) -> None:
     made = _drafted(device, method)
     assert (made.name, made.method.name) == ("houses", method)
@@ -64,6 +65,7 @@ def test_images_keep_their_shape() -> None:
     assert on_cpus.evaluation_size == (32, 320)
     assert on_cpus.evaluation == "c"
     assert _drafted("gpu", "advent", large, small).data.source_size == (1024, 768)
+    assert _drafted("gpu", "mic", large, small).data.source_size == (96, 48), "mixed: as target"
 
 
 def test_a_gpu_takes_more_of_smaller_images() -> None:
