@@ -8,19 +8,25 @@ from pathlib import Path
 from xdist.scheduler import LoadScopeScheduling
 
 _STARTS_RAY = ("ray_session", "ray.cluster_utils")
+_SHARES_A_FIXTURE = 'scope="module"'
 
 
 class OneRay(LoadScopeScheduling):  # type: ignore[misc]
     """All files that start Ray go to one process, which has one Ray for them; the rest is dealt.
 
+    Files whose tests share what one of them made stay whole: it would be made in each process.
+
     xdist's own groups are marks, which it tells by names that pytest 9.2 no longer lets it change.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "ray" if _starts_ray(nodeid.partition("::")[0]) else nodeid
+        file = nodeid.partition("::")[0]
+        text = _text(file)
+        if any(word in text for word in _STARTS_RAY):
+            return "ray"
+        return file if _SHARES_A_FIXTURE in text else nodeid
 
 
 @cache
-def _starts_ray(file: str) -> bool:
-    text = Path(file).read_text()
-    return any(word in text for word in _STARTS_RAY)
+def _text(file: str) -> str:
+    return Path(file).read_text()
