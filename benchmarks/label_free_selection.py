@@ -226,7 +226,10 @@ def scorer(chosen: Experiment, method: Method) -> Callable[[EvaluationLoader], d
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """What each choice is worth: held-out mIoU, mean over the seeds, as Markdown."""
+    """What each choice is worth: held-out mIoU, mean over the seeds, as Markdown.
+
+    Of the ends the worst and the best seed too.
+    """
     sections = []
     for task in dict.fromkeys(result["task"] for result in results):
         of_task = [result for result in results if result["task"] == task]
@@ -247,6 +250,9 @@ def table(results: list[dict[str, Any]]) -> str:
             last = statistics.mean(one["held_out_miou"] for one in of_ends) if of_ends else None
             cells = [*worth, statistics.mean(worth), None if title == LAST else last]
             shown = ["" if value is None else f"{value:.1f}" for value in cells]
+            if title != LAST and len(of_ends) > 1:
+                values = [one["held_out_miou"] for one in of_ends]
+                shown[-1] += f" ({min(values):.1f} to {max(values):.1f})"
             lines.append(f"| {title} | {' | '.join(shown)} |")
         sections.append("\n".join([*lines, "", f"Seeds: {counted}.", ""]))
     return "\n".join(sections)
