@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 from statistics import median_low
 
-from PIL import Image
-
 from advent_dist.config import Size
+from advent_dist.data.image import upright_size
 from advent_dist.data.manifest import Manifest
 from advent_dist.data.store import open_folder
 from advent_dist.errors import DataError
@@ -30,17 +29,9 @@ def typical_size(url: str, manifest: Manifest) -> Size:
         samples = samples_of(read_block(folder, shard, block), block, where)
         for key, files in (samples[place] for place in places):
             image, _ = files_of(files, f"{where}: sample {key}", manifest)
-            sizes.append(_size(image, f"{where}: sample {key}"))
+            size, _ = upright_size(io.BytesIO(image), f"{where}: sample {key}: its image")
+            sizes.append(size)
     if not sizes:
         raise DataError(f"{folder.url}: there is no sample in its shards; build them again")
     widths, heights = zip(*sizes, strict=True)
     return median_low(widths), median_low(heights)
-
-
-def _size(image: memoryview, where: str) -> Size:
-    try:
-        with Image.open(io.BytesIO(image)) as opened:
-            size: Size = opened.size
-            return size
-    except Exception as error:  # Pillow's decoders raise whatever they meet
-        raise DataError(f"{where}: its image can't be read ({error}); build it again") from error

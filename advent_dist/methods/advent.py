@@ -6,8 +6,8 @@ from typing import ClassVar, final
 
 from advent_dist.config import AdventConfig
 from advent_dist.methods.adversary import Adversary
-from advent_dist.methods.base import Need, Parts
 from advent_dist.methods.levels import fit_source, logged, weighted
+from advent_dist.methods.parts import Need, Parts
 from advent_dist.types import DomainBatch, Metrics
 
 

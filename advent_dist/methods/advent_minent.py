@@ -7,8 +7,8 @@ from typing import ClassVar, final
 from advent_dist.config import AdventMinEntConfig
 from advent_dist.losses import entropy_loss
 from advent_dist.methods.adversary import Adversary
-from advent_dist.methods.base import Need, Parts
 from advent_dist.methods.levels import fit_source, levels, logged, weighted
+from advent_dist.methods.parts import Need, Parts
 from advent_dist.types import DomainBatch, Metrics
 
 

@@ -1,48 +1,12 @@
-"""What a method is: networks as engines, and one step over a batch; and what it is made of."""
+"""What a method is: networks as engines, and one step over a batch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
-from torch import Tensor
-
-from advent_dist.models.segmenter import Segmenter
-from advent_dist.parallel.average import Average
 from advent_dist.parallel.engine import Engine, Kept
-from advent_dist.parallel.world import World
 from advent_dist.types import DomainBatch, Metrics
-
-Need = Literal["discriminators", "teacher", "initial"]
-"""What not every method has; see `Parts`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What a method is made of; of what may be none it has what its class `needs`."""
-
-    engines: Mapping[str, Engine]
-    """`segmenter`, and of the discriminators `discriminator` and, multi-level,
-    `discriminator_aux`."""
-
-    source_prior: Tensor
-    """The source's class frequencies, float32 [C], summing to 1."""
-
-    world: World = field(default_factory=World)
-    """This rank."""
-
-    teacher: Average | None = None
-    """An average of the segmenter, before its first update."""
-
-    initial: Segmenter | None = None
-    """The segmenter as it was before training."""
-
-    @property
-    def kept(self) -> dict[str, Kept]:
-        """The networks that checkpoints keep: `initial` is made anew, of the config."""
-        kept: dict[str, Kept] = dict(self.engines)
-        return kept if self.teacher is None else kept | {"teacher": self.teacher}
 
 
 class Method(Protocol):

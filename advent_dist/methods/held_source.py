@@ -8,9 +8,9 @@ from torch import Tensor
 
 from advent_dist.config.method import FeatureDistanceConfig
 from advent_dist.losses import all_pixels_cross_entropy
-from advent_dist.methods.base import Parts
 from advent_dist.methods.feature_distance import FeatureDistance
 from advent_dist.methods.levels import levels, weighted
+from advent_dist.methods.parts import Parts
 from advent_dist.types import DomainBatch
 
 

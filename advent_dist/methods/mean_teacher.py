@@ -7,7 +7,7 @@ from typing import final
 from torch import Tensor
 
 from advent_dist.config.method import SelfTrainingConfig
-from advent_dist.methods.base import Parts
+from advent_dist.methods.parts import Parts
 from advent_dist.methods.pseudo_labels import PseudoLabels, pseudo_labels
 
 

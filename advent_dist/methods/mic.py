@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 from advent_dist.config import MICConfig, MICDACSConfig
-from advent_dist.methods.base import Need, Parts
 from advent_dist.methods.held_source import HeldSource
 from advent_dist.methods.levels import fit_source, logged
 from advent_dist.methods.masked import Masked
 from advent_dist.methods.mean_teacher import MeanTeacher
 from advent_dist.methods.mixed import Mixed
+from advent_dist.methods.parts import Need, Parts
 from advent_dist.types import DomainBatch, Metrics
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 from advent_dist.config import SourceOnlyConfig
-from advent_dist.methods.base import Need, Parts
 from advent_dist.methods.levels import fit_source, logged
+from advent_dist.methods.parts import Need, Parts
 from advent_dist.types import DomainBatch, Metrics
 
 

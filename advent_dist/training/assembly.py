@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from advent_dist.config import Experiment
 from advent_dist.methods import METHODS
-from advent_dist.methods.base import Method, Parts
+from advent_dist.methods.base import Method
 from advent_dist.methods.levels import AUX, MAIN
+from advent_dist.methods.parts import Parts
 from advent_dist.models.discriminator import Discriminator
 from advent_dist.models.segmenter import build_segmenter
 from advent_dist.models.weights import load_weights

@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
@@ -27,11 +27,13 @@ from advent_dist.data.class_file import class_file_text
 from advent_dist.data.classes import ClassSet
 from advent_dist.errors import CheckpointError, DataError
 from advent_dist.json_text import json_object
-from advent_dist.methods.base import Method
 from advent_dist.parallel.buffers import Buffers, pooled, pooled_batch_norm
 from advent_dist.parallel.world import World
 from advent_dist.training import random_state
 from advent_dist.training.progress import Progress
+
+if TYPE_CHECKING:  # all methods and networks come with it, and whoever reads a checkpoint has none
+    from advent_dist.methods.base import Method
 
 CLASSES_FILE = "classes.json"
 """In checkpoints and in run folders: a class file that says nothing on labels."""

@@ -10,7 +10,8 @@ import torch
 from advent_dist.config import EngineConfig, MethodConfig, OptimizerConfig
 from advent_dist.losses import poly_lr
 from advent_dist.methods import METHODS
-from advent_dist.methods.base import Method, Parts
+from advent_dist.methods.base import Method
+from advent_dist.methods.parts import Parts
 from advent_dist.models.deeplab_v2 import DeepLabV2
 from advent_dist.models.discriminator import Discriminator
 from advent_dist.models.segmenter import Normalise, Segmenter

@@ -15,8 +15,8 @@ from advent_dist.config.override import override
 from advent_dist.config.require import require
 from advent_dist.losses import cross_entropy
 from advent_dist.methods import METHODS
-from advent_dist.methods.base import Need, Parts
 from advent_dist.methods.levels import fit_source, logged, weighted
+from advent_dist.methods.parts import Need, Parts
 from advent_dist.parallel.world import World
 from advent_dist.training.assembly import build_method
 from advent_dist.types import IGNORE_INDEX, DomainBatch, Metrics
