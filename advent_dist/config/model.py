@@ -39,6 +39,13 @@ class ModelConfig:
     """Input pixels per pixel of the deepest features of a timm CNN (others keep their own). The
     decoders daformer and fpn read undilated features of 4, 8, 16 and 32 instead."""
 
+    trained_blocks: int | None = None
+    """So many of the encoder's blocks are trained, from the deepest on (0: the heads alone); none
+    trains all. The others are as in an evaluation: no dropout, no statistics of the batch."""
+
+    frozen_batch_norm: bool = False
+    """Keep the statistics, weights and biases of the encoder's BatchNorm as they are at first."""
+
     discriminator_width: int = 64
     """Channels of a discriminator's first layer; each of the next three doubles them."""
 
@@ -56,6 +63,9 @@ class ModelConfig:
             "the paper's network has a head of its own; give an encoder of timm, such as resnet101"
         )
         require(own, "model.decoder", self.decoder, fix)
+        trained = self.trained_blocks
+        fix = "give a number of blocks, 0 or more"
+        require(trained is None or trained >= 0, "model.trained_blocks", trained, fix)
         both = self.pretrained and self.weights is not None
         require(
             not both, "model.weights", self.weights, "give either weights or pretrained, not both"

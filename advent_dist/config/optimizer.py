@@ -22,6 +22,10 @@ class OptimizerConfig:
     head_lr_multiplier: float = 10.0
     """Learning rate of the heads over that of the encoder."""
 
+    layer_decay: float = 1.0
+    """Learning rate of a block of the encoder over that of the next deeper one (BEiT, VFM-UDA++:
+    0.9); what comes before the first block counts as one more."""
+
     published_repeats: bool = False
     """Update the encoder of `deeplab_v2` three or four times a step, as the published code does
     (see repeated_sgd)."""
@@ -68,6 +72,11 @@ class OptimizerConfig:
             fits = all(0 <= value < 1 for value in values)
             require(fits, f"optimizer.{name}", getattr(self, name), "give 0 <= value < 1")
         fix = "leave it True: with published_repeats all decays, as published"
+        decay = self.layer_decay
+        require(0 < decay <= 1, "optimizer.layer_decay", decay, "give a factor in (0, 1]")
+        even = decay == 1 or not self.published_repeats
+        repeats = "leave it 1: with published_repeats all of the encoder has one rate"
+        require(even, "optimizer.layer_decay", decay, repeats)
         decays = self.decay_norms or not self.published_repeats
         require(decays, "optimizer.decay_norms", self.decay_norms, fix)
         require(self.horizon >= 1, "optimizer.horizon", self.horizon, "must be at least 1 step")

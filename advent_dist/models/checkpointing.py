@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from types import UnionType
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from advent_dist.errors import ConfigError
+from advent_dist.models.blocks import blocks_of
 
 
 def checkpoint_blocks(network: nn.Module) -> None:
@@ -27,9 +27,7 @@ def checkpoint_blocks(network: nn.Module) -> None:
     Raises:
         ConfigError: the network has no blocks to tell apart.
     """
-    blocks = list(_blocks(network, nn.Sequential | nn.ModuleList))
-    # Some of timm's feature networks hold their stages by name instead.
-    blocks = blocks or list(_blocks(network, nn.ModuleDict))
+    blocks = blocks_of(network)
     if not blocks:
         raise ConfigError(
             "engine.activation_checkpointing = True: this encoder has no repeated blocks to "
@@ -44,16 +42,6 @@ def checkpoint_blocks(network: nn.Module) -> None:
             use_reentrant=False,
             context_fn=partial(_first_and_second_run, norms),
         )
-
-
-def _blocks(module: nn.Module, row: UnionType | type) -> Iterator[nn.Module]:
-    """A network's blocks: the outermost modules in a `row` that have parts and are no row."""
-    for child in module.children():
-        has_parts = next(child.children(), None) is not None
-        if isinstance(module, row) and has_parts and not isinstance(child, row):
-            yield child
-        else:
-            yield from _blocks(child, row)
 
 
 def _first_and_second_run(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from advent_dist.config import ModelConfig
+from advent_dist.errors import ConfigError
 from advent_dist.losses import at_least_fp32
+from advent_dist.models.blocks import layers_of
 from advent_dist.models.checkpointing import checkpoint_blocks
 from advent_dist.models.decoders import DECODERS
 from advent_dist.models.decoders.base import Decoder
@@ -19,6 +22,8 @@ from advent_dist.models.deeplab_v2 import BGR_MEAN, DeepLabV2
 from advent_dist.models.encoder import Encoder, build_encoder
 from advent_dist.models.network import Network
 from advent_dist.models.upsampling import CoarseLogits
+
+S = TypeVar("S", bound="Segmenter")
 
 
 class SegmenterOutput(NamedTuple):
@@ -123,6 +128,20 @@ class Segmenter(nn.Module):
         super().__init__()
         self.network = network
         self.normalise = normalise
+        self._still: list[nn.Module] = []
+
+    def keep_still(self, modules: Sequence[nn.Module]) -> None:
+        """Leave modules as they are: not trained, and in evaluation mode in a training, too."""
+        self._still += modules
+        for module in modules:
+            module.requires_grad_(False).eval()
+
+    def train(self: S, mode: bool = True) -> S:
+        """Training mode, but for what is kept still."""
+        super().train(mode)
+        for module in self._still:
+            module.eval()
+        return self
 
     def forward(
         self,
@@ -188,7 +207,9 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
     """
     if config.encoder == "deeplab_v2":
         normalise = Normalise(BGR_MEAN, (1.0, 1.0, 1.0), bgr=True)
-        return Segmenter(DeepLabV2(num_classes, config.multi_level), normalise)
+        return _partly_still(
+            Segmenter(DeepLabV2(num_classes, config.multi_level), normalise), config
+        )
     decoder = DECODERS[config.decoder]
     encoder = build_encoder(config, pyramid=decoder.pyramid)
     normalise = Normalise(encoder.mean, encoder.std, scale=1 / 255)
@@ -199,4 +220,34 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
         width=config.decoder_width,
         multi_level=config.multi_level,
     )
-    return Segmenter(network, normalise)
+    return _partly_still(Segmenter(network, normalise), config)
+
+
+def _partly_still(segmenter: Segmenter, config: ModelConfig) -> Segmenter:
+    """The same segmenter, of whose encoder no more is trained than the config says."""
+    network = segmenter.network
+    in_heads = {id(module) for head in network.heads for module in head.modules()}
+    encoder = [module for module in network.modules() if id(module) not in in_heads]
+    if config.frozen_batch_norm:
+        segmenter.keep_still([module for module in encoder if isinstance(module, _BatchNorm)])
+    trained = config.trained_blocks
+    if trained is None:
+        return segmenter
+    layers = layers_of(network, network.heads)
+    if trained >= len(layers):
+        raise ConfigError(
+            f"model.trained_blocks = {trained}: {config.encoder} has {len(layers) - 1} blocks; "
+            "give at most as many, or none to train all of it"
+        )
+    kept = [parameter for layer in layers[: len(layers) - trained] for parameter in layer]
+    for parameter in kept:
+        parameter.requires_grad_(False)
+    ids = {id(parameter) for parameter in kept}
+    segmenter.keep_still([module for module in encoder if _is_all_of(module, ids)])
+    return segmenter
+
+
+def _is_all_of(module: nn.Module, ids: set[int]) -> bool:
+    """Whether a module has parameters, and all of them are among these."""
+    own = [id(parameter) for parameter in module.parameters()]
+    return bool(own) and ids.issuperset(own)

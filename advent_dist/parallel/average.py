@@ -33,10 +33,11 @@ class Average:
     """
 
     def __init__(self, module: nn.Module, config: EngineConfig, world: World) -> None:
-        self.module = module.requires_grad_(False).eval()
+        # What the network keeps in evaluation mode, it keeps there.
+        self.module = module.requires_grad_(False).train()
         for layer in module.modules():
-            if isinstance(layer, _BatchNorm):
-                layer.training = True  # but not what timm puts into it: activation, dropout
+            if not isinstance(layer, _BatchNorm):
+                layer.training = False
         self.updates = 0
         self._config = config
         self._world = world

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from advent_dist.config import OptimizerConfig
 from advent_dist.errors import ConfigError
+from advent_dist.models.blocks import layers_of
 from advent_dist.models.deeplab_v2 import DeepLabV2, published_repeats
 from advent_dist.models.segmenter import Segmenter
 from advent_dist.training.repeated_sgd import RepeatedSGD
@@ -42,18 +45,37 @@ def segmenter_optimizer(segmenter: Segmenter, config: OptimizerConfig) -> torch.
             momentum=config.momentum,
             weight_decay=config.weight_decay,
         )
-    encoder = [{"params": groups["encoder"], "lr": lr}]
-    if not config.decay_norms:
-        free = _norms_and_positions(segmenter)
-        parts = [[p for p in groups["encoder"] if (id(p) in free) == is_free] for is_free in (0, 1)]
-        encoder = [
-            {"params": parts[0], "lr": lr},
-            {"params": parts[1], "lr": lr, "weight_decay": 0.0},
-        ]
-    parameters = [*(group for group in encoder if group["params"]), heads]
+    encoder = _encoder_groups(segmenter, config)
+    parameters = [*encoder, heads]
     if config.segmenter == "adamw":
         return torch.optim.AdamW(parameters, weight_decay=config.weight_decay)
     return torch.optim.SGD(parameters, momentum=config.momentum, weight_decay=config.weight_decay)
+
+
+def _encoder_groups(segmenter: Segmenter, config: OptimizerConfig) -> list[dict[str, Any]]:
+    """What of the encoder is trained, by learning rate and weight decay; the deepest first."""
+    network = segmenter.network
+    layers = layers_of(network, network.heads)
+    spared = set[int]() if config.decay_norms else _norms_and_positions(segmenter)
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = defaultdict(list)
+    for number, layer in enumerate(layers):
+        scale = config.layer_decay ** (len(layers) - 1 - number)
+        for parameter in layer:
+            if parameter.requires_grad:
+                groups[scale, id(parameter) in spared].append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": config.segmenter_lr * scale,
+            "weight_decay": 0.0 if is_spared else config.weight_decay,
+        }
+        for (scale, is_spared), parameters in sorted(groups.items(), key=_deepest_first)
+    ]
+
+
+def _deepest_first(group: tuple[tuple[float, bool], Any]) -> tuple[float, bool]:
+    (scale, is_spared), _ = group
+    return -scale, is_spared
 
 
 def _norms_and_positions(segmenter: Segmenter) -> set[int]:

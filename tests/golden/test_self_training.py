@@ -16,14 +16,16 @@ from advent_dist.augmentation import blocks, colour
 from advent_dist.augmentation.blur import blur, kernel_size
 from advent_dist.augmentation.classmix import choose_classes, paste
 from advent_dist.augmentation.colour import Jitter
-from advent_dist.config import EngineConfig
+from advent_dist.config import EngineConfig, ModelConfig, OptimizerConfig
 from advent_dist.data.rare import RareOrder, class_probabilities
 from advent_dist.losses import all_pixels_cross_entropy, cross_entropy, poly_lr, warm_up
 from advent_dist.methods.feature_distance import feature_distance, main_class
 from advent_dist.methods.pseudo_labels import pseudo_labels
+from advent_dist.models.segmenter import build_segmenter
 from advent_dist.parallel.average import Average
 from advent_dist.parallel.local import LocalEngine
 from advent_dist.parallel.world import World
+from advent_dist.training.optimizers import segmenter_optimizer
 from tests.golden.student import FOLDER, assert_as_published, batches, train_three_steps
 
 
@@ -225,3 +227,20 @@ def test_rare_class_sampling() -> None:
         for (_, sample), (_, one) in zip(portion.picks, portion.drawn, strict=True):
             drawn.setdefault(str(one), set()).add(Path(files[sample]["file"]).name)
     assert drawn == {one: set(names) for one, names in kept.items() if names}
+
+
+@pytest.mark.parametrize(("version", "decay"), [("v1", 1.0), ("plusplus", 0.9)])
+def test_learning_rates_of_vfm_uda(version: str, decay: float) -> None:
+    """The decoder's, then those of twelve blocks from the deepest on, and of what is before."""
+    published = np.load(FOLDER / "vfm_rates.npz")[f"{version}_lrs"]
+    with torch.device("meta"):
+        segmenter = build_segmenter(
+            ModelConfig(encoder="vit_small_patch14_dinov2", decoder="upscaling", multi_level=False),
+            19,
+        )
+    config = OptimizerConfig(
+        segmenter="adamw", segmenter_lr=5e-5 * 8**0.5 / 10, layer_decay=decay, weight_decay=0.01
+    )
+    *encoder, decoder = segmenter_optimizer(segmenter, config).param_groups
+    rates = [group["lr"] for group in encoder] * (13 if decay == 1 else 1)
+    np.testing.assert_allclose([decoder["lr"], *rates], published, rtol=1e-6)

@@ -83,6 +83,27 @@ def test_the_norms_and_positions_of_a_transformer_without_decay() -> None:
     assert any("norm" in name for name in free)
 
 
+def test_deeper_blocks_learn_faster() -> None:
+    segmenter = build_segmenter(ModelConfig(encoder="test_vit", decoder="upscaling"), 11)
+    config = OptimizerConfig(segmenter="adamw", layer_decay=0.9, weight_decay=0.01)
+    optimizer = segmenter_optimizer(segmenter, config)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    # Six blocks from the deepest on, what comes before them, and the heads.
+    assert rates == pytest.approx([2.5e-4 * 0.9**n for n in range(7)] + [2.5e-3])
+    assert _covers(optimizer, segmenter)
+    with pytest.raises(ConfigError, match=r"optimizer\.layer_decay = 0\.9: leave it 1"):
+        OptimizerConfig(layer_decay=0.9, published_repeats=True)
+
+
+def test_a_frozen_encoder_is_in_no_optimiser() -> None:
+    config = ModelConfig(encoder="test_vit", decoder="linear", trained_blocks=0, multi_level=False)
+    segmenter = build_segmenter(config, 11)
+    (heads,) = segmenter_optimizer(segmenter, OptimizerConfig()).param_groups
+    assert {id(p) for p in heads["params"]} == {
+        id(p) for p in segmenter.network.heads[0].parameters()
+    }
+
+
 def test_published_repeats(published: Segmenter) -> None:
     optimizer = segmenter_optimizer(published, OptimizerConfig(published_repeats=True))
     assert isinstance(optimizer, RepeatedSGD)
