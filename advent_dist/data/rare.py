@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +55,6 @@ class RareOrder:
     def portions(self, epoch: int, start: int, stop: int) -> Iterator[Portion]:
         """The samples at positions `start` up to, not including, `stop` of an epoch's sequence."""
         ends = np.cumsum(self.block_sizes)
-        first = np.array([*accumulate(self.block_sizes, initial=0)])
         steps = np.cumsum(self.probabilities)
         for number in range(start // _PORTION, -(-stop // _PORTION)):
             begin = number * _PORTION
@@ -69,7 +67,7 @@ class RareOrder:
                 numbers = self._samples[one]
                 sample = int(numbers[int(uniform[position - begin, 1] * len(numbers))])
                 block = int(np.searchsorted(ends, sample, side="right"))
-                picks.append((block, sample - int(first[block])))
+                picks.append((block, sample - int(ends[block]) + self.block_sizes[block]))
                 classes.append(one)
             yield Portion(epoch, tuple(picks), tuple(zip(positions, classes, strict=True)))
 
