@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from advent_dist.config import (
     AugmentConfig,
@@ -16,28 +17,38 @@ from advent_dist.config import (
     ModelConfig,
     OptimizerConfig,
     RunConfig,
-    Size,
 )
 
 _THINGS_OF_19 = (6, 7, 11, 12, 13, 14, 15, 16, 17, 18)
 _THINGS_OF_16 = (6, 7, 10, 11, 12, 13, 14, 15)
 """Train ids of lights, signs, riders, persons and vehicles."""
 
-_SKY_ROWS, _BONNET_ROWS = 15, 120
-"""Of a crop of 512 rows out of an image with as many."""
+_SKY_AND_BONNET: dict[str, Any] = {"unlabelled_top": 15, "unlabelled_bottom": 120}
+"""Rows of a crop of 512 out of an image with as many."""
 
 
-def _data(source: str, target: str, classes: str, source_size: Size, flip: float) -> DataConfig:
+def _gta5(flip: float) -> DataConfig:
     return DataConfig(
-        source=f"{source}/train",
-        target=f"{target}/train",
-        evaluation=f"{target}/val",
-        classes=classes,
-        source_size=source_size,
+        source="gta5/train",
+        target="cityscapes/train",
+        evaluation="cityscapes/val",
+        classes="cityscapes19",
+        source_size=(1280, 720),
         target_size=(1024, 512),
         evaluation_size=(1024, 512),
         batch_size_per_rank=2,
         augment=AugmentConfig(crop=(512, 512), flip=flip),
+    )
+
+
+def _synthia(flip: float) -> DataConfig:
+    return replace(
+        _gta5(flip),
+        source="synthia/train",
+        target="cityscapes16/train",
+        evaluation="cityscapes16/val",
+        classes="cityscapes16",
+        source_size=(1280, 760),
     )
 
 
@@ -82,7 +93,7 @@ def gta5_cityscapes_dacs() -> Experiment:
     """
     return Experiment(
         name="gta5_cityscapes_dacs",
-        data=_data("gta5", "cityscapes", "cityscapes19", (1280, 720), flip=0.0),
+        data=_gta5(flip=0.0),
         model=ModelConfig(multi_level=False),
         method=DACSConfig(),
         optimizer=OptimizerConfig(published_repeats=True),
@@ -96,20 +107,14 @@ def gta5_cityscapes_daformer() -> Experiment:
 
     Published: 68.3 mIoU with MiT-B5, which timm does not have.
     """
-    method = DAFormerConfig(
-        fd_classes=_THINGS_OF_19, unlabelled_top=_SKY_ROWS, unlabelled_bottom=_BONNET_ROWS
-    )
-    data = _data("gta5", "cityscapes", "cityscapes19", (1280, 720), flip=0.5)
-    return _daformer("gta5_cityscapes_daformer", data, method)
+    method = DAFormerConfig(fd_classes=_THINGS_OF_19, **_SKY_AND_BONNET)
+    return _daformer("gta5_cityscapes_daformer", _gta5(flip=0.5), method)
 
 
 def gta5_cityscapes_mic() -> Experiment:
     """GTA5 -> Cityscapes by masked image consistency on DAFormer, on PVTv2-B5."""
-    method = MICConfig(
-        fd_classes=_THINGS_OF_19, unlabelled_top=_SKY_ROWS, unlabelled_bottom=_BONNET_ROWS
-    )
-    data = _data("gta5", "cityscapes", "cityscapes19", (1280, 720), flip=0.5)
-    return _daformer("gta5_cityscapes_mic", data, method)
+    method = MICConfig(fd_classes=_THINGS_OF_19, **_SKY_AND_BONNET)
+    return _daformer("gta5_cityscapes_mic", _gta5(flip=0.5), method)
 
 
 def synthia_cityscapes_daformer() -> Experiment:
@@ -117,17 +122,11 @@ def synthia_cityscapes_daformer() -> Experiment:
 
     Published: 60.9 mIoU over 16 classes with MiT-B5.
     """
-    method = DAFormerConfig(
-        fd_classes=_THINGS_OF_16, unlabelled_top=_SKY_ROWS, unlabelled_bottom=_BONNET_ROWS
-    )
-    data = _data("synthia", "cityscapes16", "cityscapes16", (1280, 760), flip=0.5)
-    return _daformer("synthia_cityscapes_daformer", data, method)
+    method = DAFormerConfig(fd_classes=_THINGS_OF_16, **_SKY_AND_BONNET)
+    return _daformer("synthia_cityscapes_daformer", _synthia(flip=0.5), method)
 
 
 def synthia_cityscapes_mic() -> Experiment:
     """SYNTHIA -> Cityscapes by masked image consistency on DAFormer, on PVTv2-B5."""
-    method = MICConfig(
-        fd_classes=_THINGS_OF_16, unlabelled_top=_SKY_ROWS, unlabelled_bottom=_BONNET_ROWS
-    )
-    data = _data("synthia", "cityscapes16", "cityscapes16", (1280, 760), flip=0.5)
-    return _daformer("synthia_cityscapes_mic", data, method)
+    method = MICConfig(fd_classes=_THINGS_OF_16, **_SKY_AND_BONNET)
+    return _daformer("synthia_cityscapes_mic", _synthia(flip=0.5), method)
