@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+from gaps.tasks import DUSK_FIRST, DUSK_SECOND
 from record import keep
 
 from advent_dist.config import Call
@@ -34,12 +35,6 @@ METHODS = ("source_only", "minent", "advent", "oracle")
 HELD_OUT = "camvid/dusk/val"
 QUESTION = "What does adaptation gain on real photographs, CamVid by day -> at dusk?"
 RESULTS = Path(__file__).parent / "results" / "camvid_day_dusk.json"
-
-# The sequences' frames are numbered in time: the first half of the test images at dusk chooses the
-# best snapshot, the second half reports. Neighbouring frames are nearly the same picture, so every
-# other frame would not do.
-_TUNE = ("0001TP_008", "0001TP_0090", "0001TP_0091", "0001TP_0092", "0001TP_0093")
-_VAL = ("0001TP_0094", "0001TP_0095", "0001TP_0096", "0001TP_0097", "0001TP_0098", "0001TP_0099")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +82,8 @@ def build_shards(camvid: Path, root: Path) -> None:
         "camvid/day/train": (CamVid(camvid, splits=("train", "val"), sequences=day), False),
         "camvid/dusk/train": (CamVid(camvid, splits=("train",), sequences=dusk), True),
         "camvid/dusk/train_labelled": (CamVid(camvid, splits=("train",), sequences=dusk), False),
-        "camvid/dusk/tune": (CamVid(camvid, splits=("test",), sequences=_TUNE), False),
-        HELD_OUT: (CamVid(camvid, splits=("test",), sequences=(*_VAL, "0001TP_010")), False),
+        "camvid/dusk/tune": (CamVid(camvid, splits=("test",), sequences=DUSK_FIRST), False),
+        HELD_OUT: (CamVid(camvid, splits=("test",), sequences=DUSK_SECOND), False),
     }
     for name, (reader, unlabelled) in folders.items():
         if not (root / name / "manifest.json").exists():

@@ -25,20 +25,12 @@ from typing import Any
 
 import torch
 import tyro
-from torch import Tensor
+from snapshots import train_and_score
 
 from advent_dist.config import Experiment
 from advent_dist.config.override import override
 from advent_dist.config.selection import MEASURES, TARGET_MIOU
-from advent_dist.data.class_sets import class_set
-from advent_dist.data.loader import EvaluationLoader, TrainingLoader, target_images
-from advent_dist.data.store import folder_url, read_manifest
-from advent_dist.evaluation.counts import evaluate, summarise
 from advent_dist.experiments import experiment
-from advent_dist.methods.base import Method
-from advent_dist.parallel.world import World
-from advent_dist.training.assembly import build_method
-from advent_dist.training.loop import train
 from advent_dist.training.progress import Progress, Scores
 from shards.camvid import CamVid
 from shards.options import BuildOptions
@@ -160,69 +152,24 @@ def measure(chosen: Experiment, source_evaluation: str) -> list[dict[str, Any]]:
         Of each snapshot the metrics without target labels, as a run has them, and the mIoU on the
         tuning and on the held-out images.
     """
-    data, world = chosen.data, World()
-    histogram = read_manifest(folder_url(data, data.source), data).class_histogram
-    prior = torch.tensor(histogram, dtype=torch.float32)
-    method = build_method(chosen, world, prior / prior.sum())
-    progress, snapshots = Progress(), []
-    score = scorer(chosen, method)
-    unlabelled = override(chosen, {"data.evaluation": None}).data
-    assert data.evaluation is not None
-    assert data.held_out is not None
-
-    def labelled(folder: str) -> dict[str, Any]:
-        most = None if folder == data.held_out else IMAGES
-        return score(EvaluationLoader(data, folder, rank=0, world_size=1, most=most))
-
-    def scores() -> Scores:
-        segmenter = method.engines["segmenter"].module.eval()
-        found = Scores(
-            step=progress.step,
-            target=score(target_images(unlabelled, rank=0, world_size=1)),
-            source=labelled(source_evaluation),
-        )
-        tune, held_out = labelled(str(data.evaluation)), labelled(str(data.held_out))
-        segmenter.train()
-        snapshots.append(
-            {
-                "step": progress.step,
-                **found.row(),
-                TARGET_MIOU: tune["miou"],
-                "held_out_miou": held_out["miou"],
-            }
-        )
-        return found
-
-    progress.selected_by = "criterion/entropy"
-    loader = TrainingLoader(data, rank=0, world_size=1, seed=chosen.run.seed)
-    train(
+    tune, held_out = chosen.data.evaluation, chosen.data.held_out
+    assert tune is not None
+    assert held_out is not None
+    snapshots = train_and_score(
         chosen,
-        world=world,
-        method=method,
-        batches=iter(loader),
-        progress=progress,
-        evaluate=scores,
-        save=lambda progress: Path(),
-        report=lambda row, checkpoint, progress: False,
+        {"tune": tune, "held_out": held_out},
+        source_evaluation=source_evaluation,
+        most={"tune": IMAGES, "source": IMAGES},
     )
-    loader.close()
-    return snapshots
-
-
-def scorer(chosen: Experiment, method: Method) -> Callable[[EvaluationLoader], dict[str, Any]]:
-    """A function that scores the segmenter as it is."""
-    classes = class_set(chosen.data.classes or "")
-    segmenter = method.engines["segmenter"]
-
-    def predict(image: Tensor, size: tuple[int, int]) -> Tensor:
-        main: Tensor = segmenter(image, size).main
-        return main
-
-    def score(loader: EvaluationLoader) -> dict[str, Any]:
-        counts = evaluate([predict], loader, classes.num_classes, torch.device("cpu"))
-        return summarise(counts, classes, labelled=loader.labelled).to_json()
-
-    return score
+    return [
+        {
+            "step": row["step"],
+            **row["label_free"],
+            TARGET_MIOU: row["tune"]["miou"],
+            "held_out_miou": row["held_out"]["miou"],
+        }
+        for row in snapshots
+    ]
 
 
 def table(results: list[dict[str, Any]]) -> str:

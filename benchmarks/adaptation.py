@@ -1,0 +1,114 @@
+"""What is adaptation worth? Five tasks with a real gap, all methods on equal terms.
+
+    python benchmarks/adaptation.py --data DIR [--tasks T2 T4] [--methods ...] [--seeds 1 2 3]
+    python benchmarks/adaptation.py --table          # the tables of what is there
+
+DIR is described in `gaps/tasks.py`. Each training is one process with one thread, and leaves a file
+in benchmarks/results/adaptation/; what has one is not trained again, so that the tables may be
+filled over days and on several machines. A snapshot is chosen on `tune` and reported on `held_out`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import sys
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import torch
+import tyro
+from gaps.recipes import ENCODERS, METHODS, recipe
+from gaps.table import ratios, rows, table
+from gaps.tasks import TASKS, build_shards
+from record import keep
+from snapshots import train_and_score
+
+_HERE = Path(__file__).parent
+RESULTS = _HERE / "results" / "adaptation"
+QUESTION = "What share of the gap between source-only and the oracle does each method close?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Train what has no result yet; then print the tables."""
+
+    data: Path = Path(os.environ.get("ADVENT_DIST_GAPS", "gaps"))
+    """Folder with camvid/, idd_lite/, airsim/ and the weights of DINOv2-S."""
+
+    work: Path = Path("runs/adaptation")
+    """Folder for the shards."""
+
+    tasks: tuple[str, ...] = tuple(TASKS)
+    """Which of them."""
+
+    encoders: tuple[str, ...] = ENCODERS
+    """Which of them."""
+
+    methods: tuple[str, ...] = METHODS
+    """Which of them."""
+
+    seeds: tuple[int, ...] = (1, 2, 3)
+    """One training each."""
+
+    steps: int = 400
+    """Optimiser steps of each training."""
+
+    table: bool = False
+    """Train nothing."""
+
+
+def main() -> None:
+    options = tyro.cli(Options)
+    torch.set_num_threads(1)
+    wanted = product(options.seeds, options.encoders, options.tasks, options.methods)
+    for seed, encoder, task, method in wanted:
+        out = RESULTS / f"{task}_{encoder}_{method}_{options.steps}_{seed}.json.gz"
+        if not options.table and not out.exists():
+            train(task, encoder, method, seed, options, out)
+    results = [json.loads(gzip.decompress(path.read_bytes())) for path in sorted(RESULTS.glob("*"))]
+    sys.stdout.write(table(results))
+    keep(
+        RESULTS.with_suffix(".json"), question=QUESTION, ratios=ratios(results), rows=rows(results)
+    )
+
+
+def train(task: str, encoder: str, method: str, seed: int, options: Options, out: Path) -> None:
+    """One training, and the file that it leaves."""
+    root = options.work / "data"
+    build_shards(task, options.data, root)
+    chosen = recipe(
+        task,
+        encoder,
+        method,
+        seed=seed,
+        steps=options.steps,
+        root=root,
+        weights=options.data / "dinov2_vits14" / "vit_small_patch14_dinov2_fp16.safetensors",
+    )
+    snapshots = train_and_score(
+        chosen, {"tune": TASKS[task].tune, "held_out": TASKS[task].held_out}, most={"tune": 50}
+    )
+    result = {
+        "task": task,
+        "encoder": encoder,
+        "method": method,
+        "seed": seed,
+        "steps": options.steps,
+        "snapshots": snapshots,
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_suffix(".part")
+    part.write_bytes(gzip.compress(json.dumps(result).encode(), mtime=0))
+    part.replace(out)
+    last = snapshots[-1]
+    sys.stderr.write(
+        f"{out.name}: tune {last['tune']['miou']:.1f}, held out {last['held_out']['miou']:.1f}, "
+        f"{last['seconds']:.0f} s\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

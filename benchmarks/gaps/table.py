@@ -1,0 +1,146 @@
+"""Results as tables: what each method is worth, and which share of the gap it closes."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from advent_dist.config.selection import DEFAULT, MEASURES
+from advent_dist.training.progress import Progress, Scores
+from gaps.recipes import ENCODERS, METHODS
+from gaps.tasks import TASKS
+
+Result = dict[str, Any]
+"""One training: task, encoder, method, seed, steps and its snapshots, the last one last."""
+
+SNAPSHOTS: dict[str, Callable[[list[dict[str, Any]]], dict[str, Any]]] = {
+    "last": lambda snapshots: snapshots[-1],
+    "best": lambda snapshots: max(snapshots, key=lambda one: float(one["tune"]["miou"])),
+    "label-free": lambda snapshots: _label_free(snapshots),
+}
+"""How a training's snapshot is chosen: the last, by the labels of `tune`, or without labels."""
+
+_NAMES = {
+    "source_only": "source-only",
+    "minent": "MinEnt",
+    "advent": "AdvEnt",
+    "dacs": "DACS",
+    "daformer": "DAFormer",
+    "mic_dacs": "MIC on DACS",
+    "mic": "MIC on DAFormer",
+    "oracle": "oracle",
+}
+
+
+def _label_free(snapshots: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a run without target labels would choose, its guard against collapse included."""
+    progress = Progress(selected_by=DEFAULT)
+    for place, snapshot in enumerate(snapshots):
+        row = snapshot["label_free"]
+        target = {one.number: row[name] for name, one in MEASURES.items() if name in row}
+        target["live_classes"] = row["target_live_classes"]
+        progress.score(Scores(step=place, target=target))
+    assert progress.best is not None
+    return snapshots[progress.best.step]
+
+
+def rows(results: Iterable[Result]) -> list[dict[str, Any]]:
+    """Held-out scores of each training's chosen snapshots, and the time that it took."""
+    return [
+        {
+            **{name: one[name] for name in ("task", "encoder", "method", "seed", "steps")},
+            "seconds": round(one["snapshots"][-1]["seconds"], 1),
+            **{
+                which: {
+                    "step": (found := choose(one["snapshots"]))["step"],
+                    "miou": found["held_out"]["miou"],
+                    "per_class": found["held_out"]["per_class"],
+                }
+                for which, choose in SNAPSHOTS.items()
+            },
+        }
+        for one in results
+    ]
+
+
+def ratios(results: list[Result]) -> dict[str, float]:
+    """Name -> share of the gap that is closed: by the last snapshots, mean over the seeds."""
+    found = {}
+    for (task, encoder, steps), methods in _grouped(rows(results)).items():
+        for method, of_seeds in methods.items():
+            share = _closed(methods, of_seeds, "last")
+            if share is not None and method not in ("source_only", "oracle"):
+                found[f"{task} {method} gap closed, {encoder}, {steps} steps"] = share
+    return found
+
+
+def table(results: list[Result]) -> str:
+    """Markdown: of each task, encoder and number of steps a table."""
+    sections = []
+    for (task, encoder, steps), methods in _grouped(rows(results)).items():
+        classes = list(next(iter(methods.values()))[0]["last"]["per_class"])
+        lines = [
+            f"**{task}, {TASKS[task].title}; {encoder}, {steps} steps**",
+            "",
+            "| method | seeds | s | "
+            + " | ".join(SNAPSHOTS)
+            + " | gap closed | "
+            + " | ".join(classes)
+            + " |",
+            "| --- |" + " ---: |" * (len(SNAPSHOTS) + 3 + len(classes)),
+        ]
+        for method, of_seeds in methods.items():
+            seconds = statistics.mean(one["seconds"] for one in of_seeds)
+            cells = [_NAMES[method], str(len(of_seeds)), f"{seconds:.0f}"]
+            cells += [_with_spread([one[which]["miou"] for one in of_seeds]) for which in SNAPSHOTS]
+            share = _closed(methods, of_seeds, "last")
+            cells.append("" if share is None else f"{100 * share:.0f} %")
+            cells += [
+                _mean_of(one["last"]["per_class"][name] for one in of_seeds) for name in classes
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+        sections.append("\n".join([*lines, ""]))
+    return "\n".join(sections)
+
+
+def _grouped(
+    found: list[dict[str, Any]],
+) -> dict[tuple[str, str, int], dict[str, list[dict[str, Any]]]]:
+    """(task, encoder, steps) -> method -> its trainings, in the order of the tables."""
+    keys = sorted(
+        {(one["task"], one["encoder"], one["steps"]) for one in found},
+        key=lambda key: (key[0], ENCODERS.index(key[1]), key[2]),
+    )
+    grouped = {}
+    for key in keys:
+        of_key = [one for one in found if (one["task"], one["encoder"], one["steps"]) == key]
+        grouped[key] = {
+            method: of_method
+            for method in METHODS
+            if (of_method := [one for one in of_key if one["method"] == method])
+        }
+    return grouped
+
+
+def _closed(
+    methods: dict[str, list[dict[str, Any]]], of_seeds: list[dict[str, Any]], which: str
+) -> float | None:
+    """Share of the gap between source-only and the oracle; none without both."""
+    if not {"source_only", "oracle"} <= methods.keys():
+        return None
+    low, high, value = (
+        statistics.mean(one[which]["miou"] for one in found)
+        for found in (methods["source_only"], methods["oracle"], of_seeds)
+    )
+    return (value - low) / (high - low)
+
+
+def _with_spread(values: list[float]) -> str:
+    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1f}{spread}"
+
+
+def _mean_of(values: Iterable[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{statistics.mean(known):.0f}" if known else "-"
