@@ -9,6 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from s3fs.errors import translate_boto_error
 
+from advent_dist.data.pages import Pages
 from advent_dist.data.upload import Attempt
 from advent_dist.errors import DataError
 
@@ -24,18 +25,12 @@ def delete_all(attempt: Attempt) -> None:
     Raises:
         DataError: something can't be deleted.
     """
-    keys = attempt(_keys)
+    keys = Pages(attempt).keys()
     for first in range(0, len(keys), _MOST_KEYS):
         attempt(partial(_delete, keys=keys[first : first + _MOST_KEYS]))
     # Not everybody may look for them; and they are in nobody's way.
     with suppress(DataError):
         attempt(_abort_uploads, 1)
-
-
-def _keys(files: Any, path: str) -> list[str]:
-    bucket, _, _ = files.split_path(path)
-    inside = f"{path.rstrip('/')}/"
-    return [name.removeprefix(f"{bucket}/") for name in files.find(path) if name.startswith(inside)]
 
 
 def _delete(files: Any, path: str, keys: list[str]) -> None:

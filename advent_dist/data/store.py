@@ -122,14 +122,14 @@ class Folder:
 
     def sizes(self) -> dict[str, int]:
         """Bytes of every file in the folder and in those in it, by its relative path."""
-        return self._attempt("", listings.sizes)
+        return self._listing(listings.sizes)
 
     def stamps(self) -> dict[str, tuple[int, ...]]:
         """Of every file below, by its relative path: numbers that change when the file does.
 
         Links are followed, but into no folder a second time; one that leads nowhere has no numbers.
         """
-        return self._attempt("", listings.stamps)
+        return self._listing(listings.stamps)
 
     def exists(self, name: str) -> bool:
         """Whether there is a file `name`."""
@@ -144,15 +144,23 @@ class Folder:
 
         None if there is no such folder; one that is empty if there is a file in its place.
         """
-        return self._attempt("", listings.walk)
+        return self._listing(listings.walk)
 
     def folders(self) -> list[str]:
         """Names of the folders in the folder, sorted; none if there is no such folder."""
-        return self._attempt("", partial(listings.names, kind="directory"))
+        return self._listing(partial(listings.names, kind="directory"))
 
     def list(self) -> list[str]:
         """Names of the files in the folder, sorted; none if there is no such folder."""
-        return self._attempt("", partial(listings.names, kind="file"))
+        return self._listing(partial(listings.names, kind="file"))
+
+    def _listing(self, action: Callable[[Any, str], T]) -> T:
+        """Do `action(filesystem, path)`, which lists what lies in the folder."""
+        if self._scheme != "s3":
+            return self._attempt("", action)
+        from advent_dist.data.pages import Pages  # here for the same reason
+
+        return action(Pages(partial(self._attempt, "")), self.path.rstrip("/"))
 
     def _attempt(
         self, name: str, action: Callable[[Any, str], T], attempts: int | None = None

@@ -240,6 +240,10 @@ def test_folders_of_several_pages(proxy: Proxy, checkpoints: Folder) -> None:
         break_at(proxy, "LIST", [Fault(), fault])
         assert folder.list() == folder.walk() == MANY
         assert proxy.faults == []
+    # More faults than there are attempts, but no page has as many.
+    break_at(proxy, "LIST", [Close(), Short(), FAULTS["503"], Fault(), Close(), Short(), Close()])
+    assert folder.walk() == MANY
+    assert proxy.faults == []
     break_at(proxy, "DELETE", [Cut(), Fault(), Cut(), FAULTS["503"]])
     folder.delete()
     assert proxy.faults == []
