@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,12 +56,37 @@ def test_the_main_command(hosts: Rack) -> None:
     assert sweep.read("report.html").lower().startswith(b"<!doctype html")
 
 
+_FILE = """
+from pathlib import Path
+
+from advent_dist.config import Experiment
+from advent_dist.config.override import from_json
+
+
+def houses() -> Experiment:
+    return from_json(Path("/shared/config.json").read_text())
+"""
+_SHORT = "--num-trials 1 --max-steps 2 --scheduler none --seeds-for-best 0"
+
+
+def test_an_experiment_in_a_file(hosts: Rack, tmp_path: Path) -> None:
+    """It goes to the head, since `ray submit` brings the script alone; workers never see it."""
+    file = tmp_path / "houses.py"
+    file.write_text(_FILE)
+    ray("rsync-up", str(hosts.file), str(file), "~/houses.py")
+    flags = ["--experiment", "houses.py", *_SHORT.split(), "--name", "of_a_file"]
+    ray("submit", str(hosts.file), "tune/search.py", "--", *flags)
+    assert "report.html" in open_folder(f"{BUCKET}/runs/of_a_file").list()
+
+
 def test_the_jobs_api(hosts: Rack) -> None:
-    """The script and the code of a folder, from a host that reaches the dashboard; words whole."""
-    flags = "--num-trials 1 --max-steps 2 --scheduler none --seeds-for-best 0 --name 'by job'"
+    """The script and what else a folder has, from a host that reaches the dashboard."""
+    file = f"printf %s {shlex.quote(_FILE)} > houses.py"
+    flags = f"--experiment houses.py {_SHORT} --name 'by job'"
     said = hosts.login(
         hosts.head,
-        "cd ~/advent_dist && ray job submit --address http://127.0.0.1:8265 --working-dir . "
+        f"cd ~/advent_dist && {file} && "
+        "ray job submit --address http://127.0.0.1:8265 --working-dir . "
         f"-- python tune/search.py {flags} 2>&1",
     )
     assert "succeeded" in said, said
