@@ -24,15 +24,27 @@ from advent_dist.types import IGNORE_INDEX, DomainBatch
 from tests.shard_helpers import examples, write_shards
 
 TIMEOUT_S = 120
+_PRELOADED = [
+    __name__,
+    "advent_dist.parallel.deepspeed",
+    "advent_dist.training.rank",
+    "deepspeed.runtime.zero.muon.muon_optimizer",
+    "pytest",
+    "torch._dynamo",
+]
+"""What takes seconds to import, and a rank does: DeepSpeed would import the last two in each."""
+
 
 
 def run_ranks(function: Callable[..., Any], world_size: int, *arguments: Any) -> list[Any]:
     """What `function(world, *arguments)` returns on each of `world_size` gloo ranks.
 
-    The ranks are forked, so that they need not import PyTorch and DeepSpeed again, and end after
-    `TIMEOUT_S`.
+    The ranks end after `TIMEOUT_S`. They are forked, so that they need not import PyTorch and
+    DeepSpeed again, but from a server that has no other thread: Ray's threads, which this process
+    may have, free memory while a fork copies it page by page, and a rank's heap may be broken.
     """
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
