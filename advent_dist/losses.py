@@ -89,7 +89,9 @@ def self_information(probabilities: Float[Tensor, "n c h w"]) -> Float[Tensor, "
 
 
 def entropy_loss(
-    probabilities: Float[Tensor, "n c h w"], share: float | None = None
+    probabilities: Float[Tensor, "n c h w"],
+    share: float | None = None,
+    penalty: float | None = None,
 ) -> Float[Tensor, ""]:
     """Mean of the normalised entropy map (ADVENT, eq. 2, as a mean instead of a sum).
 
@@ -97,16 +99,18 @@ def entropy_loss(
         probabilities: softmax over dimension 1.
         share: in (0, 1]; takes each image's ceil(share * h * w) pixels of highest entropy only
             ("entropy ranges"). None takes all of them.
+        penalty: exponent eta of (e^2 + 1e-8)^eta, which takes the place of a pixel's entropy e
+            (FDA, arXiv 2004.05498, section 2.2). None keeps e.
 
     Returns:
         A value in [0, 1], the mean over the chosen pixels of all images.
     """
     entropy = self_information(probabilities).sum(dim=1).flatten(start_dim=1)
-    if share is None:
-        return entropy.mean()
-    # Rounding first keeps 0.07 * 100 = 7.000000000000001 from becoming 8 pixels.
-    count = math.ceil(round(share * entropy.shape[1], 6))
-    return entropy.topk(count, dim=1, sorted=False).values.mean()
+    if share is not None:
+        # Rounding first keeps 0.07 * 100 = 7.000000000000001 from becoming 8 pixels.
+        count = math.ceil(round(share * entropy.shape[1], 6))
+        entropy = entropy.topk(count, dim=1, sorted=False).values
+    return (entropy if penalty is None else (entropy**2 + 1e-8) ** penalty).mean()
 
 
 def class_prior_loss(

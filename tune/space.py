@@ -214,6 +214,7 @@ class Space:
 
 
 _WEIGHTS = ("lambda_ent", "lambda_adv", "lambda_mix", "lambda_mask", "lambda_fd")
+_FDA_BETA = Uniform(0.005, 0.15)
 _OF_METHODS: dict[str, Distribution] = {
     "threshold": Uniform(0.8, 0.99),
     "teacher_decay": Uniform(0.9, 0.9995),
@@ -225,8 +226,8 @@ def ready_made(experiment: Experiment) -> Space:
     """Loss weights and learning rates of an experiment's method, around its own values.
 
     A weight goes from a tenth to ten times its own value, as does a learning rate; the auxiliary
-    head's weight from a twentieth of the main head's to all of it. Thresholds, a teacher's decay
-    and shares of hidden pixels have ranges of their own.
+    head's weight from a twentieth of the main head's to all of it. Thresholds, a teacher's decay,
+    shares of hidden pixels and of Fourier frequencies have ranges of their own.
 
     Raises:
         ConfigError: one of them is 0, which nothing is around.
@@ -241,6 +242,8 @@ def ready_made(experiment: Experiment) -> Space:
     for name, distribution in _OF_METHODS.items():
         if hasattr(experiment.method, name):
             paths[f"method.{name}"] = distribution
+    if experiment.data.augment.fda_beta:
+        paths["data.augment.fda_beta"] = _FDA_BETA
     rates = ["optimizer.segmenter_lr"]
     if hasattr(experiment.method, "lambda_adv"):
         rates.append("optimizer.discriminator_lr")

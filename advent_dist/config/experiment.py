@@ -77,3 +77,10 @@ class Experiment:
             f"{self.method.name} pastes parts of source images into target images, which must "
             "have one size for it; give a width and height that both domains are cropped to",
         )
+        require(
+            one_size or not data.augment.fda_beta,
+            "data.augment.crop",
+            None,
+            "data.augment.fda_beta takes frequencies of target images into source images, which "
+            "must have one size for it; give a width and height that both are cropped to",
+        )

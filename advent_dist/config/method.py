@@ -54,6 +54,10 @@ class MinEntConfig(_SupervisedConfig):
     """ER: share of each image's pixels, those of highest entropy, that the loss is taken over (the
     paper: 0.3)."""
 
+    entropy_penalty: float | None = None
+    """Exponent eta of (e^2 + 1e-8)^eta, which takes the place of a pixel's entropy e, so that sure
+    pixels count less (FDA, arXiv 2004.05498: 2); none takes e itself."""
+
     lambda_prior: float = 0.0
     """CP: weight of the class-ratio prior; 0 leaves it out."""
 
@@ -66,6 +70,9 @@ class MinEntConfig(_SupervisedConfig):
         require(
             share is None or 0 < share <= 1, "method.entropy_range", share, "give a share in (0, 1]"
         )
+        eta = self.entropy_penalty
+        fix = "must be positive, and finite"
+        require(eta is None or 0 < eta < math.inf, "method.entropy_penalty", eta, fix)
         require(0 <= self.prior_mu <= 1, "method.prior_mu", self.prior_mu, "give a value in 0..1")
 
 

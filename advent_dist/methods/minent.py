@@ -28,8 +28,9 @@ class MinEnt:
         # Without its output, which would take room for as long as it has a name.
         losses = fit_source(self.segmenter, batch, self.config, more=True)[1]
         target = self.segmenter(batch.target_image)
+        chosen, penalty = self.config.entropy_range, self.config.entropy_penalty
         on_target = {
-            f"ent{level}": entropy_loss(logits.softmax(1), self.config.entropy_range)
+            f"ent{level}": entropy_loss(logits.softmax(1), chosen, penalty)
             for level, logits in levels(target)
         }
         if self.config.lambda_prior:

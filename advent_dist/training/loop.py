@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from advent_dist.augmentation.fourier import in_target_style
 from advent_dist.config import Experiment
 from advent_dist.losses import poly_lr, warm_up
 from advent_dist.methods.base import Method
@@ -62,7 +63,7 @@ def train(
         DivergedError: a loss is not finite.
         DamageError: too many samples are damaged.
     """
-    run, optimizer = experiment.run, experiment.optimizer
+    run, optimizer, beta = experiment.run, experiment.optimizer, experiment.data.augment.fda_beta
     meter = Meter(world)
     asks_every = 1
     while progress.step < run.steps:
@@ -74,6 +75,8 @@ def train(
             for _ in range(experiment.engine.gradient_accumulation_steps):
                 with meter.waiting():
                     batch = next(batches).to(world.device)
+                if beta:
+                    batch = in_target_style(batch, beta)
                 meter.add(progress.step, batch, method.step(batch))
         progress.step += 1
 

@@ -66,8 +66,8 @@ ENGINES: dict[str, dict[str, Any]] = {
 }
 
 
-MIC = {"method": MICConfig()}
-"""With a teacher, and with what its terms draw."""
+MIC = {"method": MICConfig(), "data__augment__fda_beta": 0.1}
+"""With a teacher, with what its terms draw, and target images that are drawn for the source's."""
 
 
 @pytest.mark.parametrize(

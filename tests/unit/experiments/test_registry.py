@@ -39,6 +39,7 @@ PUBLISHED: dict[str, Any] = {
     "data.augment.crop": None,
     "data.augment.flip": 0,
     "data.augment.jitter": 0,
+    "data.augment.fda_beta": 0,
     "engine.precision": "fp32",
     "engine.gradient_accumulation_steps": 1,
     "engine.gradient_clipping": 0,
@@ -52,6 +53,7 @@ PUBLISHED_ENTROPY = {
     "method.lambda_ent": 0.001,
     "method.lambda_ent_aux": 0.0002,
     "method.entropy_range": None,
+    "method.entropy_penalty": None,
     "method.lambda_prior": 0,
     "method.prior_mu": 0.5,
 }
@@ -82,6 +84,17 @@ PAPER = {
         "method.adversary_sees": "probabilities",
         "method.gan_loss": "vanilla",
         "run.steps": 150_000,
+    },
+    "gta5_cityscapes_fda": GTA5
+    | PUBLISHED_ENTROPY
+    | {
+        "model.multi_level": False,
+        "data.augment.crop": (1024, 512),
+        "data.augment.fda_beta": 0.01,
+        "method.lambda_ent": 0.005,
+        "method.entropy_penalty": 2.0,
+        "optimizer.horizon": 150_000,
+        "run.steps": 100_000,
     },
     "synthia_cityscapes_minent": SYNTHIA | PUBLISHED_ENTROPY,
     "synthia_cityscapes_advent": SYNTHIA | PUBLISHED_ADVERSARIAL,

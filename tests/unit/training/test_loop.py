@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from advent_dist.augmentation.fourier import in_target_style
 from advent_dist.config import EngineConfig, Experiment
 from advent_dist.config.override import override
 from advent_dist.errors import DivergedError
@@ -94,13 +97,18 @@ def _batches() -> Iterator[DomainBatch]:
         seed += 1
 
 
-def _train(chosen: Experiment, recorder: Recorder, method: Counting | None = None) -> Counting:
+def _train(
+    chosen: Experiment,
+    recorder: Recorder,
+    method: Counting | None = None,
+    batches: Iterator[DomainBatch] | None = None,
+) -> Counting:
     method = method or Counting(chosen.engine.gradient_accumulation_steps)
     train(
         chosen,
         world=World(),
         method=method,
-        batches=_batches(),
+        batches=batches or _batches(),
         progress=recorder.progress,
         evaluate=recorder.evaluate,
         save=recorder.save,
@@ -108,6 +116,33 @@ def _train(chosen: Experiment, recorder: Recorder, method: Counting | None = Non
         notice=lambda: recorder.progress.step in recorder.notices,
     )
     return method
+
+
+class Looking(Counting):
+    """Keeps the batches that it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[DomainBatch] = []
+
+    def step(self, batch: DomainBatch) -> Metrics:
+        self.seen.append(batch)
+        return super().step(batch)
+
+
+def test_fourier_amplitudes_are_changed_before_any_method_sees_the_source() -> None:
+    chosen = override(_experiment(steps=2), {"data.augment.crop": (64, 64)})
+    whole = [replace(one, target_image=one.target_image[..., :64]) for one in islice(_batches(), 2)]
+    plain, changed = Looking(), Looking()
+    _train(chosen, Recorder(), plain, iter(whole))
+    styled = override(chosen, {"data.augment.fda_beta": 0.1})
+    torch.manual_seed(0)
+    _train(styled, Recorder(), changed, iter(whole))
+    torch.manual_seed(0)
+    for one, other, read in zip(plain.seen, changed.seen, whole, strict=True):
+        assert one.source_image.equal(read.source_image)
+        assert other.source_image.equal(in_target_style(read, 0.1).source_image)
+        assert other.target_image.equal(read.target_image)
 
 
 def test_intervals() -> None:

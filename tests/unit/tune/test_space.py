@@ -101,6 +101,15 @@ def test_self_training_has_thresholds_decay_and_masks_too() -> None:
             assert one.low < getattr(experiment(published).method, name) < one.high
 
 
+def test_fourier_frequencies_are_searched_where_there_are_some() -> None:
+    base = experiment("gta5_cityscapes_fda")
+    space = ready_made(base)
+    beta = "data.augment.fda_beta"
+    assert set(space.distributions) == {"method.lambda_ent", beta, RATE}
+    space.check(base)
+    assert all(space.distributions[beta].low < one < 0.15 for one in (0.01, 0.05, 0.09))
+
+
 def test_words_of_the_command_line() -> None:
     space = parse(
         (
