@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from advent_dist.config import Experiment
+from advent_dist.config.method import SelfTrainingConfig
 from advent_dist.config.override import override
 from advent_dist.errors import ConfigError
 
@@ -217,6 +218,7 @@ _WEIGHTS = ("lambda_ent", "lambda_adv", "lambda_mix", "lambda_mask", "lambda_fd"
 _FDA_BETA = Uniform(0.005, 0.15)
 _OF_METHODS: dict[str, Distribution] = {
     "threshold": Uniform(0.8, 0.99),
+    "portion": Uniform(0.1, 0.9),
     "teacher_decay": Uniform(0.9, 0.9995),
     "mask_ratio": Uniform(0.3, 0.9),
 }
@@ -226,8 +228,8 @@ def ready_made(experiment: Experiment) -> Space:
     """Loss weights and learning rates of an experiment's method, around its own values.
 
     A weight goes from a tenth to ten times its own value, as does a learning rate; the auxiliary
-    head's weight from a twentieth of the main head's to all of it. Thresholds, a teacher's decay,
-    shares of hidden pixels and of Fourier frequencies have ranges of their own.
+    head's weight from a twentieth of the main head's to all of it. Thresholds, portions, a
+    teacher's decay, shares of hidden pixels and of Fourier frequencies have ranges of their own.
 
     Raises:
         ConfigError: one of them is 0, which nothing is around.
@@ -239,8 +241,9 @@ def ready_made(experiment: Experiment) -> Space:
             paths[main] = _around(experiment, main)
             if experiment.model.multi_level and hasattr(experiment.method, f"{weight}_aux"):
                 paths[aux] = Ratio(0.05, 1.0, of=main)
+    unread = experiment.method.unread if isinstance(experiment.method, SelfTrainingConfig) else ()
     for name, distribution in _OF_METHODS.items():
-        if hasattr(experiment.method, name):
+        if hasattr(experiment.method, name) and name not in unread:
             paths[f"method.{name}"] = distribution
     if experiment.data.augment.fda_beta:
         paths["data.augment.fda_beta"] = _FDA_BETA

@@ -56,4 +56,5 @@ def with_low_amplitudes(
     for rows in (slice(0, reach + 1), slice(max(height - reach, reach + 1), height)):
         window = (..., rows, slice(0, reach + 1))
         spectrum[window] = torch.polar(other[window].abs(), spectrum[window].angle())
-    return torch.fft.irfft2(spectrum, s=(height, width))
+    changed: Tensor = torch.fft.irfft2(spectrum, s=(height, width))
+    return changed

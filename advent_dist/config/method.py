@@ -130,9 +130,18 @@ class SelfTrainingConfig(_SupervisedConfig):
     """Share of the teacher that an update keeps, once it has had that many that a plain mean would
     keep more."""
 
+    pseudo_labels: Literal["share", "confident", "portion", "class_balanced", "class_capped"] = (
+        "share"
+    )
+    """Which pixels of the teacher's count. share: all, by the share of the batch that is sure
+    (DACS); confident: sure ones; portion: the surest of the batch; class_balanced: the surest of
+    each class (CBST); class_capped: these, and sure ones (FDA)."""
+
     threshold: float = 0.968
-    """Probability from which a pixel of the teacher's counts as sure; pseudo-labels weigh the share
-    of sure pixels in the batch."""
+    """Probability from which a pixel of the teacher's counts as sure."""
+
+    portion: float = 0.5
+    """Share of the pixels, or of each class's, that are the surest (CBST: 0.2, later 0.5)."""
 
     unlabelled_top: int = 0
     """Rows at the top of target images whose pseudo-labels weigh nothing, such as sky."""
@@ -161,9 +170,22 @@ class SelfTrainingConfig(_SupervisedConfig):
         for name in ("threshold", "jitter_probability", "blur_probability"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"method.{name}", value, "a probability is 0 to 1")
+        portion = self.portion
+        require(0 < portion <= 1, "method.portion", portion, "give a share in (0, 1]")
         for name in ("unlabelled_top", "unlabelled_bottom"):
             value = getattr(self, name)
             require(value >= 0, f"method.{name}", value, "must be 0 or more rows")
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Fields that mean nothing to the rule `pseudo_labels`."""
+        rules: dict[str, tuple[str, ...]] = {
+            "share": ("portion",),
+            "confident": ("portion",),
+            "portion": ("threshold",),
+            "class_balanced": ("threshold",),
+        }
+        return rules.get(self.pseudo_labels, ())
 
 
 @dataclass(frozen=True, kw_only=True)

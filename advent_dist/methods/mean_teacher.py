@@ -7,6 +7,7 @@ from typing import final
 from torch import Tensor
 
 from advent_dist.config.method import SelfTrainingConfig
+from advent_dist.losses import at_least_fp32
 from advent_dist.methods.parts import Parts
 from advent_dist.methods.pseudo_labels import PseudoLabels, pseudo_labels
 
@@ -17,8 +18,7 @@ class MeanTeacher:
 
     Args:
         config: of the method.
-        parts: teacher and student. The share of sure pixels is over all ranks: k of them with b
-            images each learn what one with k * b does.
+        parts: teacher and student.
     """
 
     def __init__(self, config: SelfTrainingConfig, parts: Parts) -> None:
@@ -30,14 +30,8 @@ class MeanTeacher:
 
     def label(self, images: Tensor) -> PseudoLabels:
         """Pseudo-labels of images [n, 3, h, w], RGB in 0..255. Collective."""
-        config = self._config
-        return pseudo_labels(
-            self._average(images).main,
-            config.threshold,
-            self._world,
-            top=config.unlabelled_top,
-            bottom=config.unlabelled_bottom,
-        )
+        probabilities = at_least_fp32(self._average(images).main).softmax(1)
+        return pseudo_labels(probabilities, self._config, self._world)
 
     def follow(self) -> None:
         """Take the student as it is into the average, once an optimiser step. Collective."""

@@ -37,6 +37,14 @@ class World:
             dist.all_reduce(value)
         return value
 
+    def concat(self, value: Tensor) -> Tensor:
+        """The ranks' `value`s, all of one shape, one after the other in dimension 0. Collective."""
+        if self.size == 1:
+            return value
+        parts = [torch.empty_like(value) for _ in range(self.size)]
+        dist.all_gather(parts, value.contiguous())
+        return torch.cat(parts)
+
     def mean(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """The mean of each metric over all ranks, which must name the same ones. Collective."""
         names = sorted(metrics)

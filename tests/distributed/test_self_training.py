@@ -83,6 +83,9 @@ _NOTHING_BY_CHANCE: dict[str, Any] = {
 }
 _CONFIGS: dict[str, Any] = {
     "dacs": DACSConfig(**_NOTHING_BY_CHANCE),
+    "portion": DACSConfig(**_NOTHING_BY_CHANCE, pseudo_labels="portion"),
+    "class_balanced": DACSConfig(**_NOTHING_BY_CHANCE, pseudo_labels="class_balanced"),
+    "class_capped": DACSConfig(**_NOTHING_BY_CHANCE, pseudo_labels="class_capped"),
     # The first features are far away only once the network has learnt.
     "mic": MICConfig(**_NOTHING_BY_CHANCE, lambda_fd=1.0, mask_block=16),
 }
@@ -127,7 +130,11 @@ def _assert_same(one: Any, other: Any, tolerance: float) -> None:
             difference = (theirs[key] - expected).norm() / expected.norm().clamp(min=1e-12)
             assert difference <= tolerance, f"{key}: {difference:.2e}"
     for ours, theirs in zip(one[2], other[2], strict=True):
-        assert theirs == pytest.approx(ours, rel=max(tolerance, 1e-4), abs=1e-6)
+        # A pixel may lie just above a threshold here, and just below it there.
+        near = {"rel": 1e-4, "abs": 3 / (4 * 64 * 64)}
+        assert theirs["sure_share"] == pytest.approx(ours["sure_share"], **near)
+        losses, others = ({k: v for k, v in one.items() if "loss" in k} for one in (ours, theirs))
+        assert others == pytest.approx(losses, rel=1e-4, abs=1e-6)
 
 
 @cache
@@ -137,7 +144,11 @@ def _alone(name: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("name", "stage"), [("dacs", None), *(("mic", stage) for stage in (None, *STAGES))]
+    ("name", "stage"),
+    [
+        *((name, None) for name in ("dacs", "portion", "class_balanced", "class_capped")),
+        *(("mic", stage) for stage in (None, *STAGES)),
+    ],
 )
 def test_two_ranks_learn_what_one_does_of_all_images(name: str, stage: int | None) -> None:
     trained, _ = run_ranks(_train, 2, name, _engine(stage))

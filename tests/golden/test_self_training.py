@@ -16,7 +16,7 @@ from advent_dist.augmentation import blocks, colour
 from advent_dist.augmentation.blur import blur, kernel_size
 from advent_dist.augmentation.classmix import choose_classes, paste
 from advent_dist.augmentation.colour import Jitter
-from advent_dist.config import EngineConfig, ModelConfig, OptimizerConfig
+from advent_dist.config import DACSConfig, EngineConfig, ModelConfig, OptimizerConfig
 from advent_dist.data.rare import RareOrder, class_probabilities
 from advent_dist.losses import all_pixels_cross_entropy, cross_entropy, poly_lr, warm_up
 from advent_dist.methods.feature_distance import feature_distance, main_class
@@ -114,10 +114,12 @@ def test_losses_over_valid_and_over_all_pixels() -> None:
 
 def test_pseudo_labels() -> None:
     golden = _load("pseudo_label")
-    whole = pseudo_labels(golden.logits, golden.threshold, World())
+    probabilities = golden.logits.softmax(1)
+    whole = pseudo_labels(probabilities, DACSConfig(threshold=golden.threshold), World())
     assert whole.label.equal(golden.label)
     assert whole.weight.equal(golden.weight)
-    cut = pseudo_labels(golden.logits, golden.threshold, World(), top=2, bottom=3)
+    config = DACSConfig(threshold=golden.threshold, unlabelled_top=2, unlabelled_bottom=3)
+    cut = pseudo_labels(probabilities, config, World())
     assert cut.weight.equal(golden.weight_top2_bottom3)
     assert cut.sure == whole.sure, "the share is taken before rows are left out"
 

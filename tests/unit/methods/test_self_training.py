@@ -101,6 +101,7 @@ def test_mixing_needs_one_size() -> None:
     [
         ("teacher_decay", 1.0),
         ("threshold", 1.5),
+        ("portion", 0.0),
         ("jitter", 1.0),
         ("jitter_probability", -0.1),
         ("unlabelled_top", -1),

@@ -101,6 +101,24 @@ def test_self_training_has_thresholds_decay_and_masks_too() -> None:
             assert one.low < getattr(experiment(published).method, name) < one.high
 
 
+@pytest.mark.parametrize(
+    ("rule", "read"),
+    [
+        ("share", {"threshold"}),
+        ("confident", {"threshold"}),
+        ("portion", {"portion"}),
+        ("class_balanced", {"portion"}),
+        ("class_capped", {"threshold", "portion"}),
+    ],
+)
+def test_what_a_rule_of_pseudo_labels_reads_is_searched(rule: str, read: set[str]) -> None:
+    base = override(experiment("streets_dacs"), {"method.pseudo_labels": rule})
+    space = ready_made(base)
+    fields = {path.removeprefix("method.") for path in space.distributions}
+    assert fields & {"threshold", "portion"} == read
+    space.check(base)
+
+
 def test_fourier_frequencies_are_searched_where_there_are_some() -> None:
     base = experiment("gta5_cityscapes_fda")
     space = ready_made(base)
