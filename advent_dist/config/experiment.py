@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from advent_dist.config.cluster import ClusterConfig
 from advent_dist.config.data import DataConfig
 from advent_dist.config.engine import EngineConfig
-from advent_dist.config.method import MIXING, MethodConfig
+from advent_dist.config.method import MASKING, MIXING, MethodConfig
 from advent_dist.config.model import ModelConfig
 from advent_dist.config.optimizer import OptimizerConfig
 from advent_dist.config.require import require, require_inside
@@ -65,6 +65,12 @@ class Experiment:
             repeats,
             "only the paper's network has them (model.encoder = deeplab_v2 with "
             "optimizer.segmenter = sgd); set it to False",
+        )
+        require(
+            isinstance(self.method, MASKING) or not self.model.mask_token,
+            "model.mask_token",
+            True,
+            f"{self.method.name} hides nothing of images; set it to False, or take method.name mic",
         )
         data = self.data
         one_size = data.augment.crop is not None or (

@@ -243,10 +243,11 @@ class _MaskedConfig:
     """Weight of the cross entropy on masked images of the auxiliary head."""
 
     mask_block: int = 32
-    """Side in pixels of the blocks that are hidden; MIC: 32 of crops of 512, 64 of 1024."""
+    """Side in pixels of the blocks that are hidden; MIC: 32 of crops of 512, 64 of 1024. With
+    `model.mask_token` the encoder's patches are hidden instead."""
 
     mask_ratio: float = 0.7
-    """Share of the blocks that are hidden."""
+    """Share of the blocks, or patches, that are hidden."""
 
     def __post_init__(self) -> None:
         super().__post_init__()  # type: ignore[misc]  # of the config that it is mixed into
@@ -270,6 +271,9 @@ class MICDACSConfig(_MaskedConfig, SelfTrainingConfig):
     name: Literal["mic_dacs"] = "mic_dacs"
     """Key of the method."""
 
+
+MASKING = (MICConfig, MICDACSConfig)
+"""Methods that hide parts of target images."""
 
 MIXING = (DACSConfig, DAFormerConfig, MICConfig, MICDACSConfig)
 """Methods that paste pixels of one domain into the other, which must have one size for it."""

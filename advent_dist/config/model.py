@@ -46,6 +46,10 @@ class ModelConfig:
     frozen_batch_norm: bool = False
     """Keep the statistics, weights and biases of the encoder's BatchNorm as they are at first."""
 
+    mask_token: bool = False
+    """Give a plain transformer a learned token that stands for hidden patches: methods that mask
+    target images (mic, mic_dacs) hide patches then, not blocks of pixels (VFM-UDA)."""
+
     discriminator_width: int = 64
     """Channels of a discriminator's first layer; each of the next three doubles them."""
 
@@ -63,6 +67,9 @@ class ModelConfig:
             "the paper's network has a head of its own; give an encoder of timm, such as resnet101"
         )
         require(own, "model.decoder", self.decoder, fix)
+        hides = self.encoder != "deeplab_v2" or not self.mask_token
+        fix = "the paper's network has no patches; give a plain transformer of timm, or False"
+        require(hides, "model.mask_token", self.mask_token, fix)
         trained = self.trained_blocks
         fix = "give a number of blocks, 0 or more"
         require(trained is None or trained >= 0, "model.trained_blocks", trained, fix)

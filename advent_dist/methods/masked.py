@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import final
 
 import torch
@@ -13,7 +15,7 @@ from advent_dist.losses import all_pixels_cross_entropy
 from advent_dist.methods.levels import levels, weighted
 from advent_dist.methods.mixed import strong_augmentation
 from advent_dist.methods.pseudo_labels import PseudoLabels
-from advent_dist.models.segmenter import Segmenter
+from advent_dist.models.segmenter import EncoderWithHeads, Segmenter
 from advent_dist.parallel.engine import Engine
 from advent_dist.types import DomainBatch
 
@@ -22,7 +24,8 @@ from advent_dist.types import DomainBatch
 class Masked:
     """Cross entropy on masked target images, over hidden and visible pixels (MIC, eq. 7).
 
-    What is hidden has the mean colour of the encoder's pretraining, which is 0 to the network.
+    Blocks of pixels are hidden, which have the mean colour of the encoder's pretraining then: 0 to
+    the network. Of an encoder with a mask token patches are hidden instead (VFM-UDA).
 
     Args:
         config: of the method.
@@ -35,19 +38,31 @@ class Masked:
         self._strong = strong_augmentation(config)
         assert isinstance(segmenter.module, Segmenter)
         self._hidden = segmenter.module.normalise.mean_colour
+        network = segmenter.module.network
+        encoder = network.encoder if isinstance(network, EncoderWithHeads) else None
+        self._encoder = encoder if encoder is not None and encoder.mask_token is not None else None
 
     def fit(self, batch: DomainBatch, pseudo: PseudoLabels, *, more: bool) -> dict[str, Tensor]:
         """Forward and backward pass; see `Mixed.fit`."""
-        image = self._strong(batch.target_image)
-        n, _, height, width = image.shape
-        draws = torch.rand(n, *blocks.grid(height, width, self._config.mask_block))
-        draws = draws.to(image.device, non_blocking=True)
-        seen = blocks.kept(draws, self._config.mask_ratio, height, width)
-        masked = torch.where(seen, image, self._hidden)
-        output = self._segmenter(masked)
+        with self._masked(self._strong(batch.target_image)) as image:
+            output = self._segmenter(image)
         losses = {
             f"mask{level}": all_pixels_cross_entropy(logits, pseudo.label, pseudo.weight)
             for level, logits in levels(output)
         }
         self._segmenter.backward(weighted(losses, self._config), more=more)
         return losses
+
+    @contextmanager
+    def _masked(self, image: Tensor) -> Iterator[Tensor]:
+        """The images without what is hidden, or as long as their patches are hidden."""
+        n, _, height, width = image.shape
+        ratio = self._config.mask_ratio
+        if self._encoder is not None:
+            draws = torch.rand(n, *self._encoder.grid(height, width))
+            with self._encoder.hiding((draws < ratio).to(image.device, non_blocking=True)):
+                yield image
+            return
+        draws = torch.rand(n, *blocks.grid(height, width, self._config.mask_block))
+        draws = draws.to(image.device, non_blocking=True)
+        yield torch.where(blocks.kept(draws, ratio, height, width), image, self._hidden)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
 from typing import Any
 
 import huggingface_hub
 import timm
+import torch
 import torch.nn.functional as F
 from huggingface_hub.errors import HfHubHTTPError
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from timm.models import is_model_in_modules
 from torch import Tensor, nn
 
 from advent_dist.config import ModelConfig
 from advent_dist.errors import ConfigError
+from advent_dist.models.mask_token import MaskToken
 
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 """Names of weights on the Hugging Face Hub, as timm looks for them."""
@@ -40,6 +44,7 @@ class Encoder(nn.Module):
         channels_last: the body returns [n, h, w, c], as Swin transformers do.
         patch: height and width in pixels of the patches that a transformer cuts images into; none
             for networks that take any size.
+        mask_token: what stands for hidden patches, if they can be hidden.
     """
 
     def __init__(
@@ -49,8 +54,14 @@ class Encoder(nn.Module):
         *,
         channels_last: bool = False,
         patch: tuple[int, int] | None = None,
+        mask_token: MaskToken | None = None,
     ) -> None:
         super().__init__()
+        # Before the body: it belongs to what comes before the first block.
+        self.mask_token = mask_token
+        self._hidden: Tensor | None = None
+        if mask_token is not None:
+            body.patch_embed.register_forward_hook(self._hide)
         self.body: nn.Module = body
         self.channels = channels
         self.channels_last = channels_last
@@ -66,10 +77,49 @@ class Encoder(nn.Module):
         Args:
             image: RGB in 0..1, minus `mean`, divided by `std`.
         """
-        features = self.body(image if self.patch is None else _in_patches(image, self.patch))
+        features = self.body(self._in_patches(image))
         if self.channels_last:
             return [level.permute(0, 3, 1, 2) for level in features]
         return list(features)
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the patches of an image of these pixels."""
+        assert self.patch is not None
+        rows, columns = self.patch
+        return max(1, round(height / rows)), max(1, round(width / columns))
+
+    def _in_patches(self, image: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 i j"]:
+        """The image at the nearest size that patches tile: features cover all of it, no padding."""
+        if self.patch is None:
+            return image
+        grid = self.grid(*image.shape[2:])
+        size = tuple(number * side for number, side in zip(grid, self.patch, strict=True))
+        if image.shape[2:] == size:
+            return image
+        return F.interpolate(image, size=size, mode="bilinear", align_corners=False)
+
+    @contextmanager
+    def hiding(self, hidden: Bool[Tensor, "n i j"]) -> Iterator[None]:
+        """For the time being the mask token stands for these patches, at their positions."""
+        assert self.mask_token is not None
+        self._hidden = hidden
+        try:
+            yield
+        finally:
+            self._hidden = None
+
+    def _hide(self, _: nn.Module, __: object, patches: Tensor) -> Tensor:
+        """A hook of the body: what is between its patches and their positions.
+
+        Where nothing is hidden the token has the gradient 0. With none at all, ZeRO-3 would add
+        what the last pass of a step gives to that of the step before.
+        """
+        assert self.mask_token is not None
+        hidden = self._hidden
+        if hidden is None:
+            hidden = torch.zeros(patches.shape[:-1], dtype=torch.bool, device=patches.device)
+        masked: Tensor = self.mask_token(patches, hidden)
+        return masked
 
 
 def build_encoder(config: ModelConfig, *, pyramid: bool = False) -> Encoder:
@@ -89,7 +139,12 @@ def build_encoder(config: ModelConfig, *, pyramid: bool = False) -> Encoder:
     check_encoder(name)
     if is_model_in_modules(name, _PLAIN_TRANSFORMERS):
         shares = _QUARTERS if pyramid else _LAST_THIRD
-        return _plain_transformer(name, config.pretrained, shares)
+        return _plain_transformer(config, shares)
+    if config.mask_token:
+        raise ConfigError(
+            f"model.mask_token = True: {name} is no plain vision transformer, of which patches can "
+            "be hidden; give an encoder such as vit_small_patch14_dinov2, or False"
+        )
     if pyramid:
         return _stages(name, config.pretrained, _FOUR_STAGES, {})
     return _stages(name, config.pretrained, _TWO_STAGES, {"output_stride": config.output_stride})
@@ -135,9 +190,9 @@ def check_pretrained(name: str) -> None:
         raise _no_pretrained(name, str(error)) from None
 
 
-def _plain_transformer(name: str, pretrained: bool, shares: tuple[Fraction, ...]) -> Encoder:
+def _plain_transformer(config: ModelConfig, shares: tuple[Fraction, ...]) -> Encoder:
     """A ViT: features after these shares of its blocks, all through its final norm."""
-    model = _create(name, pretrained, dynamic_img_size=True)
+    model = _create(config.encoder, config.pretrained, dynamic_img_size=True)
     depth = len(model.blocks)
     indices = [max(0, int(share * depth) - 1) for share in shares]
     model.prune_intermediate_layers(indices, prune_norm=False, prune_head=True)
@@ -146,7 +201,8 @@ def _plain_transformer(name: str, pretrained: bool, shares: tuple[Fraction, ...]
         model.forward_intermediates, indices=indices, norm=True, intermediates_only=True
     )
     channels = (model.embed_dim,) * len(shares)
-    return Encoder(model, channels, patch=model.patch_embed.patch_size)
+    token = MaskToken(model.embed_dim) if config.mask_token else None
+    return Encoder(model, channels, patch=model.patch_embed.patch_size, mask_token=token)
 
 
 def _stages(
@@ -190,14 +246,3 @@ def _no_pretrained(name: str, reason: str) -> ConfigError:
         f"model.pretrained = True: timm has no weights of {name} or cannot download them "
         f"({reason.splitlines()[0]}); give a local file as model.weights"
     )
-
-
-def _in_patches(
-    image: Float[Tensor, "n 3 h w"], patch: tuple[int, int]
-) -> Float[Tensor, "n 3 i j"]:
-    """The image at the nearest size that patches tile: features cover all of it and no padding."""
-    sizes = zip(image.shape[2:], patch, strict=True)
-    height, width = (max(1, round(size / step)) * step for size, step in sizes)
-    if image.shape[2:] == (height, width):
-        return image
-    return F.interpolate(image, size=(height, width), mode="bilinear", align_corners=False)

@@ -19,6 +19,9 @@ from advent_dist.models.state_dicts import (
 
 _PIP = "pip:"
 _SUFFIXES = (".pth", ".pt", ".safetensors")
+_MASK_TOKEN = "mask_token"
+"""In DINOv2's own files; timm leaves it out."""
+
 _WHAT = "the weights of this encoder"
 _WRAPPERS = ("module.", "encoder.", "backbone.", "model.", "body.")
 
@@ -129,6 +132,10 @@ def _load_encoder(encoder: Encoder, state_dict: StateDict, *, ordered: bool) -> 
     check_fits(chosen, {name: wanted[name] for name in names}, what=_WHAT)
     _check_left_over({source for _, source in pairs}, stored)
     encoder.body.load_state_dict(chosen, strict=False)
+    if encoder.mask_token is not None and _MASK_TOKEN in state_dict:
+        token = state_dict[_MASK_TOKEN].flatten()
+        check_fits({"token": token}, encoder.mask_token.state_dict(), what=_WHAT)
+        encoder.mask_token.load_state_dict({"token": token})
 
 
 def _check_order(pairs: list[tuple[str, str]], wanted: StateDict, state_dict: StateDict) -> None:

@@ -181,6 +181,7 @@ def require_same(then: dict[str, Any], experiment: Experiment) -> None:
         ("model", "decoder", "deeplab"),
         ("model", "decoder_width", None),
         ("model", "multi_level", None),
+        ("model", "mask_token", False),
         ("model", "discriminator_width", None),
         ("method", "name", None),
         ("optimizer", "segmenter", None),

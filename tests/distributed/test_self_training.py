@@ -13,10 +13,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from advent_dist.config import DACSConfig, MICConfig
+from advent_dist.config import DACSConfig, MICConfig, MICDACSConfig
 from advent_dist.config.override import override
 from advent_dist.methods import masked, mixed
 from advent_dist.methods.base import Method
+from advent_dist.models.encoder import Encoder
 from advent_dist.parallel.average import Average
 from advent_dist.parallel.world import World
 from advent_dist.training.assembly import build_method
@@ -73,6 +74,8 @@ def _method(world: World, name: str, changes: dict[str, Any]) -> Method:
         },
     )
     chosen = replace(experiment, method=_CONFIGS[name])
+    if name == "tokens":
+        chosen = override(chosen, {"model.mask_token": True})
     return build_method(chosen, world, torch.full((19,), 1 / 19))
 
 
@@ -88,6 +91,7 @@ _CONFIGS: dict[str, Any] = {
     "class_capped": DACSConfig(**_NOTHING_BY_CHANCE, pseudo_labels="class_capped"),
     # The first features are far away only once the network has learnt.
     "mic": MICConfig(**_NOTHING_BY_CHANCE, lambda_fd=1.0, mask_block=16),
+    "tokens": MICDACSConfig(**_NOTHING_BY_CHANCE),
 }
 
 
@@ -103,6 +107,8 @@ def _draws_of_images(first: int, last: int) -> Iterator[None]:
             mixed, "choose_classes", lambda labels, _, among: choose(labels, classes, among)
         )
         patch.setattr(masked.blocks, "kept", lambda _, *rest: kept(masks, *rest))
+        hiding = Encoder.hiding
+        patch.setattr(Encoder, "hiding", lambda one, _: hiding(one, masks < 0.7))
         yield
 
 
@@ -148,6 +154,7 @@ def _alone(name: str) -> Any:
     [
         *((name, None) for name in ("dacs", "portion", "class_balanced", "class_capped")),
         *(("mic", stage) for stage in (None, *STAGES)),
+        *(("tokens", stage) for stage in (None, 3)),
     ],
 )
 def test_two_ranks_learn_what_one_does_of_all_images(name: str, stage: int | None) -> None:

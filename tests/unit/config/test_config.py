@@ -40,6 +40,11 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (data_config, {"root": "r", "timeout_s": 0}, "data.timeout_s = 0"),
     (data_config, {"root": "r", "timeout_s": math.inf}, "data.timeout_s = inf"),
     (ModelConfig, {"discriminator_width": 0}, "model.discriminator_width = 0"),
+    (
+        ModelConfig,
+        {"mask_token": True},
+        "model.mask_token = True: the paper's network has no patches",
+    ),
     (ModelConfig, {"pretrained": True, "weights": "a.pth"}, "model.weights = 'a.pth'.*not both"),
     (AdventConfig, {"lambda_adv": -1e-3}, "method.lambda_adv = -0.001"),
     (AdventConfig, {"lambda_seg_aux": -1.0}, "method.lambda_seg_aux"),
