@@ -18,6 +18,7 @@ from advent_dist.config.method import (
     MICDACSConfig,
     MinEntConfig,
     SourceOnlyConfig,
+    VFMUDAConfig,
 )
 from advent_dist.config.model import ModelConfig
 from advent_dist.config.optimizer import OptimizerConfig
@@ -44,4 +45,5 @@ __all__ = [
     "RunConfig",
     "Size",
     "SourceOnlyConfig",
+    "VFMUDAConfig",
 ]

@@ -149,6 +149,12 @@ class SelfTrainingConfig(_SupervisedConfig):
     unlabelled_bottom: int = 0
     """Rows at the bottom of target images whose pseudo-labels weigh nothing (the own bonnet)."""
 
+    unlabelled_left: int = 0
+    """Columns at the left of target images whose pseudo-labels weigh nothing."""
+
+    unlabelled_right: int = 0
+    """Columns at the right of target images whose pseudo-labels weigh nothing."""
+
     mix_classes_of: Literal["image", "batch"] = "image"
     """Of what half the classes are drawn that are pasted: of each image's, or, as in the published
     code of DAFormer and MIC, of the whole batch's."""
@@ -172,9 +178,9 @@ class SelfTrainingConfig(_SupervisedConfig):
             require(0 <= value <= 1, f"method.{name}", value, "a probability is 0 to 1")
         portion = self.portion
         require(0 < portion <= 1, "method.portion", portion, "give a share in (0, 1]")
-        for name in ("unlabelled_top", "unlabelled_bottom"):
-            value = getattr(self, name)
-            require(value >= 0, f"method.{name}", value, "must be 0 or more rows")
+        for side in ("top", "bottom", "left", "right"):
+            value = getattr(self, f"unlabelled_{side}")
+            require(value >= 0, f"method.unlabelled_{side}", value, "must be 0 or more pixels")
 
     @property
     def unread(self) -> tuple[str, ...]:
@@ -272,10 +278,31 @@ class MICDACSConfig(_MaskedConfig, SelfTrainingConfig):
     """Key of the method."""
 
 
-MASKING = (MICConfig, MICDACSConfig)
+@dataclass(frozen=True, kw_only=True)
+class VFMUDAConfig(_MaskedConfig, SelfTrainingConfig):
+    """Self-training of a vision foundation model on mixed and masked images (VFM-UDA)."""
+
+    name: Literal["vfm_uda"] = "vfm_uda"
+    """Key of the method."""
+
+    teacher_decay: float = 0.999
+    """Share of the teacher that an update keeps, once it has had that many that a plain mean would
+    keep more."""
+
+    weak_probability: float = 0.9
+    """Probability that the colours of an image change a little: of the source, and of the target
+    before it is mixed."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        value = self.weak_probability
+        require(0 <= value <= 1, "method.weak_probability", value, "a probability is 0 to 1")
+
+
+MASKING = (MICConfig, MICDACSConfig, VFMUDAConfig)
 """Methods that hide parts of target images."""
 
-MIXING = (DACSConfig, DAFormerConfig, MICConfig, MICDACSConfig)
+MIXING = (DACSConfig, DAFormerConfig, *MASKING)
 """Methods that paste pixels of one domain into the other, which must have one size for it."""
 
 MethodConfig = Annotated[
@@ -286,7 +313,8 @@ MethodConfig = Annotated[
     | DACSConfig
     | DAFormerConfig
     | MICConfig
-    | MICDACSConfig,
+    | MICDACSConfig
+    | VFMUDAConfig,
     Discriminator("name"),
     tyro.conf.AvoidSubcommands,
 ]

@@ -48,7 +48,7 @@ class ModelConfig:
 
     mask_token: bool = False
     """Give a plain transformer a learned token that stands for hidden patches: methods that mask
-    target images (mic, mic_dacs) hide patches then, not blocks of pixels (VFM-UDA)."""
+    target images (mic, mic_dacs, vfm_uda) hide patches then, not blocks of pixels (VFM-UDA)."""
 
     discriminator_width: int = 64
     """Channels of a discriminator's first layer; each of the next three doubles them."""

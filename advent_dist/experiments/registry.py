@@ -25,6 +25,7 @@ from advent_dist.config import (
     OptimizerConfig,
     RunConfig,
     SourceOnlyConfig,
+    VFMUDAConfig,
 )
 from advent_dist.errors import ConfigError
 from advent_dist.experiments.benchmarks import BENCHMARKS
@@ -32,6 +33,7 @@ from advent_dist.experiments.self_training import (
     gta5_cityscapes_dacs,
     gta5_cityscapes_daformer,
     gta5_cityscapes_mic,
+    gta5_cityscapes_vfm_uda,
     synthia_cityscapes_daformer,
     synthia_cityscapes_mic,
 )
@@ -291,6 +293,15 @@ def streets_mic() -> Experiment:
     return _streets("streets_mic", MICConfig(teacher_decay=0.99, mask_block=16))
 
 
+def streets_vfm_uda() -> Experiment:
+    """Procedural streets, clean -> dusk, by VFM-UDA. Two CPU cores; no pretraining: a rehearsal."""
+    model = ModelConfig(
+        encoder="vit_tiny_patch16_224", decoder="upscaling", multi_level=False, mask_token=True
+    )
+    base = _streets("streets_vfm_uda", VFMUDAConfig(teacher_decay=0.99))
+    return replace(base, model=model)
+
+
 _FUNCTIONS: tuple[Callable[[], Experiment], ...] = (
     gta5_cityscapes_source_only,
     gta5_cityscapes_minent,
@@ -300,6 +311,7 @@ _FUNCTIONS: tuple[Callable[[], Experiment], ...] = (
     gta5_cityscapes_dacs,
     gta5_cityscapes_daformer,
     gta5_cityscapes_mic,
+    gta5_cityscapes_vfm_uda,
     synthia_cityscapes_minent,
     synthia_cityscapes_advent,
     synthia_cityscapes_daformer,
@@ -319,6 +331,7 @@ _FUNCTIONS: tuple[Callable[[], Experiment], ...] = (
     streets_dacs,
     streets_daformer,
     streets_mic,
+    streets_vfm_uda,
 )
 
 EXPERIMENTS = {function.__name__: function for function in _FUNCTIONS}

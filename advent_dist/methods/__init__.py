@@ -9,8 +9,9 @@ from advent_dist.methods.daformer import DAFormer
 from advent_dist.methods.mic import MIC, MICDACS
 from advent_dist.methods.minent import MinEnt
 from advent_dist.methods.source_only import SourceOnly
+from advent_dist.methods.vfm_uda import VFMUDA
 
-Built = SourceOnly | MinEnt | Advent | AdventMinEnt | DACS | DAFormer | MIC | MICDACS
+Built = SourceOnly | MinEnt | Advent | AdventMinEnt | DACS | DAFormer | MIC | MICDACS | VFMUDA
 
 METHODS: dict[str, type[Built]] = {
     "source_only": SourceOnly,
@@ -21,6 +22,7 @@ METHODS: dict[str, type[Built]] = {
     "daformer": DAFormer,
     "mic": MIC,
     "mic_dacs": MICDACS,
+    "vfm_uda": VFMUDA,
 }
 """Name in the config -> class; each takes (config, parts)."""
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from advent_dist.augmentation import blocks
-from advent_dist.config.method import MICConfig, MICDACSConfig
+from advent_dist.config.method import MICConfig, MICDACSConfig, VFMUDAConfig
 from advent_dist.losses import all_pixels_cross_entropy
 from advent_dist.methods.levels import levels, weighted
 from advent_dist.methods.mixed import strong_augmentation
@@ -32,7 +32,7 @@ class Masked:
         segmenter: the student.
     """
 
-    def __init__(self, config: MICConfig | MICDACSConfig, segmenter: Engine) -> None:
+    def __init__(self, config: MICConfig | MICDACSConfig | VFMUDAConfig, segmenter: Engine) -> None:
         self._segmenter = segmenter
         self._config = config
         self._strong = strong_augmentation(config)

@@ -28,10 +28,21 @@ class MeanTeacher:
         self._student = parts.engines["segmenter"]
         self._world = parts.world
 
-    def label(self, images: Tensor) -> PseudoLabels:
-        """Pseudo-labels of images [n, 3, h, w], RGB in 0..255. Collective."""
-        probabilities = at_least_fp32(self._average(images).main).softmax(1)
+    def label(self, images: Tensor, *, mirrored: bool = False) -> PseudoLabels:
+        """Pseudo-labels of images [n, 3, h, w], RGB in 0..255. Collective.
+
+        Args:
+            images: of the target.
+            mirrored: take the mean of the probabilities of each image and its mirror image.
+        """
+        probabilities = self._probabilities(images)
+        if mirrored:
+            of_mirror = self._probabilities(images.flip(-1)).flip(-1)
+            probabilities = (probabilities + of_mirror) / 2
         return pseudo_labels(probabilities, self._config, self._world)
+
+    def _probabilities(self, images: Tensor) -> Tensor:
+        return at_least_fp32(self._average(images).main).softmax(1)
 
     def follow(self) -> None:
         """Take the student as it is into the average, once an optimiser step. Collective."""

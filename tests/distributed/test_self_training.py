@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from advent_dist.config import DACSConfig, MICConfig, MICDACSConfig
+from advent_dist.config import DACSConfig, MICConfig, VFMUDAConfig
 from advent_dist.config.override import override
 from advent_dist.methods import masked, mixed
 from advent_dist.methods.base import Method
@@ -74,7 +74,7 @@ def _method(world: World, name: str, changes: dict[str, Any]) -> Method:
         },
     )
     chosen = replace(experiment, method=_CONFIGS[name])
-    if name == "tokens":
+    if name == "vfm_uda":
         chosen = override(chosen, {"model.mask_token": True})
     return build_method(chosen, world, torch.full((19,), 1 / 19))
 
@@ -91,7 +91,7 @@ _CONFIGS: dict[str, Any] = {
     "class_capped": DACSConfig(**_NOTHING_BY_CHANCE, pseudo_labels="class_capped"),
     # The first features are far away only once the network has learnt.
     "mic": MICConfig(**_NOTHING_BY_CHANCE, lambda_fd=1.0, mask_block=16),
-    "tokens": MICDACSConfig(**_NOTHING_BY_CHANCE),
+    "vfm_uda": VFMUDAConfig(**_NOTHING_BY_CHANCE, weak_probability=0.0),
 }
 
 
@@ -154,7 +154,7 @@ def _alone(name: str) -> Any:
     [
         *((name, None) for name in ("dacs", "portion", "class_balanced", "class_capped")),
         *(("mic", stage) for stage in (None, *STAGES)),
-        *(("tokens", stage) for stage in (None, 3)),
+        *(("vfm_uda", stage) for stage in (None, 3)),
     ],
 )
 def test_two_ranks_learn_what_one_does_of_all_images(name: str, stage: int | None) -> None:

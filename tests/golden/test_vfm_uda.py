@@ -5,8 +5,17 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
+from advent_dist.config import EngineConfig, VFMUDAConfig
+from advent_dist.experiments import experiment
+from advent_dist.methods.mean_teacher import MeanTeacher
+from advent_dist.methods.parts import Parts
 from advent_dist.models.mask_token import MaskToken
+from advent_dist.models.segmenter import SegmenterOutput
+from advent_dist.parallel.average import Average
+from advent_dist.parallel.local import LocalEngine
+from advent_dist.parallel.world import World
 from tests.golden.student import FOLDER
 
 
@@ -21,3 +30,54 @@ def test_masked_tokens() -> None:
         masked = token(patches, hidden).view_as(features)
         ours = F.layer_norm(masked, features.shape[-1:]).permute(0, 3, 1, 2)
         np.testing.assert_allclose(ours.detach(), golden["masked_features"], rtol=0, atol=2e-5)
+
+
+class _Published(nn.Module):
+    """The network whose logits of an image, and of its mirror image, are known."""
+
+    def __init__(self, image: Tensor, logits: Tensor, of_mirror: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.image, self.logits, self.of_mirror = image, logits, of_mirror
+
+    def forward(self, image: Tensor) -> SegmenterOutput:
+        if image.equal(self.image):
+            return SegmenterOutput(None, self.logits)
+        assert image.equal(self.image.flip(-1))
+        return SegmenterOutput(None, self.of_mirror)
+
+
+def test_labels_of_an_image_and_its_mirror_image() -> None:
+    golden = {
+        key: torch.from_numpy(value)
+        for key, value in np.load(FOLDER / "vfm_pseudo_label.npz").items()
+    }
+    image = torch.rand(2, 3, 10, 12)
+    network = _Published(image, golden["logits"], golden["logits_of_flipped_image"])
+    config, world = EngineConfig(kind="local"), World()
+    engine = LocalEngine(network, torch.optim.SGD(network.parameters(), lr=1.0), config, world)
+    parts = Parts(
+        engines={"segmenter": engine},
+        source_prior=torch.ones(19),
+        teacher=Average(network, config, world),
+    )
+    ignored = golden["ignore_mask"][0] == 255
+    top, bottom = (int(side[:, 0].int().argmin()) for side in (ignored, ignored.flip(0)))
+    teacher = MeanTeacher(VFMUDAConfig(unlabelled_top=top, unlabelled_bottom=bottom), parts)
+    labels = teacher.label(image, mirrored=True)
+    assert labels.label.equal(golden["label"])
+    torch.testing.assert_close(labels.weight, golden["weight"], rtol=1e-5, atol=0)
+
+
+def test_margins_are_the_published_shares() -> None:
+    """Of images that are larger, as those of the experiment, in proportion."""
+    golden = np.load(FOLDER / "vfm_pseudo_label.npz")
+    top, bottom, *_ = golden["margins_1024x2048_top_bottom_left_right"].tolist()
+    chosen = experiment("gta5_cityscapes_vfm_uda")
+    larger = chosen.data.target_size[1] / 1024
+    method = chosen.method
+    assert isinstance(method, VFMUDAConfig)
+    assert (method.unlabelled_top, method.unlabelled_bottom) == (
+        round(top * larger),
+        round(bottom * larger),
+    )

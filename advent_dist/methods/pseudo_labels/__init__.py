@@ -41,14 +41,16 @@ def pseudo_labels(
 
     Args:
         probabilities: a teacher's softmax, float32, at the size of the images.
-        config: the rule, its values, and the rows that are left out: they weigh nothing, and count
-            among the pixels of a rule all the same, as published.
+        config: the rule, its values, and the margins that are left out: they weigh nothing, and
+            count among the pixels of a rule all the same, as published.
         world: whose pixels are looked at together: k ranks with b images each are one with k * b.
     """
     labels = RULES[config.pseudo_labels](probabilities, config, world)
     weight = labels.weight.clone()
     weight[:, : config.unlabelled_top] = 0
     weight[:, weight.shape[1] - config.unlabelled_bottom :] = 0
+    weight[:, :, : config.unlabelled_left] = 0
+    weight[:, :, weight.shape[2] - config.unlabelled_right :] = 0
     return labels._replace(weight=weight)
 
 

@@ -27,7 +27,9 @@ def _weights(module: nn.Module) -> dict[str, Any]:
     return {name: value.detach().clone() for name, value in module.named_parameters()}
 
 
-@pytest.mark.parametrize(("name", "after"), [("dacs", True), ("mic_dacs", True), ("mic", False)])
+@pytest.mark.parametrize(
+    ("name", "after"), [("dacs", True), ("mic_dacs", True), ("mic", False), ("vfm_uda", False)]
+)
 def test_the_teacher_is_first_the_student_before_or_after_the_step(name: str, after: bool) -> None:
     method = tiny_method(name)
     student = method.engines["segmenter"].module
@@ -105,6 +107,7 @@ def test_mixing_needs_one_size() -> None:
         ("jitter", 1.0),
         ("jitter_probability", -0.1),
         ("unlabelled_top", -1),
+        ("unlabelled_right", -1),
         ("fd_classes", (255,)),
         ("fd_min_share", 0.0),
         ("mask_block", 0),

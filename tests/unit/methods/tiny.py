@@ -17,6 +17,7 @@ from advent_dist.config import (
     MICDACSConfig,
     MinEntConfig,
     SourceOnlyConfig,
+    VFMUDAConfig,
 )
 from advent_dist.config.override import override
 from advent_dist.methods.base import Method
@@ -36,8 +37,9 @@ CONFIGS = {
     "daformer": DAFormerConfig,
     "mic": MICConfig,
     "mic_dacs": MICDACSConfig,
+    "vfm_uda": VFMUDAConfig,
 }
-SELF_TRAINING = ("dacs", "daformer", "mic", "mic_dacs")
+SELF_TRAINING = ("dacs", "daformer", "mic", "mic_dacs", "vfm_uda")
 PLAIN = {
     "engine.kind": "local",
     "optimizer.segmenter": "sgd",
