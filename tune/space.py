@@ -217,6 +217,7 @@ class Space:
 _WEIGHTS = ("lambda_ent", "lambda_adv", "lambda_mix", "lambda_mask", "lambda_fd")
 _FDA_BETA = Uniform(0.005, 0.15)
 _OF_METHODS: dict[str, Distribution] = {
+    "entropy_penalty": Uniform(0.5, 3.0),
     "threshold": Uniform(0.8, 0.99),
     "portion": Uniform(0.1, 0.9),
     "teacher_decay": Uniform(0.9, 0.9995),
@@ -228,8 +229,8 @@ def ready_made(experiment: Experiment) -> Space:
     """Loss weights and learning rates of an experiment's method, around its own values.
 
     A weight goes from a tenth to ten times its own value, as does a learning rate; the auxiliary
-    head's weight from a twentieth of the main head's to all of it. Thresholds, portions, a
-    teacher's decay, shares of hidden pixels and of Fourier frequencies have ranges of their own.
+    head's weight from a twentieth of the main head's to all of it. Penalties, thresholds, portions,
+    a teacher's decay, shares of hidden pixels and of Fourier frequencies have ranges of their own.
 
     Raises:
         ConfigError: one of them is 0, which nothing is around.
@@ -243,7 +244,7 @@ def ready_made(experiment: Experiment) -> Space:
                 paths[aux] = Ratio(0.05, 1.0, of=main)
     unread = experiment.method.unread if isinstance(experiment.method, SelfTrainingConfig) else ()
     for name, distribution in _OF_METHODS.items():
-        if hasattr(experiment.method, name) and name not in unread:
+        if getattr(experiment.method, name, None) is not None and name not in unread:
             paths[f"method.{name}"] = distribution
     if experiment.data.augment.fda_beta:
         paths["data.augment.fda_beta"] = _FDA_BETA

@@ -119,13 +119,17 @@ def test_what_a_rule_of_pseudo_labels_reads_is_searched(rule: str, read: set[str
     space.check(base)
 
 
-def test_fourier_frequencies_are_searched_where_there_are_some() -> None:
+def test_fourier_frequencies_and_penalties_are_searched_where_there_are_some() -> None:
     base = experiment("gta5_cityscapes_fda")
     space = ready_made(base)
     beta = "data.augment.fda_beta"
-    assert set(space.distributions) == {"method.lambda_ent", beta, RATE}
+    weight, penalty = "method.lambda_ent", "method.entropy_penalty"
+    assert set(space.distributions) == {weight, penalty, beta, RATE}
     space.check(base)
-    assert all(space.distributions[beta].low < one < 0.15 for one in (0.01, 0.05, 0.09))
+    for path, published in ((beta, (0.01, 0.05, 0.09)), (penalty, (2.0,))):
+        one = space.distributions[path]
+        assert isinstance(one, Uniform)
+        assert all(one.low < value < one.high for value in published)
 
 
 def test_words_of_the_command_line() -> None:
