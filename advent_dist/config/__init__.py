@@ -23,6 +23,7 @@ from advent_dist.config.model import ModelConfig
 from advent_dist.config.optimizer import OptimizerConfig
 from advent_dist.config.require import Size
 from advent_dist.config.run import RunConfig
+from advent_dist.config.sliding import Sliding
 
 __all__ = [
     "AdventConfig",
@@ -43,5 +44,6 @@ __all__ = [
     "OptimizerConfig",
     "RunConfig",
     "Size",
+    "Sliding",
     "SourceOnlyConfig",
 ]

@@ -98,6 +98,11 @@ def test_each_size_counts() -> None:
         experiment = _experiment("dla34", EVEN, 1, **{f"data.{field}": ODD})
         with pytest.raises(ConfigError, match=rf"\(data.{field}\)"):
             rehearse(experiment, 11)
+    windows = {"data.evaluation_size": (200, 100), "data.evaluation_window": EVEN}
+    rehearse(_experiment("dla34", EVEN, 1, **windows), 11)
+    windows["data.evaluation_window"] = ODD
+    with pytest.raises(ConfigError, match=r"\(data.evaluation_window\)"):
+        rehearse(_experiment("dla34", EVEN, 1, **windows), 11)
     cropped = _experiment("dla34", EVEN, 1, **{"data.augment.crop": ODD})
     with pytest.raises(ConfigError, match=r"\(data.augment.crop\)"):
         rehearse(cropped, 11)
