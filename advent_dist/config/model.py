@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from advent_dist.config.require import require
+from advent_dist.config.require import Size, require, require_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,10 @@ class ModelConfig:
     """Add DeepLab-v2's head on the second-deepest features, with losses and a discriminator of its
     own, whatever the decoder; single-level methods see the decoder's logits alone."""
 
+    detail_crop: Size | None = None
+    """Width, height in pixels of the windows that HRDA looks at in full resolution, beside all of
+    the image in half of it (HRDA: 512 512 of crops of 1024); none looks at images once."""
+
     output_stride: Literal[8, 16, 32] = 8
     """Input pixels per pixel of the deepest features of a timm CNN (others keep their own). The
     decoders daformer and fpn read undilated features of 4, 8, 16 and 32 instead."""
@@ -63,6 +67,7 @@ class ModelConfig:
             "the paper's network has a head of its own; give an encoder of timm, such as resnet101"
         )
         require(own, "model.decoder", self.decoder, fix)
+        self._require_detail_fits()
         trained = self.trained_blocks
         fix = "give a number of blocks, 0 or more"
         require(trained is None or trained >= 0, "model.trained_blocks", trained, fix)
@@ -70,3 +75,16 @@ class ModelConfig:
         require(
             not both, "model.weights", self.weights, "give either weights or pretrained, not both"
         )
+
+    def _require_detail_fits(self) -> None:
+        crop = self.detail_crop
+        if crop is None:
+            return
+        require_size("model.detail_crop", crop)
+        fits = crop[0] % 8 == 0 and crop[1] % 8 == 0
+        require(fits, "model.detail_crop", crop, "width and height must be multiples of 8")
+        own = self.encoder == "deeplab_v2"
+        fix = "model.detail_crop needs an encoder of timm, such as resnet101"
+        require(not own, "model.encoder", self.encoder, fix)
+        fix = "there is no auxiliary head with model.detail_crop; set it to False"
+        require(not self.multi_level, "model.multi_level", True, fix)

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from advent_dist.augmentation import blocks
 from advent_dist.config.method import MICConfig, MICDACSConfig
-from advent_dist.losses import all_pixels_cross_entropy
-from advent_dist.methods.levels import levels, weighted
+from advent_dist.methods.levels import all_pixels_losses, weighted
 from advent_dist.methods.mixed import strong_augmentation
 from advent_dist.methods.pseudo_labels import PseudoLabels
 from advent_dist.models.segmenter import Segmenter
@@ -45,9 +44,6 @@ class Masked:
         seen = blocks.kept(draws, self._config.mask_ratio, height, width)
         masked = torch.where(seen, image, self._hidden)
         output = self._segmenter(masked)
-        losses = {
-            f"mask{level}": all_pixels_cross_entropy(logits, pseudo.label, pseudo.weight)
-            for level, logits in levels(output)
-        }
+        losses = all_pixels_losses("mask", output, pseudo.label, pseudo.weight)
         self._segmenter.backward(weighted(losses, self._config), more=more)
         return losses

@@ -17,7 +17,7 @@ from advent_dist.config.override import override
 from advent_dist.methods import masked, mixed
 from advent_dist.methods.base import Method
 from advent_dist.models.decoders.daformer import DAFormerDecoder
-from advent_dist.models.network import Network
+from advent_dist.models.network import SingleScale
 from advent_dist.models.segmenter import Normalise, Segmenter
 from advent_dist.parallel.world import World
 from advent_dist.training import assembly
@@ -56,7 +56,7 @@ class _Stages(nn.Module):
         return features
 
 
-class TinyNetwork(Network):
+class TinyNetwork(SingleScale):
     """That encoder and DAFormer's decoder, filled by the reference's rule, without dropout."""
 
     align_corners = False
