@@ -6,11 +6,14 @@ from advent_dist.methods.advent import Advent
 from advent_dist.methods.advent_minent import AdventMinEnt
 from advent_dist.methods.dacs import DACS
 from advent_dist.methods.daformer import DAFormer
+from advent_dist.methods.hrda import HRDA, MICHRDA
 from advent_dist.methods.mic import MIC, MICDACS
 from advent_dist.methods.minent import MinEnt
 from advent_dist.methods.source_only import SourceOnly
 
-Built = SourceOnly | MinEnt | Advent | AdventMinEnt | DACS | DAFormer | MIC | MICDACS
+Built = (
+    SourceOnly | MinEnt | Advent | AdventMinEnt | DACS | DAFormer | MIC | MICDACS | HRDA | MICHRDA
+)
 
 METHODS: dict[str, type[Built]] = {
     "source_only": SourceOnly,
@@ -21,6 +24,8 @@ METHODS: dict[str, type[Built]] = {
     "daformer": DAFormer,
     "mic": MIC,
     "mic_dacs": MICDACS,
+    "hrda": HRDA,
+    "mic_hrda": MICHRDA,
 }
 """Name in the config -> class; each takes (config, parts)."""
 

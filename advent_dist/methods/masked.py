@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from advent_dist.augmentation import blocks
-from advent_dist.config.method import MICConfig, MICDACSConfig
+from advent_dist.config.method import MICConfig, MICDACSConfig, MICHRDAConfig
 from advent_dist.methods.levels import all_pixels_losses, weighted
 from advent_dist.methods.mixed import strong_augmentation
 from advent_dist.methods.pseudo_labels import PseudoLabels
@@ -28,7 +28,9 @@ class Masked:
         segmenter: the student.
     """
 
-    def __init__(self, config: MICConfig | MICDACSConfig, segmenter: Engine) -> None:
+    def __init__(
+        self, config: MICConfig | MICDACSConfig | MICHRDAConfig, segmenter: Engine
+    ) -> None:
         self._segmenter = segmenter
         self._config = config
         self._strong = strong_augmentation(config)

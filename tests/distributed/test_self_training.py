@@ -38,10 +38,11 @@ def _engine(stage: int | None) -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize("name", ["mic", "mic_hrda"])
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_published_steps(stage: int) -> None:
-    (trained,) = run_ranks(train_three_steps, 1, "mic", _engine(stage))
-    assert_as_published("mic", trained)
+def test_the_published_steps(name: str, stage: int) -> None:
+    (trained,) = run_ranks(train_three_steps, 1, name, _engine(stage))
+    assert_as_published(name, trained)
 
 
 def _images(step: int, first: int, last: int) -> DomainBatch:
