@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from advent_dist.config.cluster import ClusterConfig
 from advent_dist.config.data import DataConfig
+from advent_dist.config.detail import require_detail_fits
 from advent_dist.config.engine import EngineConfig
-from advent_dist.config.method import DETAILED, MIXING, MethodConfig
+from advent_dist.config.method import MIXING, MethodConfig
 from advent_dist.config.model import ModelConfig
 from advent_dist.config.optimizer import OptimizerConfig
 from advent_dist.config.require import require, require_inside
@@ -66,8 +67,8 @@ class Experiment:
             "only the paper's network has them (model.encoder = deeplab_v2 with "
             "optimizer.segmenter = sgd); set it to False",
         )
-        self._require_detail_fits()
         data = self.data
+        require_detail_fits(self.model.detail_crop, self.method, data)
         one_size = data.augment.crop is not None or (
             data.source_size == data.target_size and data.augment.scale[0] == data.augment.scale[1]
         )
@@ -78,18 +79,3 @@ class Experiment:
             f"{self.method.name} pastes parts of source images into target images, which must "
             "have one size for it; give a width and height that both domains are cropped to",
         )
-
-    def _require_detail_fits(self) -> None:
-        crop, method = self.model.detail_crop, self.method.name
-        detailed = isinstance(self.method, DETAILED)
-        fix = f"{method} looks at images once; leave it out, or choose the method hrda or mic_hrda"
-        require(detailed or crop is None, "model.detail_crop", crop, fix)
-        fix = (
-            f"{method} looks at parts of images in full resolution; give their width and height, "
-            "such as half of the images'"
-        )
-        require(not detailed or crop is not None, "model.detail_crop", None, fix)
-        size = self.data.augment.crop or self.data.source_size
-        fits = crop is None or (crop[0] <= size[0] and crop[1] <= size[1])
-        fix = f"larger than the images that are trained on, {size[0]}x{size[1]}"
-        require(fits, "model.detail_crop", crop, fix)

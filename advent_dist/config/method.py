@@ -244,7 +244,7 @@ class MICDACSConfig(_MaskedConfig, SelfTrainingConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class _DetailConfig(FeatureDistanceConfig):
-    """What every method has that also looks at parts in full resolution (HRDA, section 3.2)."""
+    """What every method has that also looks at parts in full resolution (HRDA)."""
 
     lambda_seg: float = 0.9
     """Weight of the cross entropy of both resolutions, fused."""

@@ -163,7 +163,7 @@ def fuse(
     attention: Float[Tensor, "n c i j"],
     detail: Float[Tensor, "n c h w"],
 ) -> Float[Tensor, "n c h w"]:
-    """Logits of both resolutions as one (equation 8); h = 2 i, w = 2 j.
+    """Logits of both resolutions as one; h = 2 i, w = 2 j.
 
     Args:
         context: logits.

@@ -99,6 +99,12 @@ def test_the_detail_has_its_part_in_every_loss() -> None:
         ({"model.detail_crop": (100, 48)}, r"detail_crop = \(100, 48\): .* multiples of 8"),
         ({"model.detail_crop": (96, 0)}, r"detail_crop = \(96, 0\): .* must be positive"),
         ({"model.detail_crop": (96, 104)}, r"\(96, 104\): larger than the images .* 192x96"),
+        ({"data.augment.crop": (100, 64)}, r"data.augment.crop = \(100, 64\): .* multiples of 8"),
+        ({"data.evaluation_size": (90, 64)}, r"data.evaluation_size = \(90, 64\): .* multiples"),
+        (
+            {"data.evaluation_window": (90, 64)},
+            r"data.evaluation_window = \(90, 64\): with model.detail_crop, width and height must",
+        ),
         ({"data.augment.crop": (64, 64)}, r"\(96, 48\): larger than the images .* 64x64"),
         ({"model.multi_level": True}, r"multi_level = True: there is no auxiliary head"),
         (
