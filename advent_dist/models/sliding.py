@@ -81,14 +81,13 @@ def averaged(
         windows: that cover all.
         shape: height, width of all.
     """
-    total, count = None, torch.zeros(shape)
-    for piece, window in zip(pieces, windows, strict=True):
-        if total is None:
-            total = piece.new_zeros(*piece.shape[:2], *shape)
+    total = count = torch.empty(0)
+    for number, (piece, window) in enumerate(zip(pieces, windows, strict=True)):
+        if number == 0:
+            total, count = piece.new_zeros(*piece.shape[:2], *shape), piece.new_zeros(shape)
         window.of(total).add_(piece)
         window.of(count).add_(1)
-    assert total is not None, "an image has a window"
-    return total.div_(count.to(total))
+    return total.div_(count)
 
 
 @torch.no_grad()
