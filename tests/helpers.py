@@ -35,7 +35,6 @@ _PRELOADED = [
 """What takes seconds to import, and a rank does: DeepSpeed would import the last two in each."""
 
 
-
 def run_ranks(function: Callable[..., Any], world_size: int, *arguments: Any) -> list[Any]:
     """What `function(world, *arguments)` returns on each of `world_size` gloo ranks.
 

@@ -146,6 +146,7 @@ def draw_window(shape: tuple[int, int], crop: Size) -> Window:
         crop: width, height of the window; where the image has less, it is as large as that.
     """
     height, width = min(crop[1], shape[0]), min(crop[0], shape[1])
+    # On the CPU, which nobody has to wait for.
     top, left = (
         _CONTEXT * int(torch.randint(places(side, part), (), device="cpu"))
         for side, part in ((shape[0], height), (shape[1], width))

@@ -42,11 +42,9 @@ def load_weights(segmenter: Segmenter, weights: str) -> None:
     """
     path = find_weights(weights)
     state_dict = read_state_dict(path)
-    network = (
-        segmenter.network.single
-        if isinstance(segmenter.network, HRDANetwork)
-        else segmenter.network
-    )
+    network = segmenter.network
+    if isinstance(network, HRDANetwork):
+        network = network.single
     try:
         if any(name.startswith("network.") for name in state_dict):
             check_fits(state_dict, segmenter.state_dict(), what="a segmenter of this project")
