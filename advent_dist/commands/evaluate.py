@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import tyro
 from rich.table import Table
 
+from advent_dist.config import Size
 from advent_dist.evaluation.counts import Evaluation
 from advent_dist.evaluation.labelled import Accuracy
 from advent_dist.evaluation.unlabelled import Criteria
@@ -34,6 +35,13 @@ class Evaluate:
     """Checkpoint of each run. The best one was chosen on the images that the run was evaluated on:
     it flatters there."""
 
+    window: Size | None = None
+    """Width and height in pixels of windows that slide over the images, which have the size that
+    the first run was evaluated at (data.evaluation_size); none takes data.evaluation_window."""
+
+    stride: Size | None = None
+    """How far the next window lies to the right, and below; none takes half of --window."""
+
     json: bool = False
     """Print JSON instead of a table."""
 
@@ -44,7 +52,7 @@ def main(arguments: list[str]) -> int:
     if not options.runs:
         sys.stderr.write("advent-dist evaluate: give at least one run folder; see --help\n")
         return 2
-    result = score(list(options.runs), options.which, options.data)
+    result = score(list(options.runs), options.which, options.data, options.window, options.stride)
     if options.json:
         sys.stdout.write(json.dumps(result.to_json(), indent=2) + "\n")
     else:

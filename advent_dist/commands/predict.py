@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from advent_dist.config import Size
 from advent_dist.data.store import open_folder
 from advent_dist.printable import printable
 from advent_dist.runs.images import find_images
@@ -38,6 +39,13 @@ class Predict:
     which: Literal["last", "best"] = "last"
     """Checkpoint of each run."""
 
+    window: Size | None = None
+    """Width and height in pixels of windows that slide over the images, which have the size that
+    the first run was evaluated at (data.evaluation_size); none takes data.evaluation_window."""
+
+    stride: Size | None = None
+    """How far the next window lies to the right, and below; none takes half of --window."""
+
 
 def main(arguments: list[str]) -> int:
     """Run the command; see the module's docstring."""
@@ -49,9 +57,9 @@ def main(arguments: list[str]) -> int:
     if images.left_alone:
         sys.stderr.write(printable(f"-- {_told(images.left_alone)}\n"))
     device = available_device()
-    runs = load_runs(list(options.runs), options.which, device)
+    runs = load_runs(list(options.runs), options.which, device, options.window, options.stride)
     predict(
-        [run.segmenter.coarse for run in runs],
+        [run.coarse for run in runs],
         images,
         open_folder(options.out),
         runs[0].classes,

@@ -13,9 +13,11 @@ from advent_dist.config.method import (
     AdventMinEntConfig,
     DACSConfig,
     DAFormerConfig,
+    HRDAConfig,
     MethodConfig,
     MICConfig,
     MICDACSConfig,
+    MICHRDAConfig,
     MinEntConfig,
     SourceOnlyConfig,
     VFMUDAConfig,
@@ -24,6 +26,7 @@ from advent_dist.config.model import ModelConfig
 from advent_dist.config.optimizer import OptimizerConfig
 from advent_dist.config.require import Size
 from advent_dist.config.run import RunConfig
+from advent_dist.config.sliding import Sliding
 
 __all__ = [
     "AdventConfig",
@@ -36,14 +39,17 @@ __all__ = [
     "DataConfig",
     "EngineConfig",
     "Experiment",
+    "HRDAConfig",
     "MICConfig",
     "MICDACSConfig",
+    "MICHRDAConfig",
     "MethodConfig",
     "MinEntConfig",
     "ModelConfig",
     "OptimizerConfig",
     "RunConfig",
     "Size",
+    "Sliding",
     "SourceOnlyConfig",
     "VFMUDAConfig",
 ]

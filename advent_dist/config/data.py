@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from advent_dist.config.require import Size, require, require_no_secret, require_size
+from advent_dist.config.sliding import Sliding, sliding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +98,13 @@ class DataConfig:
     """Width, height in pixels of the network's input in evaluations; the logits are upsampled to
     the label's own size."""
 
+    evaluation_window: Size | None = None
+    """Width, height in pixels of windows that slide over these images, of which each is segmented
+    by itself; logits are averaged where they overlap. None segments images as a whole."""
+
+    evaluation_stride: Size | None = None
+    """How far the next window lies to the right, and below; none takes half of the window."""
+
     batch_size_per_rank: int = 1
     """Images of each domain in one micro-batch of one rank."""
 
@@ -148,6 +156,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         for name in ("source_size", "target_size", "evaluation_size"):
             require_size(f"data.{name}", getattr(self, name))
+        sliding(self.evaluation_window, self.evaluation_stride, self.evaluation_size)
         for name in (
             "batch_size_per_rank",
             "evaluation_batch_size_per_rank",
@@ -184,3 +193,8 @@ class DataConfig:
         require(0 <= share <= 1, "data.max_damaged_fraction", share, "a share is 0 to 1")
         fix = "must be positive, and finite: nothing waits for ever"
         require(0 < self.timeout_s < math.inf, "data.timeout_s", self.timeout_s, fix)
+
+    @property
+    def sliding(self) -> Sliding | None:
+        """The windows of evaluations, if there are any."""
+        return sliding(self.evaluation_window, self.evaluation_stride, self.evaluation_size)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from advent_dist.config.cluster import ClusterConfig
 from advent_dist.config.data import DataConfig
+from advent_dist.config.detail import require_detail_fits
 from advent_dist.config.engine import EngineConfig
 from advent_dist.config.method import MASKING, MIXING, MethodConfig
 from advent_dist.config.model import ModelConfig
@@ -73,6 +74,7 @@ class Experiment:
             f"{self.method.name} hides nothing of images; set it to False, or take method.name mic",
         )
         data = self.data
+        require_detail_fits(self.model.detail_crop, self.method, data)
         one_size = data.augment.crop is not None or (
             data.source_size == data.target_size and data.augment.scale[0] == data.augment.scale[1]
         )

@@ -299,10 +299,55 @@ class VFMUDAConfig(_MaskedConfig, SelfTrainingConfig):
         require(0 <= value <= 1, "method.weak_probability", value, "a probability is 0 to 1")
 
 
-MASKING = (MICConfig, MICDACSConfig, VFMUDAConfig)
+@dataclass(frozen=True, kw_only=True)
+class _DetailConfig(FeatureDistanceConfig):
+    """What every method has that also looks at parts in full resolution (HRDA)."""
+
+    lambda_seg: float = 0.9
+    """Weight of the cross entropy of both resolutions, fused."""
+
+    lambda_seg_detail: float = 0.1
+    """Weight of the cross entropy of the detail alone."""
+
+    lambda_mix: float = 0.9
+    """Weight of the cross entropy on mixed images of both resolutions, fused."""
+
+    lambda_mix_detail: float = 0.1
+    """Weight of the cross entropy on mixed images of the detail alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HRDAConfig(_DetailConfig):
+    """DAFormer in two resolutions: all of an image, and a part of it in detail (HRDA)."""
+
+    name: Literal["hrda"] = "hrda"
+    """Key of the method."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MICHRDAConfig(_MaskedConfig, _DetailConfig):
+    """HRDA that also predicts hidden parts of target images (MIC on HRDA)."""
+
+    name: Literal["mic_hrda"] = "mic_hrda"
+    """Key of the method."""
+
+    lambda_mask: float = 0.9
+    """Weight of the cross entropy on masked images of both resolutions, fused."""
+
+    lambda_mask_detail: float = 0.1
+    """Weight of the cross entropy on masked images of the detail alone."""
+
+    mask_block: int = 64
+    """Side in pixels of the blocks that are hidden; MIC: 32 of crops of 512, 64 of 1024."""
+
+
+DETAILED = (HRDAConfig, MICHRDAConfig)
+"""Methods of networks that look at images in two resolutions."""
+
+MASKING = (MICConfig, MICDACSConfig, MICHRDAConfig, VFMUDAConfig)
 """Methods that hide parts of target images."""
 
-MIXING = (DACSConfig, DAFormerConfig, *MASKING)
+MIXING = (DACSConfig, DAFormerConfig, HRDAConfig, *MASKING)
 """Methods that paste pixels of one domain into the other, which must have one size for it."""
 
 MethodConfig = Annotated[
@@ -314,7 +359,9 @@ MethodConfig = Annotated[
     | DAFormerConfig
     | MICConfig
     | MICDACSConfig
-    | VFMUDAConfig,
+    | VFMUDAConfig
+    | HRDAConfig
+    | MICHRDAConfig,
     Discriminator("name"),
     tyro.conf.AvoidSubcommands,
 ]

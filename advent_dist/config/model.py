@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from advent_dist.config.require import require
+from advent_dist.config.require import Size, require, require_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,10 @@ class ModelConfig:
     multi_level: bool = True
     """Add DeepLab-v2's head on the second-deepest features, with losses and a discriminator of its
     own, whatever the decoder; single-level methods see the decoder's logits alone."""
+
+    detail_crop: Size | None = None
+    """Width, height in pixels of the windows that HRDA looks at in full resolution, beside all of
+    the image in half of it (HRDA: 512 512 of crops of 1024); none looks at images once."""
 
     output_stride: Literal[8, 16, 32] = 8
     """Input pixels per pixel of the deepest features of a timm CNN (others keep their own). The
@@ -70,6 +74,10 @@ class ModelConfig:
         hides = self.encoder != "deeplab_v2" or not self.mask_token
         fix = "the paper's network has no patches; give a plain transformer of timm, or False"
         require(hides, "model.mask_token", self.mask_token, fix)
+        once = self.detail_crop is None or not self.mask_token
+        fix = "patches are hidden of images that are seen once; set it to False with detail_crop"
+        require(once, "model.mask_token", self.mask_token, fix)
+        self._require_detail_fits()
         trained = self.trained_blocks
         fix = "give a number of blocks, 0 or more"
         require(trained is None or trained >= 0, "model.trained_blocks", trained, fix)
@@ -77,3 +85,16 @@ class ModelConfig:
         require(
             not both, "model.weights", self.weights, "give either weights or pretrained, not both"
         )
+
+    def _require_detail_fits(self) -> None:
+        crop = self.detail_crop
+        if crop is None:
+            return
+        require_size("model.detail_crop", crop)
+        fits = crop[0] % 8 == 0 and crop[1] % 8 == 0
+        require(fits, "model.detail_crop", crop, "width and height must be multiples of 8")
+        own = self.encoder == "deeplab_v2"
+        fix = "model.detail_crop needs an encoder of timm, such as resnet101"
+        require(not own, "model.encoder", self.encoder, fix)
+        fix = "there is no auxiliary head with model.detail_crop; set it to False"
+        require(not self.multi_level, "model.multi_level", True, fix)

@@ -18,6 +18,7 @@ from advent_dist.config import (
     DAFormerConfig,
     DataConfig,
     Experiment,
+    HRDAConfig,
     MethodConfig,
     MICConfig,
     MinEntConfig,
@@ -32,7 +33,9 @@ from advent_dist.experiments.benchmarks import BENCHMARKS
 from advent_dist.experiments.self_training import (
     gta5_cityscapes_dacs,
     gta5_cityscapes_daformer,
+    gta5_cityscapes_hrda,
     gta5_cityscapes_mic,
+    gta5_cityscapes_mic_hrda,
     gta5_cityscapes_vfm_uda,
     synthia_cityscapes_daformer,
     synthia_cityscapes_mic,
@@ -228,7 +231,7 @@ def camvid_day_dusk_oracle() -> Experiment:
     )
 
 
-def _streets(name: str, method: MethodConfig) -> Experiment:
+def _streets(name: str, method: MethodConfig, model: ModelConfig = _LITE0) -> Experiment:
     """Procedural street scenes, clean -> dusk: needs no data set, no GPU and no download."""
     return Experiment(
         name=name,
@@ -245,7 +248,7 @@ def _streets(name: str, method: MethodConfig) -> Experiment:
             batch_size_per_rank=2,
             evaluation_batch_size_per_rank=4,
         ),
-        model=_LITE0,
+        model=model,
         method=method,
         optimizer=_SHORT,
         run=RunConfig(steps=300, evaluate_every=50, checkpoint_every=100),
@@ -302,6 +305,12 @@ def streets_vfm_uda() -> Experiment:
     return replace(base, model=model)
 
 
+def streets_hrda() -> Experiment:
+    """Procedural streets, clean -> dusk, in two resolutions (HRDA). Two CPU cores, minutes."""
+    model = replace(_LITE0, decoder="fpn", multi_level=False, detail_crop=(96, 48))
+    return _streets("streets_hrda", HRDAConfig(teacher_decay=0.99), model)
+
+
 _FUNCTIONS: tuple[Callable[[], Experiment], ...] = (
     gta5_cityscapes_source_only,
     gta5_cityscapes_minent,
@@ -312,6 +321,8 @@ _FUNCTIONS: tuple[Callable[[], Experiment], ...] = (
     gta5_cityscapes_daformer,
     gta5_cityscapes_mic,
     gta5_cityscapes_vfm_uda,
+    gta5_cityscapes_hrda,
+    gta5_cityscapes_mic_hrda,
     synthia_cityscapes_minent,
     synthia_cityscapes_advent,
     synthia_cityscapes_daformer,
@@ -332,6 +343,7 @@ _FUNCTIONS: tuple[Callable[[], Experiment], ...] = (
     streets_daformer,
     streets_mic,
     streets_vfm_uda,
+    streets_hrda,
 )
 
 EXPERIMENTS = {function.__name__: function for function in _FUNCTIONS}

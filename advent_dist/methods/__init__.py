@@ -6,12 +6,25 @@ from advent_dist.methods.advent import Advent
 from advent_dist.methods.advent_minent import AdventMinEnt
 from advent_dist.methods.dacs import DACS
 from advent_dist.methods.daformer import DAFormer
+from advent_dist.methods.hrda import HRDA, MICHRDA
 from advent_dist.methods.mic import MIC, MICDACS
 from advent_dist.methods.minent import MinEnt
 from advent_dist.methods.source_only import SourceOnly
 from advent_dist.methods.vfm_uda import VFMUDA
 
-Built = SourceOnly | MinEnt | Advent | AdventMinEnt | DACS | DAFormer | MIC | MICDACS | VFMUDA
+Built = (
+    SourceOnly
+    | MinEnt
+    | Advent
+    | AdventMinEnt
+    | DACS
+    | DAFormer
+    | MIC
+    | MICDACS
+    | HRDA
+    | MICHRDA
+    | VFMUDA
+)
 
 METHODS: dict[str, type[Built]] = {
     "source_only": SourceOnly,
@@ -23,6 +36,8 @@ METHODS: dict[str, type[Built]] = {
     "mic": MIC,
     "mic_dacs": MICDACS,
     "vfm_uda": VFMUDA,
+    "hrda": HRDA,
+    "mic_hrda": MICHRDA,
 }
 """Name in the config -> class; each takes (config, parts)."""
 

@@ -7,9 +7,8 @@ from typing import final
 from torch import Tensor
 
 from advent_dist.config.method import FeatureDistanceConfig
-from advent_dist.losses import all_pixels_cross_entropy
 from advent_dist.methods.feature_distance import FeatureDistance
-from advent_dist.methods.levels import levels, weighted
+from advent_dist.methods.levels import all_pixels_losses, weighted
 from advent_dist.methods.parts import Parts
 from advent_dist.types import DomainBatch
 
@@ -33,10 +32,7 @@ class HeldSource:
     def fit(self, batch: DomainBatch) -> dict[str, Tensor]:
         """Forward and backward pass; another loss follows. Collective."""
         output = self._segmenter(batch.source_image, None, True)
-        losses = {
-            f"seg{level}": all_pixels_cross_entropy(logits, batch.source_label)
-            for level, logits in levels(output)
-        }
+        losses = all_pixels_losses("seg", output, batch.source_label)
         losses["fd"] = self._distance(output.features, batch.source_image, batch.source_label)
         self._segmenter.backward(weighted(losses, self._config), more=True)
         return losses

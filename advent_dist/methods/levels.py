@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
-from advent_dist.losses import cross_entropy
+from advent_dist.losses import all_pixels_cross_entropy, cross_entropy
 from advent_dist.models.segmenter import SegmenterOutput
 from advent_dist.parallel.engine import Engine
 from advent_dist.types import DomainBatch, Metrics
 
-MAIN, AUX = "", "_aux"
-"""Suffixes of the names of losses, weights and discriminators: main head and auxiliary head."""
+MAIN, AUX, DETAIL = "", "_aux", "_detail"
+"""Suffixes of the names of losses, weights and discriminators: main head, auxiliary head, and the
+part of the images that is also seen by itself."""
 
 
 def levels(output: SegmenterOutput) -> Iterator[tuple[str, Tensor]]:
@@ -44,6 +45,31 @@ def fit_source(
     }
     segmenter.backward(weighted(losses, config), more=more)
     return output, losses
+
+
+def all_pixels_losses(
+    term: str, output: SegmenterOutput, label: Tensor, weight: Tensor | None = None
+) -> dict[str, Tensor]:
+    """Cross entropy over all pixels, of each head and of the detail where there is one (HRDA).
+
+    Args:
+        term: Name of the main head's.
+        output: Of images [n, 3, h, w].
+        label: Theirs [n, h, w].
+        weight: Of each pixel [n, h, w]; 1 by default.
+
+    Returns:
+        The losses by name.
+    """
+    losses = {
+        f"{term}{level}": all_pixels_cross_entropy(logits, label, weight)
+        for level, logits in levels(output)
+    }
+    if output.detail is not None:
+        logits, window = output.detail
+        cut = None if weight is None else window.of(weight)
+        losses[f"{term}{DETAIL}"] = all_pixels_cross_entropy(logits, window.of(label), cut)
+    return losses
 
 
 def weighted(losses: Mapping[str, Tensor], config: object) -> Tensor:

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from advent_dist.augmentation import blocks
-from advent_dist.config.method import MICConfig, MICDACSConfig, VFMUDAConfig
-from advent_dist.losses import all_pixels_cross_entropy
-from advent_dist.methods.levels import levels, weighted
+from advent_dist.config.method import MICConfig, MICDACSConfig, MICHRDAConfig, VFMUDAConfig
+from advent_dist.methods.levels import all_pixels_losses, weighted
 from advent_dist.methods.mixed import strong_augmentation
 from advent_dist.methods.pseudo_labels import PseudoLabels
 from advent_dist.models.segmenter import EncoderWithHeads, Segmenter
@@ -32,7 +31,9 @@ class Masked:
         segmenter: the student.
     """
 
-    def __init__(self, config: MICConfig | MICDACSConfig | VFMUDAConfig, segmenter: Engine) -> None:
+    def __init__(
+        self, config: MICConfig | MICDACSConfig | MICHRDAConfig | VFMUDAConfig, segmenter: Engine
+    ) -> None:
         self._segmenter = segmenter
         self._config = config
         self._strong = strong_augmentation(config)
@@ -46,10 +47,7 @@ class Masked:
         """Forward and backward pass; see `Mixed.fit`."""
         with self._masked(self._strong(batch.target_image)) as image:
             output = self._segmenter(image)
-        losses = {
-            f"mask{level}": all_pixels_cross_entropy(logits, pseudo.label, pseudo.weight)
-            for level, logits in levels(output)
-        }
+        losses = all_pixels_losses("mask", output, pseudo.label, pseudo.weight)
         self._segmenter.backward(weighted(losses, self._config), more=more)
         return losses
 

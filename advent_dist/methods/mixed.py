@@ -10,8 +10,7 @@ from torch import Tensor
 from advent_dist.augmentation.classmix import choose_classes, paste
 from advent_dist.augmentation.strong import StrongAugmentation
 from advent_dist.config.method import SelfTrainingConfig
-from advent_dist.losses import all_pixels_cross_entropy
-from advent_dist.methods.levels import levels, weighted
+from advent_dist.methods.levels import all_pixels_losses, weighted
 from advent_dist.methods.pseudo_labels import PseudoLabels
 from advent_dist.parallel.engine import Engine
 from advent_dist.types import DomainBatch
@@ -49,10 +48,7 @@ class Mixed:
         mixed_label = torch.where(pasted, label, pseudo.label)
         weight = torch.where(pasted, 1.0, pseudo.weight)
         output = self._segmenter(self._strong(image))
-        losses = {
-            f"mix{level}": all_pixels_cross_entropy(logits, mixed_label, weight)
-            for level, logits in levels(output)
-        }
+        losses = all_pixels_losses("mix", output, mixed_label, weight)
         self._segmenter.backward(weighted(losses, self._config), more=more)
         return losses
 

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from advent_dist.models.decoders.dilated import DilatedHead
-from advent_dist.models.network import Network
+from advent_dist.models.network import SingleScale
 from advent_dist.models.state_dicts import check_fits, without_prefix
 
 BGR_MEAN = (104.00698793, 116.66876762, 122.67891434)
@@ -73,7 +73,7 @@ def _stage(
     return nn.Sequential(first, *others)
 
 
-class DeepLabV2(Network):
+class DeepLabV2(SingleScale):
     """DeepLab-v2, output stride 8, with the names and shapes of the published state dicts.
 
     Args:

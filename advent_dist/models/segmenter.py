@@ -20,7 +20,8 @@ from advent_dist.models.decoders.base import Decoder
 from advent_dist.models.decoders.dilated import DilatedHead
 from advent_dist.models.deeplab_v2 import BGR_MEAN, DeepLabV2
 from advent_dist.models.encoder import Encoder, build_encoder
-from advent_dist.models.network import Network
+from advent_dist.models.hrda import HRDANetwork, ScaleAttention
+from advent_dist.models.network import Detail, Network, SingleScale
 from advent_dist.models.upsampling import CoarseLogits
 
 S = TypeVar("S", bound="Segmenter")
@@ -37,6 +38,9 @@ class SegmenterOutput(NamedTuple):
 
     features: Tensor | None = None
     """The deepest features [n, d, i, j], in the precision of the network; none if not asked for."""
+
+    detail: Detail | None = None
+    """Logits fp32 [n, C, i, j] of a window alone, at its size; see `NetworkOutput`."""
 
 
 class Normalise(nn.Module):
@@ -79,7 +83,7 @@ class Normalise(nn.Module):
         return mean.flip(0) if self.bgr else mean
 
 
-class EncoderWithHeads(Network):
+class EncoderWithHeads(SingleScale):
     """A timm encoder with a decoder and, multi-level, a head on the second-deepest features."""
 
     def __init__(
@@ -156,13 +160,16 @@ class Segmenter(nn.Module):
             size: height and width of the logits; the images' own by default.
             with_features: give the deepest features too.
         """
-        features = self.network.encode(self.normalise(images))
-        aux, main = self.network.decode(features)
+        aux, main, features, detail = self.network(self.normalise(images))
         size = size or (images.shape[2], images.shape[3])
+        if detail is not None:
+            own = (detail.window.height, detail.window.width)
+            detail = detail._replace(logits=self._coarse(detail.logits).upsample(own))
         return SegmenterOutput(
             None if aux is None else self._coarse(aux).upsample(size),
             self._coarse(main).upsample(size),
             features[-1] if with_features else None,
+            detail,
         )
 
     def coarse(self, images: Shaped[Tensor, "n 3 h w"]) -> CoarseLogits:
@@ -171,8 +178,7 @@ class Segmenter(nn.Module):
         Args:
             images: RGB in 0..255, uint8 or float [n, 3, h, w].
         """
-        _, main = self.network(self.normalise(images))
-        return self._coarse(main)
+        return self._coarse(self.network(self.normalise(images)).main)
 
     def _coarse(self, logits: Float[Tensor, "n c i j"]) -> CoarseLogits:
         return CoarseLogits(values=at_least_fp32(logits), align_corners=self.network.align_corners)
@@ -213,13 +219,17 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
     decoder = DECODERS[config.decoder]
     encoder = build_encoder(config, pyramid=decoder.pyramid)
     normalise = Normalise(encoder.mean, encoder.std, scale=1 / 255)
-    network = EncoderWithHeads(
+    single = EncoderWithHeads(
         encoder,
         decoder,
         num_classes,
         width=config.decoder_width,
         multi_level=config.multi_level,
     )
+    if config.detail_crop is None:
+        return _partly_still(Segmenter(single, normalise), config)
+    attention = ScaleAttention(encoder.channels, num_classes, config.decoder_width)
+    network = HRDANetwork(single, attention, config.detail_crop)
     return _partly_still(Segmenter(network, normalise), config)
 
 

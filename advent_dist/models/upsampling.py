@@ -34,21 +34,22 @@ class CoarseLogits:
 
         They differ by rounding at most, and on a CPU not even by that, but where PyTorch has other
         arithmetic: for `values` of one row or channels last in memory, and for h + w <= 128.
-        Memory is that of one band and of i rows.
+        Memory is that of one band and of the coarse rows that it lies in.
 
         Args:
             size: height, width.
             rows: how many at a time.
         """
         height, width = size
-        coarse_rows = self.values.shape[2]
-        wide = self._interpolate(self.values.contiguous(), (coarse_rows, width))
-        above, below, share_above, share_below = self._neighbours(coarse_rows, height)
+        above, below, share_above, share_below = self._neighbours(self.values.shape[2], height)
         for start in range(0, height, rows):
             band = slice(start, start + rows)
-            lower = wide[:, :, below[band]] * share_below[band]
+            first, last = int(above[band][0]), int(below[band][-1])
+            coarse = self.values[:, :, first : last + 1].contiguous()
+            wide = self._interpolate(coarse, (last + 1 - first, width))
+            lower = wide[:, :, below[band] - first] * share_below[band]
             # One rounding less than a product and a sum, just as in the whole interpolation.
-            yield torch.addcmul(lower, wide[:, :, above[band]], share_above[band])
+            yield torch.addcmul(lower, wide[:, :, above[band] - first], share_above[band])
 
     def _neighbours(
         self, coarse_rows: int, height: int

@@ -8,6 +8,7 @@ from pathlib import Path
 from advent_dist.errors import CheckpointError, ConfigError
 from advent_dist.models.deeplab_v2 import DeepLabV2
 from advent_dist.models.encoder import Encoder
+from advent_dist.models.hrda import HRDANetwork
 from advent_dist.models.segmenter import EncoderWithHeads, Segmenter
 from advent_dist.models.state_dicts import (
     StateDict,
@@ -45,6 +46,8 @@ def load_weights(segmenter: Segmenter, weights: str) -> None:
     path = find_weights(weights)
     state_dict = read_state_dict(path)
     network = segmenter.network
+    if isinstance(network, HRDANetwork):
+        network = network.single
     try:
         if any(name.startswith("network.") for name in state_dict):
             check_fits(state_dict, segmenter.state_dict(), what="a segmenter of this project")

@@ -78,9 +78,11 @@ def _rehearse_segmenter(segmenter: Segmenter, encoder: str, data: DataConfig) ->
                 f"({why}); give batches of {larger[0]} or more, or another encoder such as resnet50"
             )
         raise _wrong_size(segmenter, encoder, size, fields, batch, why)
-    size = data.evaluation_size
+    size, field = data.evaluation_size, "data.evaluation_size"
+    if data.evaluation_window is not None:
+        size, field = data.evaluation_window, "data.evaluation_window"
     if why := _fails(segmenter, size, None):
-        raise _wrong_size(segmenter, encoder, size, "data.evaluation_size", None, why)
+        raise _wrong_size(segmenter, encoder, size, field, None, why)
 
 
 def _wrong_size(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from advent_dist.config import Experiment
+from advent_dist.config import Experiment, Size, Sliding
 from advent_dist.config.override import override
+from advent_dist.config.sliding import sliding
 from advent_dist.data.classes import ClassSet, first_difference
 from advent_dist.errors import CheckpointError
 from advent_dist.models.segmenter import Segmenter, build_segmenter
+from advent_dist.models.sliding import main_logits, slide
 from advent_dist.models.state_dicts import check_fits
+from advent_dist.models.upsampling import CoarseLogits
 from advent_dist.runs.folder import RunFolder
 
 
@@ -29,10 +32,18 @@ class TrainedRun:
     segmenter: Segmenter
     """In eval mode, with the weights of a checkpoint."""
 
+    sliding: Sliding | None
+    """The windows that images are predicted in; none for images as a whole."""
+
     def predictor(self, images: Tensor, size: tuple[int, int]) -> Tensor:
         """The main head's logits at a size; see `counts.Predictor`."""
-        main: Tensor = self.segmenter(images, size).main
-        return main
+        return main_logits(self.segmenter, images, size, self.sliding)
+
+    def coarse(self, images: Tensor) -> CoarseLogits:
+        """The same before they are upsampled; see `predict.CoarsePredictor`."""
+        if self.sliding is None:
+            return self.segmenter.coarse(images)
+        return slide(self.segmenter, images, self.sliding)
 
 
 def load_run(url: str, which: str, device: torch.device) -> TrainedRun:
@@ -62,16 +73,42 @@ def load_run(url: str, which: str, device: torch.device) -> TrainedRun:
         ) from None
     segmenter.load_state_dict(weights)
     segmenter.to(device).eval()
-    return TrainedRun(experiment=experiment, classes=classes, segmenter=segmenter)
+    return TrainedRun(
+        experiment=experiment,
+        classes=classes,
+        segmenter=segmenter,
+        sliding=experiment.data.sliding,
+    )
 
 
-def load_runs(urls: list[str], which: str, device: torch.device) -> list[TrainedRun]:
+def load_runs(
+    urls: list[str],
+    which: str,
+    device: torch.device,
+    window: Size | None = None,
+    stride: Size | None = None,
+) -> list[TrainedRun]:
     """The segmenters of several runs of one task; see `load_run`.
 
+    They predict images of the first one's `data.evaluation_size`, and in its windows.
+
+    Args:
+        urls: The run folders.
+        which: `last` or `best` checkpoint.
+        device: Where to put them.
+        window: `--window`, in place of the run's own.
+        stride: `--stride`.
+
     Raises:
+        ConfigError: no such window or stride can be.
         CheckpointError: they predict different classes.
     """
     runs = [load_run(url, which, device) for url in urls]
+    data = runs[0].experiment.data
+    windows = data.sliding
+    if (window, stride) != (None, None):
+        windows = sliding(window, stride, data.evaluation_size, prefix="--")
+    runs = [replace(run, sliding=windows) for run in runs]
     for url, run in zip(urls, runs, strict=True):
         difference = first_difference(runs[0].classes, run.classes)
         if difference is not None:

@@ -10,6 +10,7 @@ from advent_dist.config import Experiment
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.loader import EvaluationLoader, target_images
 from advent_dist.evaluation.counts import evaluate, summarise
+from advent_dist.models.sliding import main_logits
 from advent_dist.parallel.buffers import pooled_batch_norm
 from advent_dist.parallel.engine import Engine
 from advent_dist.parallel.world import World
@@ -26,6 +27,7 @@ class Evaluator:
     def __init__(self, experiment: Experiment, classes: ClassSet, world: World) -> None:
         data = experiment.data
         self._size = data.evaluation_size
+        self._sliding = data.sliding
         self._classes = classes
         self._world = world
         # Only ZeRO-3 gathers in its forwards, so only there must ranks make equally many of them.
@@ -64,7 +66,7 @@ class Evaluator:
     def _score(self, segmenter: Engine, images: EvaluationLoader) -> dict[str, Any]:
         world, classes = self._world, self._classes
         counts = evaluate(
-            [lambda image, size: segmenter(image, size).main],
+            [lambda image, size: main_logits(segmenter, image, size, self._sliding)],
             images,
             num_classes=classes.num_classes,
             device=world.device,

@@ -17,13 +17,13 @@ from tests.helpers import run_ranks, tiny_run, write_tiny_shards
 BATCH = 4
 
 
-def _evaluate(world: World, root: str, engine: dict[str, Any]) -> tuple[float, int]:
+def _evaluate(world: World, root: str, options: dict[str, Any]) -> tuple[float, int]:
     """The target mIoU, and how often this rank's network was called."""
     run = tiny_run(
         root,
         "runs",
         data__evaluation_batch_size_per_rank=BATCH,
-        **engine,
+        **options,
     )
     method = build_method(run, world, torch.full((11,), 1 / 11))
     calls = 0
@@ -37,12 +37,17 @@ def _evaluate(world: World, root: str, engine: dict[str, Any]) -> tuple[float, i
     return scores.target["miou"], calls
 
 
-@pytest.mark.parametrize(("ranks", "calls"), [(2, 2), (3, 1)])
-def test_sharded_ranks_go_on_together(tmp_path: Path, ranks: int, calls: int) -> None:
-    """Of 9 samples two ranks have 5 and 4: two batches, and one."""
+@pytest.mark.parametrize(
+    ("ranks", "calls", "window"), [(2, 2, None), (3, 1, None), (2, 2 * 3, (32, 64))]
+)
+def test_sharded_ranks_go_on_together(
+    tmp_path: Path, ranks: int, calls: int, window: tuple[int, int] | None
+) -> None:
+    """Of 9 samples two ranks have 5 and 4: two batches, and one; of three windows each."""
     write_tiny_shards(str(tmp_path), num_samples=7)  # 9 of them to evaluate
-    sharded = {"engine__zero_stage": 3, "engine__zero3_persistence_threshold": 0}
-    whole = run_ranks(_evaluate, ranks, str(tmp_path), {})
+    windows = {"data__evaluation_window": window}
+    sharded = {"engine__zero_stage": 3, "engine__zero3_persistence_threshold": 0, **windows}
+    whole = run_ranks(_evaluate, ranks, str(tmp_path), windows)
     together = run_ranks(_evaluate, ranks, str(tmp_path), sharded)
     assert [one[1] for one in together] == [calls] * ranks
     assert [one[0] for one in together] == pytest.approx([one[0] for one in whole])

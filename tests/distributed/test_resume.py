@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from advent_dist.config import MICConfig
+from advent_dist.config import MICConfig, MICHRDAConfig
 from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.parallel.world import World
 from advent_dist.training.progress import Progress
@@ -35,7 +35,9 @@ def _train(
     method, changes = changes.get("method"), {k: v for k, v in changes.items() if k != "method"}
     experiment = tiny_run(root, "unused", **changes)
     if method is not None:
-        experiment = replace(experiment, method=method)
+        detail = (32, 32) if isinstance(method, MICHRDAConfig) else None
+        model = replace(experiment.model, detail_crop=detail)
+        experiment = replace(experiment, method=method, model=model)
     train_rank(experiment, CAMVID_11, world, report, lambda: nullcontext(latest and Path(latest)))
     return rows
 
@@ -69,10 +71,13 @@ ENGINES: dict[str, dict[str, Any]] = {
 MIC = {"method": MICConfig(), "data__augment__fda_beta": 0.1}
 """With a teacher, with what its terms draw, and target images that are drawn for the source's."""
 
+HRDA = {"method": MICHRDAConfig(mask_block=16), "model__multi_level": False}
+"""With windows of detail, which each rank draws."""
+
 
 @pytest.mark.parametrize(
     ("name", "more"),
-    [*((name, {}) for name in ENGINES), ("local", MIC), ("zero3", MIC)],
+    [*((name, {}) for name in ENGINES), ("local", MIC), ("zero3", MIC), ("zero2", HRDA)],
 )
 def test_resume_is_exact(name: str, more: dict[str, Any], tmp_path: Path) -> None:
     root, changes = str(tmp_path / "data"), ENGINES[name] | more

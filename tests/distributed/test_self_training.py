@@ -6,20 +6,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from advent_dist.config import DACSConfig, MICConfig, VFMUDAConfig
+from advent_dist.config import DACSConfig, MICConfig, MICHRDAConfig, ModelConfig, VFMUDAConfig
 from advent_dist.config.override import override
 from advent_dist.methods import masked, mixed
 from advent_dist.methods.base import Method
+from advent_dist.models import hrda
 from advent_dist.models.encoder import Encoder
+from advent_dist.models.hrda import HRDANetwork
+from advent_dist.models.segmenter import Segmenter, build_segmenter
+from advent_dist.models.sliding import Window
 from advent_dist.parallel.average import Average
 from advent_dist.parallel.world import World
+from advent_dist.training import assembly
 from advent_dist.training.assembly import build_method
 from advent_dist.types import IGNORE_INDEX, DomainBatch
 from tests.golden.student import assert_as_published, train_three_steps
@@ -39,10 +45,11 @@ def _engine(stage: int | None) -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize("name", ["mic", "mic_hrda"])
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_published_steps(stage: int) -> None:
-    (trained,) = run_ranks(train_three_steps, 1, "mic", _engine(stage))
-    assert_as_published("mic", trained)
+def test_the_published_steps(name: str, stage: int) -> None:
+    (trained,) = run_ranks(train_three_steps, 1, name, _engine(stage))
+    assert_as_published(name, trained)
 
 
 def _images(step: int, first: int, last: int) -> DomainBatch:
@@ -73,10 +80,24 @@ def _method(world: World, name: str, changes: dict[str, Any]) -> Method:
             **changes,
         },
     )
-    chosen = replace(experiment, method=_CONFIGS[name])
-    if name == "vfm_uda":
-        chosen = override(chosen, {"model.mask_token": True})
-    return build_method(chosen, world, torch.full((19,), 1 / 19))
+    model = replace(
+        experiment.model,
+        detail_crop=(32, 32) if name == "mic_hrda" else None,
+        mask_token=name == "vfm_uda",
+    )
+    chosen = replace(experiment, model=model, method=_CONFIGS[name])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assembly, "build_segmenter", _without_batch_norm_and_dropout)
+        return build_method(chosen, world, torch.full((19,), 1 / 19))
+
+
+def _without_batch_norm_and_dropout(config: ModelConfig, num_classes: int) -> Segmenter:
+    segmenter = build_segmenter(config, num_classes)
+    if isinstance(segmenter.network, HRDANetwork):
+        attention = segmenter.network.scale_attention
+        attention.fuse_layer.bn = nn.Identity()
+        attention.dropout.p = 0.0
+    return segmenter
 
 
 _NOTHING_BY_CHANCE: dict[str, Any] = {
@@ -92,12 +113,14 @@ _CONFIGS: dict[str, Any] = {
     # The first features are far away only once the network has learnt.
     "mic": MICConfig(**_NOTHING_BY_CHANCE, lambda_fd=1.0, mask_block=16),
     "vfm_uda": VFMUDAConfig(**_NOTHING_BY_CHANCE, weak_probability=0.0),
+    "mic_hrda": MICHRDAConfig(**_NOTHING_BY_CHANCE, lambda_fd=1.0, mask_block=16),
 }
 
 
 @contextmanager
 def _draws_of_images(first: int, last: int) -> Iterator[None]:
-    """What is drawn belongs to an image, whichever rank has it."""
+    """What is drawn belongs to an image, whichever rank has it; windows of detail, to a pass."""
+    windows = cycle([Window(0, 24, 32, 32), Window(16, 8, 32, 32), Window(8, 0, 32, 32)])
     random = torch.Generator().manual_seed(0)
     classes = torch.rand(4, 256, generator=random)[first:last]
     masks = torch.rand(4, 4, 4, generator=random)[first:last]
@@ -109,6 +132,7 @@ def _draws_of_images(first: int, last: int) -> Iterator[None]:
         patch.setattr(masked.blocks, "kept", lambda _, *rest: kept(masks, *rest))
         hiding = Encoder.hiding
         patch.setattr(Encoder, "hiding", lambda one, _: hiding(one, masks < 0.7))
+        patch.setattr(hrda, "draw_window", lambda *_: next(windows))
         yield
 
 
@@ -155,6 +179,7 @@ def _alone(name: str) -> Any:
         *((name, None) for name in ("dacs", "portion", "class_balanced", "class_capped")),
         *(("mic", stage) for stage in (None, *STAGES)),
         *(("vfm_uda", stage) for stage in (None, 3)),
+        *(("mic_hrda", stage) for stage in (None, 0, 3)),
     ],
 )
 def test_two_ranks_learn_what_one_does_of_all_images(name: str, stage: int | None) -> None:

@@ -61,14 +61,14 @@ def _step(
     row: dict[str, Tensor] = {}
     for d in (d_aux, d_main):
         d.requires_grad_(False)
-    source = [_upsample(logits, batch.source_image) for logits in network(batch.source_image)]
+    source = [_upsample(logits, batch.source_image) for logits in network(batch.source_image)[:2]]
     for level, logits in zip(("aux", "main"), source, strict=True):
         labelled = batch.source_label != 255
         scores = logits.permute(0, 2, 3, 1)[labelled]
         row[f"loss_seg_src_{level}"] = F.cross_entropy(scores, batch.source_label[labelled].long())
     (row["loss_seg_src_main"] + SEG_AUX * row["loss_seg_src_aux"]).backward()
 
-    target = [_upsample(logits, batch.target_image) for logits in network(batch.target_image)]
+    target = [_upsample(logits, batch.target_image) for logits in network(batch.target_image)[:2]]
     if name == "MinEnt":
         for level, logits in zip(("aux", "main"), target, strict=True):
             pixels = logits[:, 0].numel()

@@ -32,9 +32,9 @@ def outputs():
     fill(network, "seg.")
     image = torch.from_numpy(GOLDEN["image"])
     with torch.no_grad():
-        aux_train, main_train = network.train()(image)
+        aux_train, main_train, _, _ = network.train()(image)
         running_mean = network.bn1.running_mean.clone()
-        aux_eval, main_eval = network.eval()(image)
+        aux_eval, main_eval, _, _ = network.eval()(image)
     return {
         "aux_train": aux_train,
         "main_train": main_train,

@@ -1,4 +1,4 @@
-"""Self-training (DACS, DAFormer, MIC) against numbers of the published code."""
+"""Self-training (DACS, DAFormer, HRDA, MIC) against numbers of the published code."""
 
 from __future__ import annotations
 
@@ -190,16 +190,17 @@ def test_masked_loss() -> None:
     assert float(loss) == pytest.approx(golden.masked_loss, rel=1e-6)
 
 
-def test_the_inputs_of_whole_steps_are_the_published_ones() -> None:
+@pytest.mark.parametrize(("name", "scale"), [("mic", 1), ("mic_hrda", 2)])
+def test_the_inputs_of_whole_steps_are_the_published_ones(name: str, scale: int) -> None:
     sums = [
         (float(b.source_image.sum()), float(b.source_label.sum()), float(b.target_image.sum()))
-        for b in batches()
+        for b in batches(scale)
     ]
-    published = np.load(FOLDER / "steps_mic.npz")["input_sums"][:, :3]
+    published = np.load(FOLDER / f"steps_{name}.npz")["input_sums"][:, :3]
     np.testing.assert_allclose(sums, published, rtol=1e-5, atol=0.01)
 
 
-@pytest.mark.parametrize("name", ["daformer", "mic"])
+@pytest.mark.parametrize("name", ["daformer", "mic", "hrda", "mic_hrda"])
 def test_three_steps(name: str) -> None:
     trained = train_three_steps(World(), name, {"engine.kind": "local"})
     assert trained is not None

@@ -1,4 +1,4 @@
-"""The command lines that README.md and docs/questions.md give can be typed."""
+"""The command lines that README.md, docs/questions.md and docs/methods.md give can be typed."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ def houses():
 _TRAININGS = re.findall(
     r"^advent-dist train (?!--list)([^#\n]*)", _TEXT.replace("\\\n", " "), re.MULTILINE
 )
+_OF_METHODS = re.findall(
+    r"`(?:ADVENT_DIST_SET=(\S+) )?advent-dist train ([^`]+)`",
+    (_REPOSITORY / "docs" / "methods.md").read_text(),
+)
 _FLAGS = re.findall(r"`(--[a-z]+\.[^`]+)`", _TEXT)
 
 
@@ -34,6 +38,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_there_are_some() -> None:
     assert len(_TRAININGS) >= 5
     assert len(_FLAGS) >= 6
+    assert len(_OF_METHODS) >= 6
 
 
 @pytest.mark.parametrize("line", [line for line in _TRAININGS if "--help" not in line])
@@ -48,6 +53,13 @@ def test_a_training_is_understood(
         (tmp_path / words[0]).write_text(_OWN)
     monkeypatch.chdir(tmp_path)
     parse(words)
+
+
+@pytest.mark.parametrize(("setting", "line"), _OF_METHODS)
+def test_a_method_is_trained(setting: str, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVENT_DIST_SET", setting)
+    chosen = parse(line.split())[0]
+    assert setting in ("", f"method.name={chosen.method.name}")
 
 
 @pytest.mark.parametrize("flags", _FLAGS)

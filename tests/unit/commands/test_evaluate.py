@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from advent_dist import cli
 from advent_dist.runs.scoring import score
@@ -85,6 +86,51 @@ def test_json_and_table(runs: list[str], capsys: pytest.CaptureFixture[str]) -> 
     table = capsys.readouterr().out
     assert "bicyclist" in table
     assert "mean over 11 classes" in table
+
+
+def test_windows(runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of the call, or else of the first run; one as large as the images is none."""
+    common = {**CLASSES, "data__root": str(tmp_path), "data__evaluation_window": (32, 32)}
+    sliding, _ = trained_run(tmp_path, "sliding", **common)
+    found = []
+    for arguments in (
+        [runs[0]],
+        [runs[0], "--window", "64", "64"],
+        [runs[0], "--window", "32", "32"],
+        [runs[0], "--window", "32", "32", "--stride", "32", "16"],
+        [sliding],
+        [sliding, "--window", "64", "64"],
+    ):
+        assert cli.run(["evaluate", *arguments, "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out)["mean_entropy"])
+    whole, one, half, other, own, own_whole = found
+    assert one == pytest.approx(whole)
+    assert (own, own_whole) == (half, one)
+    assert len({one, half, other}) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--window", "65", "64"], "--window = (65, 64): larger than the images, which are 64x64"),
+        (["--window", "32", "32", "--stride", "33", "8"], "--stride = (33, 8): larger than the"),
+        (["--stride", "8", "8"], "--stride = (8, 8): there are no windows; give --window too"),
+    ],
+)
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_windows_that_can_not_be(
+    command: str,
+    arguments: list[str],
+    message: str,
+    runs: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if command == "predict":
+        Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+        arguments = [*arguments, "--images", str(tmp_path / "a.png"), "--out", str(tmp_path / "o")]
+    assert cli.run([command, runs[0], *arguments]) == 1
+    assert message in " ".join(capsys.readouterr().err.split())
 
 
 def test_damage_over_all_readers_is_counted_and_limited(

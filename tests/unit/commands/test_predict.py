@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from advent_dist import cli
+from tests.checkpoint_parts import write_weights
 from tests.unit.runs.test_trained import trained_run
 
 
@@ -28,3 +29,22 @@ def test_an_ensemble_predicts_a_folder(tmp_path: Path, capsys: pytest.CaptureFix
         "a_entropy.png",
         "a_trainid.png",
     }
+
+
+def test_windows_over_an_image(tmp_path: Path) -> None:
+    """One that is as large as the input changes nothing; smaller ones do."""
+    run, (segmenter, _) = trained_run(tmp_path, data__classes="camvid11")
+    # Surer than random weights are, whose entropy is white all over.
+    weights = segmenter.state_dict()
+    write_weights(run, 4, {k: 100 * v if "main_head" in k else v for k, v in weights.items()})
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    found = []
+    for number, windows in enumerate(([], ["64", "64"], ["32", "32"])):
+        out = tmp_path / f"out{number}"
+        arguments = ["predict", run, "--images", str(tmp_path / "a.png"), "--out", str(out)]
+        assert cli.run([*arguments, *(["--window", *windows] if windows else [])]) == 0
+        found.append(np.array(Image.open(out / "a_entropy.png")).astype(int))
+    whole, one, several = found
+    assert np.abs(one - whole).max() <= 1
+    assert np.abs(several - whole).max() > 10

@@ -18,6 +18,7 @@ from advent_dist.config import (
     ModelConfig,
     OptimizerConfig,
     RunConfig,
+    Sliding,
 )
 from advent_dist.config.override import override
 from advent_dist.errors import ConfigError, UserError
@@ -34,6 +35,25 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (AugmentConfig, {"fda_beta": math.nan}, "data.augment.fda_beta = nan"),
     (data_config, {"root": "r", "source_size": (10, -1)}, r"data.source_size = \(10, -1\)"),
     (data_config, {"root": "r", "evaluation_size": (0, 1)}, "data.evaluation_size"),
+    *(
+        (data_config, {"root": "r", "evaluation_size": (40, 20), **windows}, message)
+        for windows, message in (
+            (
+                {"evaluation_window": (20, 21)},
+                r"data.evaluation_window = \(20, 21\): larger than the images, which are 40x20",
+            ),
+            ({"evaluation_window": (0, 9)}, r"data.evaluation_window = \(0, 9\)"),
+            (
+                {"evaluation_window": (20, 10), "evaluation_stride": (10, 11)},
+                r"data.evaluation_stride = \(10, 11\): larger than the window \(20, 10\)",
+            ),
+            (
+                {"evaluation_window": (20, 10), "evaluation_stride": (0, 5)},
+                r"data.evaluation_stride = \(0, 5\)",
+            ),
+            ({"evaluation_stride": (9, 9)}, "give data.evaluation_window too"),
+        )
+    ),
     (data_config, {"root": "r", "batch_size_per_rank": 0}, "data.batch_size_per_rank = 0"),
     (data_config, {"root": "r", "workers_per_rank": -1}, "data.workers_per_rank = -1"),
     (data_config, {"root": "r", "attempts": 0}, "data.attempts = 0"),
@@ -44,6 +64,16 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
         ModelConfig,
         {"mask_token": True},
         "model.mask_token = True: the paper's network has no patches",
+    ),
+    (
+        ModelConfig,
+        {
+            "encoder": "test_vit",
+            "multi_level": False,
+            "detail_crop": (64, 64),
+            "mask_token": True,
+        },
+        "model.mask_token = True: .* False with detail_crop",
     ),
     (ModelConfig, {"pretrained": True, "weights": "a.pth"}, "model.weights = 'a.pth'.*not both"),
     (AdventConfig, {"lambda_adv": -1e-3}, "method.lambda_adv = -0.001"),
@@ -146,3 +176,10 @@ def test_a_name_that_is_too_long_for_a_file_system() -> None:
 def test_a_name_of_an_experiment_is_one_of_a_folder() -> None:
     with pytest.raises(ConfigError, match=r"name = '../../x': give a name"):
         override(experiment("streets_advent"), {"name": "../../x"})
+
+
+def test_windows_lie_half_of_their_size_apart() -> None:
+    images = {"root": "r", "evaluation_size": (40, 20)}
+    assert data_config(**images).sliding is None
+    windows = data_config(**images, evaluation_window=(20, 1)).sliding
+    assert windows == Sliding(window=(20, 1), stride=(10, 1))

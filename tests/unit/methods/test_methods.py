@@ -12,7 +12,7 @@ from torch import Tensor
 from advent_dist.methods import METHODS
 from advent_dist.types import IGNORE_INDEX, DomainBatch
 from tests.helpers import random_batch
-from tests.unit.methods.tiny import batch_of, same, tiny_method, weights_of
+from tests.unit.methods.tiny import DETAILED, batch_of, same, tiny_method, weights_of
 
 NAMES = list(METHODS)
 
@@ -33,7 +33,8 @@ def test_steps_train_every_parameter_and_log_finite_losses(name: str) -> None:
     for network, weights in before.items():
         unchanged = [key for key, value in weights.items() if value.equal(after[network][key])]
         assert unchanged == [], network
-    assert {"loss/seg", "loss/seg_aux"} <= set(metrics)
+    other = "loss/seg_detail" if name in DETAILED else "loss/seg_aux"
+    assert {"loss/seg", other} <= set(metrics)
     for key, value in metrics.items():
         assert value.dim() == 0, key
         assert not value.requires_grad, key
@@ -69,7 +70,8 @@ def test_a_domains_graph_is_gone_before_the_next_ones_is_made(name: str) -> None
     with torch.autograd.graph.saved_tensors_hooks(Kept, lambda kept: kept.tensor):
         method.step(batch_of(name, 0))
     before, after = begun_with[::2], begun_with[1::2]
-    assert before == [0] * {"source_only": 1, "mic": 3, "mic_dacs": 3, "vfm_uda": 3}.get(name, 2)
+    three = dict.fromkeys(("mic", "mic_dacs", "mic_hrda", "vfm_uda"), 3)
+    assert before == [0] * {"source_only": 1, **three}.get(name, 2)
     assert min(after) > 0
 
 
@@ -85,7 +87,8 @@ def test_steps_are_reproducible(name: str) -> None:
 
 
 def test_methods_start_from_the_same_segmenter() -> None:
-    first, *others = [weights_of(tiny_method(name))["segmenter"] for name in NAMES]
+    names = [name for name in NAMES if name not in DETAILED]
+    first, *others = [weights_of(tiny_method(name))["segmenter"] for name in names]
     assert all(same(first, other) for other in others)
 
 
@@ -137,8 +140,11 @@ def test_an_image_without_labels_gives_no_gradient(name: str) -> None:
         "advent_minent": ["ent", "adv"],
         "dacs": ["mix"],
         "daformer": ["mix"],
+        "hrda": ["mix"],
     }.get(name, ["mix", "mask"])
     silent = {f"method__lambda_{term}{aux}": 0.0 for term in terms for aux in ("", "_aux")}
+    if name in DETAILED:
+        silent |= {f"method__lambda_{term}_detail": 0.0 for term in terms}
     method = tiny_method(name, **silent, optimizer__weight_decay=0.0)
     before = weights_of(method)["segmenter"]
     metrics = method.step(_unlabelled(batch_of(name, 0)))

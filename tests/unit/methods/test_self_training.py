@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from advent_dist.config import DAFormerConfig, MICConfig
+from advent_dist.config import DAFormerConfig, MICConfig, MICHRDAConfig
 from advent_dist.config.override import override
 from advent_dist.errors import CheckpointError, ConfigError
 from advent_dist.experiments import experiment
@@ -28,7 +28,8 @@ def _weights(module: nn.Module) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("name", "after"), [("dacs", True), ("mic_dacs", True), ("mic", False), ("vfm_uda", False)]
+    ("name", "after"),
+    [("dacs", True), ("mic_dacs", True), ("mic", False), ("mic_hrda", False), ("vfm_uda", False)],
 )
 def test_the_teacher_is_first_the_student_before_or_after_the_step(name: str, after: bool) -> None:
     method = tiny_method(name)
@@ -67,6 +68,55 @@ def test_the_teacher_gives_no_gradient_and_gets_none() -> None:
     parameters = list(_teacher(method).module.parameters())
     assert all(one.grad is None and not one.requires_grad for one in parameters)
     assert not _teacher(method)(batch_of("dacs", 0).target_image).main.requires_grad
+
+
+def test_the_student_sees_a_part_in_detail_and_the_teacher_all_of_it() -> None:
+    method = tiny_method("hrda")
+    images = batch_of("hrda", 0).target_image
+    assert _teacher(method)(images).detail is None
+    student = method.engines["segmenter"]
+    assert student(images).detail is not None
+    student.module.eval()
+    assert student(images).detail is None
+
+
+def test_the_detail_has_its_part_in_every_loss() -> None:
+    weights = {"seg": 0.9, "seg_detail": 0.1, "mix": 0.9, "mix_detail": 0.1}
+    weights |= {"mask": 0.9, "mask_detail": 0.1, "fd": 0.005}
+    metrics = tiny_method("mic_hrda").step(batch_of("mic_hrda", 0))
+    assert {key for key in metrics if key.startswith("loss/")} == {f"loss/{key}" for key in weights}
+    config = MICHRDAConfig()
+    assert {key: getattr(config, f"lambda_{key}") for key in weights} == weights
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model.detail_crop": None}, r"detail_crop = None: hrda looks at parts .* give their"),
+        (
+            {"method.name": "mic"},
+            r"detail_crop = \(96, 48\): mic looks at images once; leave it out",
+        ),
+        ({"model.detail_crop": (100, 48)}, r"detail_crop = \(100, 48\): .* multiples of 8"),
+        ({"model.detail_crop": (96, 0)}, r"detail_crop = \(96, 0\): .* must be positive"),
+        ({"model.detail_crop": (96, 104)}, r"\(96, 104\): larger than the images .* 192x96"),
+        ({"data.augment.crop": (100, 64)}, r"data.augment.crop = \(100, 64\): .* multiples of 8"),
+        ({"data.evaluation_size": (90, 64)}, r"data.evaluation_size = \(90, 64\): .* multiples"),
+        (
+            {"data.evaluation_window": (90, 64)},
+            r"data.evaluation_window = \(90, 64\): with model.detail_crop, width and height must",
+        ),
+        ({"data.augment.crop": (64, 64)}, r"\(96, 48\): larger than the images .* 64x64"),
+        ({"model.multi_level": True}, r"multi_level = True: there is no auxiliary head"),
+        (
+            {"model.encoder": "deeplab_v2", "model.decoder": "deeplab", "model.weights": None},
+            r"encoder = 'deeplab_v2': model.detail_crop needs an encoder of timm",
+        ),
+    ],
+)
+def test_two_resolutions_that_do_not_fit(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        override(experiment("streets_hrda"), changes)
 
 
 def test_masked_pixels_have_the_mean_colour() -> None:

@@ -13,8 +13,10 @@ from advent_dist.config import (
     AdventMinEntConfig,
     DACSConfig,
     DAFormerConfig,
+    HRDAConfig,
     MICConfig,
     MICDACSConfig,
+    MICHRDAConfig,
     MinEntConfig,
     SourceOnlyConfig,
     VFMUDAConfig,
@@ -38,8 +40,12 @@ CONFIGS = {
     "mic": MICConfig,
     "mic_dacs": MICDACSConfig,
     "vfm_uda": VFMUDAConfig,
+    "hrda": HRDAConfig,
+    "mic_hrda": MICHRDAConfig,
 }
-SELF_TRAINING = ("dacs", "daformer", "mic", "mic_dacs", "vfm_uda")
+DETAILED = ("hrda", "mic_hrda")
+"""With a network of its own: in two resolutions, of one level."""
+SELF_TRAINING = ("dacs", "daformer", "mic", "mic_dacs", "vfm_uda", *DETAILED)
 PLAIN = {
     "engine.kind": "local",
     "optimizer.segmenter": "sgd",
@@ -58,7 +64,10 @@ def tiny_method(name: str, prior: Tensor | None = None, **changes: Any) -> Metho
     """
     one_size = {"data.target_size": (64, 64)} if name in SELF_TRAINING else {}
     chosen = override(tiny_experiment("streets_source_only"), one_size)
-    chosen = replace(chosen, method=CONFIGS[name]())
+    model = chosen.model
+    if name in DETAILED:
+        model = replace(model, multi_level=False, detail_crop=(32, 32))
+    chosen = replace(chosen, model=model, method=CONFIGS[name]())
     values = {path.replace("__", "."): value for path, value in changes.items()}
     chosen = override(chosen, {**PLAIN, **values})
     uniform = torch.full((19,), 1 / 19)

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from advent_dist.config import ModelConfig
-from advent_dist.models.network import Network
+from advent_dist.models.network import SingleScale
 from advent_dist.models.segmenter import Normalise, Segmenter, build_segmenter
 
 
@@ -40,7 +40,7 @@ def test_logits_are_fp32_at_the_size_of_the_image(encoder, multi_level) -> None:
 
 def test_logits_come_at_another_size_on_request(resnet) -> None:
     with torch.no_grad():
-        _, low = resnet.network(resnet.normalise(image(37, 50)))
+        low = resnet.network(resnet.normalise(image(37, 50))).main
         main = resnet(image(37, 50), size=(74, 99)).main
     expected = F.interpolate(low, size=(74, 99), mode="bilinear", align_corners=True)
     torch.testing.assert_close(main, expected)
@@ -88,7 +88,7 @@ def test_groups_hold_each_trainable_parameter_once(deeplab, resnet) -> None:
         assert sorted(grouped) == sorted(id(p) for p in segmenter.parameters() if p.requires_grad)
 
 
-class Patches(Network):
+class Patches(SingleScale):
     """The mean colour of each patch: logits whose place on the image is known."""
 
     align_corners = False

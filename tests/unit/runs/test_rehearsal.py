@@ -10,6 +10,7 @@ import torch
 from advent_dist.config import Experiment
 from advent_dist.config.override import override
 from advent_dist.errors import ConfigError
+from advent_dist.experiments.environment import experiment_of
 from advent_dist.parallel.world import World
 from advent_dist.runs.rehearsal import rehearse
 from advent_dist.training.assembly import build_method
@@ -98,9 +99,31 @@ def test_each_size_counts() -> None:
         experiment = _experiment("dla34", EVEN, 1, **{f"data.{field}": ODD})
         with pytest.raises(ConfigError, match=rf"\(data.{field}\)"):
             rehearse(experiment, 11)
+    windows = {"data.evaluation_size": (200, 100), "data.evaluation_window": EVEN}
+    rehearse(_experiment("dla34", EVEN, 1, **windows), 11)
+    windows["data.evaluation_window"] = ODD
+    with pytest.raises(ConfigError, match=r"\(data.evaluation_window\)"):
+        rehearse(_experiment("dla34", EVEN, 1, **windows), 11)
     cropped = _experiment("dla34", EVEN, 1, **{"data.augment.crop": ODD})
     with pytest.raises(ConfigError, match=r"\(data.augment.crop\)"):
         rehearse(cropped, 11)
+
+
+def test_both_resolutions_count() -> None:
+    """At half of 96 rows the network's layers no longer fit each other, nor the real one's."""
+    changes = {
+        "model.encoder": "hrnet_w18_small",
+        "model.weights": None,
+        "model.detail_crop": (64, 32),
+        "data.source_size": (128, 96),
+        "data.target_size": (128, 96),
+        "data.evaluation_size": (128, 96),
+    }
+    experiment = override(experiment_of("streets_hrda", ""), changes)
+    with pytest.raises(ConfigError, match=r"128x96 pixels .* give 128x128"):
+        rehearse(experiment, 11)
+    with pytest.raises(RuntimeError):
+        _train_and_evaluate(override(experiment, {"engine.kind": "local"}))
 
 
 def test_maps_too_small_for_a_discriminator() -> None:

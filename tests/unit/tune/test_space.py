@@ -68,6 +68,15 @@ def test_ready_made_spaces_hold_the_published_point(name: str, expected: set[str
         assert one.low < draw[path] < one.high
 
 
+def test_the_space_of_two_resolutions() -> None:
+    base = experiment("streets_hrda")
+    space = ready_made(base)
+    space.check(base)
+    weights = {"method.lambda_mix", "method.lambda_fd"}
+    others = {"method.threshold", "method.teacher_decay", RATE}
+    assert set(space.distributions) == weights | others
+
+
 def test_a_single_head_has_no_auxiliary_weight() -> None:
     base = override(tiny_experiment("streets_advent"), {"model.multi_level": False})
     assert AUX not in ready_made(base).distributions
