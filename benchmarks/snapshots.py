@@ -13,7 +13,8 @@ from torch import Tensor
 from advent_dist.config import Experiment
 from advent_dist.config.override import override
 from advent_dist.data.classes import ClassSet
-from advent_dist.data.loader import EvaluationLoader, TrainingLoader, target_images
+from advent_dist.data.evaluation_loader import EvaluationLoader, target_images
+from advent_dist.data.loader import TrainingLoader
 from advent_dist.data.store import folder_url, read_manifest
 from advent_dist.evaluation.counts import Counts, count, summarise
 from advent_dist.parallel.world import World

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from advent_dist.config import Experiment
 from advent_dist.data.classes import ClassSet
-from advent_dist.data.loader import EvaluationLoader, TrainingLoader
+from advent_dist.data.evaluation_loader import EvaluationLoader
+from advent_dist.data.loader import TrainingLoader
 from advent_dist.data.manifest import lacking, require_labelled_pixels
 from advent_dist.data.store import folder_url, impatient
 from advent_dist.models.encoder import check_encoder, check_pretrained

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from advent_dist.config import Size
-from advent_dist.data.loader import target_images
+from advent_dist.data.evaluation_loader import target_images
 from advent_dist.evaluation.counts import Evaluation, evaluate, summarise
 from advent_dist.runs.classes import require_agreement
 from advent_dist.runs.trained import available_device, load_runs

@@ -8,7 +8,7 @@ import torch
 
 from advent_dist.config import Experiment
 from advent_dist.data.classes import ClassSet
-from advent_dist.data.loader import EvaluationLoader, target_images
+from advent_dist.data.evaluation_loader import EvaluationLoader, target_images
 from advent_dist.evaluation.counts import evaluate, summarise
 from advent_dist.models.sliding import main_logits
 from advent_dist.parallel.buffers import pooled_batch_norm

@@ -11,7 +11,7 @@ import torch
 import tyro
 
 from advent_dist.config import DataConfig
-from advent_dist.data.loader import DomainStream
+from advent_dist.data.domain import DomainStream
 from advent_dist.data.progress import Phase
 from benchmarks.pipelines.clock import timed
 

@@ -23,7 +23,8 @@ import pytest
 import torch
 
 from advent_dist.config import DataConfig
-from advent_dist.data.loader import EvaluationLoader, TrainingLoader
+from advent_dist.data.evaluation_loader import EvaluationLoader
+from advent_dist.data.loader import TrainingLoader
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.data.traffic import CACHE_ERRORS, REQUESTS, RETRIES, SKIPPED
 from advent_dist.errors import DamageError, DataError

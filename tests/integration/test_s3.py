@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from advent_dist.config import DataConfig
-from advent_dist.data.loader import EvaluationLoader, TrainingLoader
+from advent_dist.data.evaluation_loader import EvaluationLoader
+from advent_dist.data.loader import TrainingLoader
 from advent_dist.data.store import open_folder, read_manifest
 from advent_dist.errors import DataError
 from advent_dist.types import DomainBatch

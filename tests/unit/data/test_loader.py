@@ -14,12 +14,9 @@ import pytest
 import torch
 
 from advent_dist.config import AugmentConfig, DataConfig
-from advent_dist.data.loader import (
-    DomainStream,
-    EvaluationLoader,
-    TrainingLoader,
-    target_images,
-)
+from advent_dist.data.domain import DomainStream
+from advent_dist.data.evaluation_loader import EvaluationLoader, target_images
+from advent_dist.data.loader import TrainingLoader
 from advent_dist.data.progress import Phase
 from advent_dist.data.traffic import BYTES
 from advent_dist.errors import DamageError, DataError

@@ -14,7 +14,8 @@ import torch
 from advent_dist.config import AugmentConfig
 from advent_dist.config.override import override
 from advent_dist.data import class_pixels
-from advent_dist.data.loader import TrainingLoader, order_of
+from advent_dist.data.domain import order_of
+from advent_dist.data.loader import TrainingLoader
 from advent_dist.data.rare import RareOrder
 from advent_dist.data.store import read_manifest
 from advent_dist.data.transforms import augment

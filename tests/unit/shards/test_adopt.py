@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from advent_dist.commands.shards import main
-from advent_dist.data.loader import EvaluationLoader, TrainingLoader
+from advent_dist.data.evaluation_loader import EvaluationLoader
+from advent_dist.data.loader import TrainingLoader
 from advent_dist.data.store import read_manifest
 from advent_dist.errors import DataError
 from shards.verify import verify
