@@ -82,7 +82,7 @@ def run_final(config: dict[str, Any], sweep: Sweep) -> None:
     final = Final(**config["final"])
     folder = SweepFolder(sweep.plan.url, sweep.plan.experiment.data)
     record: dict[str, Any] = {**asdict(final), "state": "finished", "reason": None}
-    record |= {"last": None, "best": None}
+    record |= {"last": None, "best": None, "images": None}
     begun_at = time.monotonic()
     try:
         record |= _train(final, sweep)
@@ -90,7 +90,7 @@ def run_final(config: dict[str, Any], sweep: Sweep) -> None:
         require_sweep(sweep.board)
         record |= {"state": "failed", "reason": message_of(error)}
     record["seconds"] = round(time.monotonic() - begun_at, 1)
-    folder.write(FINAL_FILE, record, final.path)
+    folder.write(FINAL_FILE, record, final.path, indent=None)  # counts of every image
     ray.tune.report({"ended_at": time.time()})
 
 
@@ -101,7 +101,7 @@ def _train(final: Final, sweep: Sweep) -> dict[str, Any]:
     train(experiment, sweep.classes, observer, final.path, plan.warm)
     run, data = RunFolder.of(experiment).url, experiment.data
     held_out = None if data.held_out is None else folder_url(data, data.held_out)
-    return {which: score(experiment, run, which, held_out) for which in ("last", "best")}
+    return score(experiment, run, held_out)
 
 
 def _is_done(final: Final, folder: SweepFolder) -> bool:

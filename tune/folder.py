@@ -140,9 +140,11 @@ class SweepFolder:
             return None
         return json_object(folder.read(name), f"{folder.url}/{name}")
 
-    def write(self, name: str, tree: dict[str, Any], path: str = "") -> None:
+    def write(
+        self, name: str, tree: dict[str, Any], path: str = "", indent: int | None = 1
+    ) -> None:
         """Write a JSON file; readers see the old one or the new one."""
-        self.open(path).write(name, json.dumps(tree, indent=1).encode())
+        self.open(path).write(name, json.dumps(tree, indent=indent).encode())
 
     def require_room(self) -> None:
         """Refuse a folder in which something else has the name of what a sweep writes.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import socket
+from dataclasses import asdict
 from typing import Any
 
 import ray
@@ -67,21 +68,31 @@ class Rank:
         gc.collect()
         return progress.to_json()
 
-    def score(self, run: str, which: str, folder: str | None) -> dict[str, Any]:
+    def score(self, run: str, folder: str | None) -> dict[str, Any]:
         """See `score_run`."""
-        return score_run(run, which, folder)
+        return score_run(run, folder)
 
 
-def score_run(run: str, which: str, folder: str | None) -> dict[str, Any]:
-    """Evaluate a run's checkpoint, `last` or `best`, on a shard folder, labelled or not.
+def score_run(run: str, folder: str | None) -> dict[str, Any]:
+    """Evaluate a run's `last` and `best` checkpoint on a shard folder, labelled or not.
 
-    None takes the images that the run was evaluated on.
+    Args:
+        run: The run's folder.
+        folder: Shards; None takes the images that the run was evaluated on.
+
+    Returns:
+        `last` and `best` with their evaluations, and `images` with the last one's `Overlaps`, None
+        without labels.
     """
-    from advent_dist.runs.scoring import (
-        score,  # loads torch, which a trial's own process never does
-    )
+    # They load torch, which a trial's own process never does.
+    from advent_dist.runs.scoring import score, score_images
 
-    return score([run], which, folder).to_json()
+    found = {which: score([run], which, folder) for which in ("last", "best")}
+    images = None
+    if found["last"].accuracy is not None:
+        (overlaps,), _ = score_images([[run]], "last", folder)
+        images = asdict(overlaps)
+    return {**{which: one.to_json() for which, one in found.items()}, "images": images}
 
 
 def _raise_outage(waiting: list[Any]) -> None:
@@ -153,9 +164,9 @@ class WarmRanks:
                 raise
         return Progress.from_json(ray.get(results[0]))
 
-    def score(self, run: str, which: str, folder: str | None) -> dict[str, Any]:
+    def score(self, run: str, folder: str | None) -> dict[str, Any]:
         """See `score_run`."""
-        result: dict[str, Any] = ray.get(self._ranks[0].score.remote(run, which, folder))
+        result: dict[str, Any] = ray.get(self._ranks[0].score.remote(run, folder))
         return result
 
     def close(self) -> None:

@@ -203,10 +203,10 @@ def train(
     raise AssertionError("unreachable")
 
 
-def score(experiment: Experiment, run: str, which: str, folder: str | None) -> dict[str, Any]:
-    """Evaluate a finished training's checkpoint where it was trained; see `score_run`."""
+def score(experiment: Experiment, run: str, folder: str | None) -> dict[str, Any]:
+    """Evaluate a finished training's checkpoints where it was trained; see `score_run`."""
     if _ranks is not None:
-        return _ranks.score(run, which, folder)
+        return _ranks.score(run, folder)
     cluster = experiment.cluster
     task = ray.remote(
         num_cpus=cluster.cpus_per_worker,
@@ -214,7 +214,7 @@ def score(experiment: Experiment, run: str, which: str, folder: str | None) -> d
         runtime_env=worker_environment(cluster),
         scheduling_strategy="DEFAULT",  # not on the head, where this runs
     )(score_run)
-    result: dict[str, Any] = ray.get(task.remote(run, which, folder))
+    result: dict[str, Any] = ray.get(task.remote(run, folder))
     return result
 
 

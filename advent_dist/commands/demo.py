@@ -20,9 +20,10 @@ from advent_dist.data.store import local_path, open_folder
 from advent_dist.errors import ConfigError
 from advent_dist.experiments import experiment
 from advent_dist.report import comparison_report, read_run
+from advent_dist.runs.comparing import compare_with_first
 from advent_dist.runs.folder import REPORT_FILE, SUMMARY_FILE, RunFolder
 from advent_dist.runs.panels import draw_panels
-from advent_dist.runs.scoring import score
+from advent_dist.runs.scoring import rescored
 from advent_dist.runs.trained import available_device, load_run
 from cluster.connection import ray_cluster
 from cluster.launch import launch
@@ -73,7 +74,7 @@ def main(arguments: list[str]) -> int:
     for name in (BASELINE, ADAPTED):
         last, best = summary["target_miou"][name]["last"], summary["target_miou"][name]["best"]
         sys.stdout.write(f"{name:12} target mIoU  last {last:5.1f}  best {best:5.1f}\n")
-    sys.stdout.write(f"{options.out / REPORT_FILE}\n")
+    sys.stdout.write(f"{summary['verdict']}\n{options.out / REPORT_FILE}\n")
     return 0
 
 
@@ -101,38 +102,33 @@ def _experiment(name: str, options: Demo) -> Experiment:
 
 def _compare(out: Path, chosen: dict[str, Experiment]) -> dict[str, Any]:
     """Score all runs on the held-out images, write the page, and return the summary."""
-    device = available_device()
     held_out = f"{chosen[BASELINE].data.root}/{HELD_OUT}"
-    records, scores = [], {}
-    for name, one in chosen.items():
-        run = RunFolder.of(one)
+    runs = {name: RunFolder.of(one) for name, one in chosen.items()}
+    for run in runs.values():
         write_report(run)
-        scores[name] = {
-            which: score([run.url], which, held_out).to_json() for which in ("last", "best")
-        }
-        record = read_run(run.url)
-        evaluations = {
-            which: {"step": record.evaluations[which]["step"], **result}
-            for which, result in scores[name].items()
-        }
-        records.append(replace(record, evaluations=evaluations))
-    models = {name: load_run(RunFolder.of(one).url, "last", device) for name, one in chosen.items()}
+    records = [rescored(read_run(run.url), held_out) for run in runs.values()]
+    (judged,) = compare_with_first([run.url for run in runs.values()], "last", held_out)
+    device = available_device()
+    models = {name: load_run(run.url, "last", device) for name, run in runs.items()}
     page = comparison_report(
         "Clean streets to streets at dusk: source-only against AdvEnt",
         records,
         BASELINE,
         notes=[f"Scores and pictures are of {HELD_OUT}, which no training and no choice has seen."],
-        panels=draw_panels(models, HELD_OUT),
+        verdicts=[judged.verdict],
+        panels=draw_panels(models, held_out),
     )
     open_folder(str(out)).write(REPORT_FILE, page.encode())
     return {
         "held_out": HELD_OUT,
         "target_miou": {
-            name: {which: result["miou"] for which, result in by_which.items()}
-            for name, by_which in scores.items()
+            record.name: {which: one["miou"] for which, one in record.evaluations.items()}
+            for record in records
         },
-        "per_class": {name: by_which["last"]["per_class"] for name, by_which in scores.items()},
-        "gain_last": scores[ADAPTED]["last"]["miou"] - scores[BASELINE]["last"]["miou"],
+        "per_class": {record.name: record.evaluation("last")["per_class"] for record in records},
+        "gain_last": judged.comparison.miou.difference,
+        "verdict": judged.verdict,
+        "comparison": judged.comparison.to_json(),
     }
 
 

@@ -1,6 +1,7 @@
 """`advent-dist evaluate RUN [RUN ...]`: score runs on shards; several are an ensemble.
 
-Without labels it prints what the predictions say by themselves.
+Without labels it prints what the predictions say by themselves. With `--against RUN [RUN ...]` it
+says whether they are better than others, and how sure that is.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from typing import Annotated, Literal
 import tyro
 from rich.table import Table
 
+from advent_dist.commands.against import print_comparison
 from advent_dist.config import Size
+from advent_dist.errors import ConfigError
 from advent_dist.evaluation.counts import Evaluation
 from advent_dist.evaluation.labelled import Accuracy
 from advent_dist.evaluation.unlabelled import Criteria
 from advent_dist.printable import plain_console
+from advent_dist.runs.comparing import Several, compare_runs
 from advent_dist.runs.scoring import score
 
 
@@ -27,6 +31,14 @@ class Evaluate:
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Run folders or their URLs."""
+
+    against: tuple[str, ...] = ()
+    """Runs to compare with, such as one without adaptation, on the same labelled images."""
+
+    several: Several | None = None
+    """What several runs are: an `ensemble`, whose logits are averaged, or, with --against,
+    trainings by several `seeds`, which are compared one by one. None is an ensemble, and is refused
+    where both sides have several runs."""
 
     data: str | None = None
     """Shard folder or URL; none takes the images that the first run was evaluated on."""
@@ -52,6 +64,20 @@ def main(arguments: list[str]) -> int:
     if not options.runs:
         sys.stderr.write("advent-dist evaluate: give at least one run folder; see --help\n")
         return 2
+    if options.against:
+        judged = compare_runs(
+            options.runs,
+            options.against,
+            options.which,
+            options.data,
+            options.several,
+            options.window,
+            options.stride,
+        )
+        print_comparison(judged, options.which, as_json=options.json)
+        return 0
+    if options.several == "seeds":
+        raise ConfigError("--several seeds compares runs with others; name those by --against")
     result = score(list(options.runs), options.which, options.data, options.window, options.stride)
     if options.json:
         sys.stdout.write(json.dumps(result.to_json(), indent=2) + "\n")

@@ -1,7 +1,11 @@
-"""`advent-dist report RUN [RUN ...] [--out PAGE]`: the page of a run, or one of several."""
+"""`advent-dist report RUN [RUN ...] [--out PAGE]`: the page of a run, or one of several.
+
+With `--data SHARDS` all are scored on the same images, and judged against the first.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,8 +17,10 @@ from advent_dist.data.classes import first_difference
 from advent_dist.data.store import open_file
 from advent_dist.errors import CheckpointError, ConfigError, DataError
 from advent_dist.report import Panel, RunRecord, comparison_report, read_run, run_report
+from advent_dist.runs.comparing import compare_with_first
 from advent_dist.runs.folder import REPORT_FILE, RunFolder
 from advent_dist.runs.panels import draw_panels
+from advent_dist.runs.scoring import rescored
 from advent_dist.runs.trained import available_device, load_run, load_runs
 
 
@@ -32,14 +38,19 @@ class Report:
     """Path or URL of the page's file; replaced if it is there. None: report.html in the folder of
     the one run."""
 
+    data: str | None = None
+    """Shard folder or URL of labelled target images, on which several runs are scored and judged
+    against the first. None: each by its own evaluations, without a verdict."""
+
 
 def main(arguments: list[str]) -> int:
     """Run the command; see the module's docstring.
 
     Raises:
-        ConfigError: a folder holds no run, or there are several runs and no --out.
+        ConfigError: a folder holds no run, there are several runs and no --out, or one and --data.
         CheckpointError: the runs predict different classes.
-        DataError: a file of a run is damaged, or the page can't be written.
+        DataError: a file of a run is damaged, the images of --data have no labels or can't be read,
+            or the page can't be written.
     """
     options = tyro.cli(Report, args=arguments, prog="advent-dist report")
     if not options.runs:
@@ -48,8 +59,10 @@ def main(arguments: list[str]) -> int:
     runs = [RunFolder.open(url) for url in options.runs]
     if options.out is None and len(runs) > 1:
         raise ConfigError("--out: give the path or URL of a page that compares several runs")
+    if options.data is not None and len(runs) == 1:
+        raise ConfigError("--data: give a run to compare with first, then this one")
     folder, name = (runs[0].folder, REPORT_FILE) if options.out is None else open_file(options.out)
-    page = _page(runs[0]) if len(runs) == 1 else _comparison(runs)
+    page = _page(runs[0]) if len(runs) == 1 else _comparison(runs, options.data)
     folder.write(name, page.encode())
     sys.stdout.write(f"{folder.url}/{name}\n")
     return 0
@@ -76,18 +89,33 @@ def _page(run: RunFolder) -> str:
     return run_report(read_run(run.url))
 
 
-def _comparison(runs: Sequence[RunFolder]) -> str:
-    records = _named([read_run(run.url) for run in runs], [run.url for run in runs])
+def _comparison(runs: Sequence[RunFolder], data: str | None) -> str:
+    urls = [run.url for run in runs]
+    records = _named([read_run(url) for url in urls], urls)
     names = [record.name for record in records]
     panels: list[Panel] = []
     for record in records[1:]:
         _require_same_classes(records[0], record)
+    verdicts: list[str] = []
+    if data is not None:
+        verdicts = [one.paragraph for one in compare_with_first(urls, "last", data)]
+        records = [rescored(record, data) for record in records]
     try:
-        models = load_runs([run.url for run in runs], "last", available_device())
-        panels = draw_panels(dict(zip(names, models, strict=True)))
+        models = load_runs(urls, "last", available_device())
+        # Those of a config are relative to its data.root.
+        folder = data if data is None or "://" in data else os.path.abspath(data)
+        panels = draw_panels(dict(zip(names, models, strict=True)), folder)
     except (CheckpointError, DataError) as error:
         sys.stderr.write(f"-- without pictures: {error}\n")
-    return comparison_report(" against ".join(names), records, names[0], panels=panels)
+    notes = [] if data is None else [f"Scores and pictures are of {data}."]
+    return comparison_report(
+        " against ".join(names),
+        records,
+        names[0],
+        notes=notes,
+        verdicts=verdicts,
+        panels=panels,
+    )
 
 
 def _require_same_classes(one: RunRecord, other: RunRecord) -> None:

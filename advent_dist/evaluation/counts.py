@@ -118,11 +118,18 @@ def evaluate(
     with torch.no_grad():
         for image, label in _in_step(batches, any_left, size):
             shape = label.shape[-2:] if label is not None else image.shape[-2:]
-            outputs = [predict(image.to(device), (shape[0], shape[1])) for predict in predictors]
+            logits = mean_logits(predictors, image.to(device), (shape[0], shape[1]))
             if label is not None:
-                logits = torch.stack(outputs).mean(0) if len(outputs) > 1 else outputs[0]
                 total = total + count(logits, label.to(device))
     return total
+
+
+def mean_logits(
+    predictors: Sequence[Predictor], images: Shaped[Tensor, "n 3 h w"], size: tuple[int, int]
+) -> Float32[Tensor, "n c i j"]:
+    """Those of one model, or of the ensemble of several, at a size."""
+    outputs = [predict(images, size) for predict in predictors]
+    return torch.stack(outputs).mean(0) if len(outputs) > 1 else outputs[0]
 
 
 def _in_step(

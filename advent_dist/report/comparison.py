@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from advent_dist.errors import ConfigError
@@ -18,6 +19,7 @@ def comparison_report(
     baseline: str,
     *,
     notes: Sequence[str] = (),
+    verdicts: Sequence[str] = (),
     panels: Sequence[Panel] = (),
 ) -> str:
     """The page of several runs on one target: numbers, differences to a baseline, pictures, curves.
@@ -27,6 +29,8 @@ def comparison_report(
         runs: the runs, with different names, in the order in which they are shown.
         baseline: name of the run that the others are compared with.
         notes: paragraphs below the heading.
+        verdicts: what each run is to the baseline, where all were scored on the same images;
+            without any the page says how to get them.
         panels: pictures that show all runs (see `pictures.panel`); those of each run are left out.
 
     Returns:
@@ -54,7 +58,7 @@ def comparison_report(
     return render(
         Page(
             title=title,
-            notes=[*notes, reading(runs)],
+            notes=[*(verdicts or [_how_to_judge(runs)]), *notes, reading(runs)],
             sections=[
                 Section(title="", tables=[overview(runs, by_name[baseline]), *by_snapshot]),
                 pictures(panels),
@@ -68,4 +72,13 @@ def comparison_report(
                 ),
             ],
         )
+    )
+
+
+def _how_to_judge(runs: Sequence[RunRecord]) -> str:
+    """The command for what a difference alone does not say."""
+    urls = shlex.join(run.url for run in runs)
+    return (
+        "These differences are not yet told from chance. Intervals and a verdict, on labelled "
+        f"target images: advent-dist report {urls} --data SHARDS --out PAGE"
     )

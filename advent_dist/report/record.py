@@ -56,6 +56,15 @@ class RunRecord:
     classes: ClassSet | None = None
     """Its classes, where they are known."""
 
+    url: str = ""
+    """Its folder."""
+
+    @property
+    def method(self) -> str | None:
+        """`method.name` of its config."""
+        name = self.config.get("method", {}).get("name")
+        return None if name is None else str(name)
+
     @property
     def is_labelled(self) -> bool:
         """Whether there are target labels to score it by, as far as that is known."""
@@ -111,6 +120,7 @@ def read_run(url: str) -> RunRecord:
             if name.endswith(".png")
         ],
         classes=_classes(folder) if "classes.json" in names else built_in_classes(config),
+        url=folder.url,
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
+from advent_dist.config import SourceOnlyConfig
 from advent_dist.config.selection import TARGET_MIOU, chosen_by
 from advent_dist.report.charts import charts_of_run
 from advent_dist.report.page import Page, Section, curves, pictures, render
@@ -46,7 +48,7 @@ def run_report(run: RunRecord) -> str:
     return render(
         Page(
             title=run.name,
-            notes=[_in_short(run), reading([run])],
+            notes=[_in_short(run), *_how_to_judge(run), reading([run])],
             sections=[
                 Section(title="", tables=tables),
                 pictures(run.panels),
@@ -55,6 +57,17 @@ def run_report(run: RunRecord) -> str:
             ],
         )
     )
+
+
+def _how_to_judge(run: RunRecord) -> list[str]:
+    """The command that says whether adaptation helped; nothing of a run without any."""
+    if run.method in (None, SourceOnlyConfig.name):
+        return []
+    command = f"advent-dist report SOURCE_ONLY {shlex.quote(run.url)} --data SHARDS --out PAGE"
+    return [
+        f"Whether adaptation helped, and how sure that is: {command}, with the folder of a "
+        "source-only run and labelled target images."
+    ]
 
 
 def _in_short(run: RunRecord) -> str:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from advent_dist.config import Size
-from advent_dist.data.evaluation_loader import target_images
+import torch
+
+from advent_dist.config import DataConfig, Size
+from advent_dist.data.classes import ClassSet
+from advent_dist.data.evaluation_loader import EvaluationLoader, target_images
+from advent_dist.errors import DataError
 from advent_dist.evaluation.counts import Evaluation, evaluate, summarise
+from advent_dist.evaluation.overlap import Overlaps
+from advent_dist.evaluation.per_image import overlaps_of
+from advent_dist.report import RunRecord
 from advent_dist.runs.classes import require_agreement
-from advent_dist.runs.trained import available_device, load_runs
+from advent_dist.runs.trained import available_device, load_runs, require_same_classes
 
 
 def score(
@@ -33,12 +41,84 @@ def score(
     """
     device = available_device()
     runs = load_runs(urls, which, device, window, stride)
-    data = runs[0].experiment.data
+    loader = _images(runs[0].experiment.data, runs[0].classes, urls[0], folder, device)
+    counts = evaluate([run.predictor for run in runs], loader, runs[0].classes.num_classes, device)
+    loader.require_little_damage(loader.skipped)
+    return summarise(counts, runs[0].classes, loader.skipped, labelled=loader.labelled)
+
+
+def rescored(record: RunRecord, folder: str) -> RunRecord:
+    """A run with the scores of its snapshots on other images.
+
+    Args:
+        record: The run.
+        folder: Shards.
+    """
+    evaluations = {
+        which: {"step": before["step"], **score([record.url], which, folder).to_json()}
+        for which, before in record.evaluations.items()
+    }
+    return replace(record, evaluations=evaluations)
+
+
+def score_images(
+    sides: Sequence[Sequence[str]],
+    which: str,
+    folder: str | None = None,
+    window: Size | None = None,
+    stride: Size | None = None,
+) -> tuple[list[Overlaps], tuple[str, ...]]:
+    """Score several sides on the same images, image by image, each as `score` does it by itself.
+
+    Images are read once for all sides that see them at one size.
+
+    Args:
+        sides: Of each the folder of a run, or of several that are an ensemble.
+        which: `last` or `best` checkpoint.
+        folder: Shards; none takes the images that the first run was evaluated on.
+        window: See `load_runs`, as for `stride`.
+        stride: Of the windows.
+
+    Returns:
+        The counts of each side, and the names of the classes.
+
+    Raises:
+        ConfigError: no such window or stride can be.
+        DataError: the images have no labels.
+        CheckpointError: the runs predict different classes.
+        DamageError: more samples were skipped than `data.max_damaged_fraction` allows.
+    """
+    device = available_device()
+    runs = [load_runs(list(side), which, device, window, stride) for side in sides]
+    require_same_classes([side[0] for side in sides], [side[0] for side in runs])
+    first = runs[0][0].experiment.data
+    by_size: dict[Size, list[int]] = {}
+    for number, side in enumerate(runs):
+        by_size.setdefault(side[0].experiment.data.evaluation_size, []).append(number)
+    found: dict[int, Overlaps] = {}
+    classes = runs[0][0].classes
+    for size, numbers in by_size.items():
+        data = replace(first, evaluation_size=size, evaluation_window=None, evaluation_stride=None)
+        loader = _images(data, classes, sides[0][0], folder, device)
+        if not loader.labelled:
+            raise DataError(
+                f"{loader.url.rstrip('/')} has no labels, and only labels tell which run is "
+                "better; give a folder of labelled target images (--data)"
+            )
+        predictors = [[run.predictor for run in runs[number]] for number in numbers]
+        counted = overlaps_of(predictors, loader, classes.num_classes, device)
+        loader.require_little_damage(loader.skipped)
+        found |= dict(zip(numbers, counted, strict=True))
+    return [found[number] for number in range(len(sides))], classes.names
+
+
+def _images(
+    data: DataConfig, classes: ClassSet, url: str, folder: str | None, device: torch.device
+) -> EvaluationLoader:
+    """The images of a folder, or those that the run of a config was evaluated on."""
     if folder is not None:
         # Relative to where the command runs, as every path on a command line.
         data = replace(data, root=folder, evaluation="")
     loader = target_images(data, rank=0, world_size=1, pinned=device.type == "cuda")
-    require_agreement(runs[0].classes, urls[0], loader.manifest.class_set, loader.url)
-    counts = evaluate([run.predictor for run in runs], loader, runs[0].classes.num_classes, device)
-    loader.require_little_damage(loader.skipped)
-    return summarise(counts, runs[0].classes, loader.skipped, labelled=loader.labelled)
+    require_agreement(classes, url, loader.manifest.class_set, loader.url)
+    return loader

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -108,7 +109,16 @@ def load_runs(
     windows = data.sliding
     if (window, stride) != (None, None):
         windows = sliding(window, stride, data.evaluation_size, prefix="--")
-    runs = [replace(run, sliding=windows) for run in runs]
+    require_same_classes(urls, runs)
+    return [replace(run, sliding=windows) for run in runs]
+
+
+def require_same_classes(urls: Sequence[str], runs: Sequence[TrainedRun]) -> None:
+    """Refuse runs that a number of a class means different things to.
+
+    Raises:
+        CheckpointError: they predict different classes.
+    """
     for url, run in zip(urls, runs, strict=True):
         difference = first_difference(runs[0].classes, run.classes)
         if difference is not None:
@@ -116,7 +126,6 @@ def load_runs(
                 f"{urls[0]} predicts {runs[0].classes.name}, but {url} {run.classes.name}: "
                 f"{difference}; evaluate them apart"
             )
-    return runs
 
 
 def available_device() -> torch.device:

@@ -9,8 +9,10 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from advent_dist.errors import DataError
 from tune.report.choice import best_trial
 from tune.report.criteria import CRITERIA, judge
+from tune.report.judgement import comparison_of
 from tune.report.record import Sweep, Trial
 from tune.report.views import views
 
@@ -57,6 +59,9 @@ def to_json(sweep: Sweep) -> str:
     best = best_trial(sweep)
     tree = asdict(sweep)
     tree["trials"] = [trial.to_json() for trial in sweep.trials]
+    tree["comparison"] = _comparison(sweep)
+    for final in tree["finals"]:
+        del final["images"]
     for trial in tree["trials"]:
         rows = trial.pop("run")["metrics"]
         trial["evaluations"] = [row for row in rows if "target_live_classes" in row]
@@ -68,6 +73,15 @@ def to_json(sweep: Sweep) -> str:
         for one in CRITERIA
     }
     return json.dumps(_finite(tree), indent=1, allow_nan=False)
+
+
+def _comparison(sweep: Sweep) -> dict[str, Any] | None:
+    """The best values against source-only, where that can be told."""
+    try:
+        found = comparison_of(sweep)
+    except DataError:
+        return None
+    return None if found is None else found.to_json()
 
 
 def _finite(value: Any) -> Any:

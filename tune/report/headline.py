@@ -10,6 +10,7 @@ from tune.report.budget import budget_of
 from tune.report.choice import best_trial, measure_of, score_label, without_labels
 from tune.report.command import train_command
 from tune.report.configurations import configurations
+from tune.report.judgement import verdict_of
 from tune.report.record import Sweep
 from tune.report.seeds import evaluations_of, over_seeds
 
@@ -27,7 +28,10 @@ def headline(sweep: Sweep) -> Section:
         title="Best configuration",
         command=command,
         figures=_figures(sweep),
-        notes=[f"{where}{scored} after {best.steps} steps, on {sweep.tune_folder}."],
+        notes=[
+            *verdict_of(sweep),
+            f"{where}{scored} after {best.steps} steps, on {sweep.tune_folder}.",
+        ],
     )
 
 

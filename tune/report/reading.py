@@ -20,6 +20,9 @@ T = TypeVar("T")
 
 _FORMAT = 1
 
+_SHOWN = 200
+"""Characters of a wrong value that a message shows: there are counts of every image."""
+
 _READERS = 8
 """Trials that are read at a time: object storage takes a while for each."""
 
@@ -110,4 +113,5 @@ def _build(kind: type[T], tree: dict[str, Any], where: str) -> T:
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(map(str, first["loc"]))
-        raise DataError(f"{where}: {path} = {first['input']!r}: {first['msg']}") from error
+        found = repr(first["input"])[:_SHOWN]
+        raise DataError(f"{where}: {path} = {found}: {first['msg']}") from error

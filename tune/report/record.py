@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from advent_dist.config.selection import TARGET_MIOU
 from advent_dist.data.classes import ClassSet
+from advent_dist.evaluation.overlap import Overlaps
 from advent_dist.report.record import RunRecord
 from tune import folder
 
@@ -45,6 +46,9 @@ class Final:
 
     best: dict[str, Any] | None = None
     """Evaluation of the checkpoint that was best on the images that choose."""
+
+    images: Overlaps | None = None
+    """Of the last checkpoint, image by image; sweeps of old have none."""
 
     reason: str | None = None
     """Why it failed."""

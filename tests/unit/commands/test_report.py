@@ -6,8 +6,10 @@ import pytest
 
 from advent_dist import cli
 from advent_dist.data.store import open_folder
+from advent_dist.runs.scoring import score
 from tests.helpers import write_tiny_shards
 from tests.shard_helpers import Example, examples, write_shards
+from tests.unit.report.test_report import cells_of_row
 from tests.unit.runs.test_trained import trained_run
 
 PICTURE = '<img src="data:image/png;base64,iVBOR'
@@ -108,3 +110,38 @@ def test_mistakes_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         said = capsys.readouterr().err
         assert message in said
         assert said.count("\n") == 1
+
+
+def test_runs_are_judged_on_the_images_that_are_named(
+    tmp_path: Path, shards: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores, pictures and verdicts are of those, relative to where the command runs."""
+    write_shards(f"{tmp_path}/held_out", examples(5, size=(64, 48)))
+    plain, _ = trained_run(tmp_path, "plain", 1, "streets_source_only", **shards)
+    others = [trained_run(tmp_path, f"adapted{seed}", seed, **shards)[0] for seed in (2, 3)]
+    page = tmp_path / "page.html"
+    monkeypatch.chdir(tmp_path)
+    report(plain, *others, "--out", str(page), "--data", "held_out")
+    text = page.read_text()
+    for seed in (2, 3):
+        assert f"<p>adapted{seed} against plain. " in text
+    assert text.count("5 images") == 2
+    assert text.count(PICTURE) == 4
+    assert "Scores and pictures are of held_out." in text
+    assert "--data SHARDS" not in text
+    miou = score([others[0]], "last", "held_out").to_json()["miou"]
+    assert cells_of_row(text, "adapted2")[0][2] == f"{miou:.1f}"
+
+
+def test_without_labels_runs_are_not_judged(
+    tmp_path: Path, shards: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_shards(f"{tmp_path}/bare", examples(2, size=(64, 48)), labelled=False)
+    runs = [trained_run(tmp_path, f"run{seed}", seed, **shards)[0] for seed in (1, 2)]
+    page = tmp_path / "page.html"
+    asked = ["report", *runs, "--out", str(page), "--data", f"{tmp_path}/bare"]
+    assert cli.run(asked) == 1
+    assert "bare has no labels" in capsys.readouterr().err
+    assert not page.exists()
+    assert cli.run(["report", runs[0], "--data", f"{tmp_path}/bare"]) == 1
+    assert "--data: give a run to compare with first" in capsys.readouterr().err

@@ -144,6 +144,24 @@ def test_comparison_shows_both_snapshots_and_the_difference() -> None:
     assert '<td class="loss">\u22129.0</td>' in page
 
 
+def test_pages_say_how_to_learn_whether_adaptation_helped() -> None:
+    """Unless they say whether it did, or there was none."""
+    plain = replace(run("plain"), url="runs/plain")
+    adapted = replace(run("adapted"), url="runs/my adapted")
+    plain.config["method"] = {"name": "source_only"}
+    adapted.config["method"] = {"name": "advent"}
+    asked = "advent-dist report SOURCE_ONLY 'runs/my adapted' --data SHARDS --out PAGE"
+    assert any(asked in text for text in Reader(run_report(adapted)).text)
+    assert "SOURCE_ONLY" not in run_report(plain)
+    runs = [plain, adapted]
+    command = "advent-dist report runs/plain 'runs/my adapted' --data SHARDS --out PAGE"
+    page = comparison_report("Demo", runs, "plain")
+    assert any(command in text for text in Reader(page).text)
+    judged = comparison_report("Demo", runs, "plain", verdicts=["Adaptation helps here."])
+    assert "<p>Adaptation helps here.</p>" in judged
+    assert "--data SHARDS" not in judged
+
+
 def test_config_differences_show_only_what_differs() -> None:
     first, second = run("a"), run("b")
     second.config["run"]["seed"] = 2

@@ -24,12 +24,16 @@ CPU = torch.device("cpu")
 
 
 def trained_run(
-    storage: Path, name: str = "run", seed: int = 0, **changes: Any
+    storage: Path,
+    name: str = "run",
+    seed: int = 0,
+    recipe: str = "streets_advent",
+    **changes: Any,
 ) -> tuple[str, list[Segmenter]]:
     """URL of a run folder, and the segmenters of its `last` and `best` checkpoint."""
     values = {path.replace("__", "."): value for path, value in changes.items()}
     experiment = override(
-        tiny_experiment("streets_advent"),
+        tiny_experiment(recipe),
         {"run.storage": str(storage), "run.name": name, **values},
     )
     run = RunFolder.of(experiment)

@@ -16,6 +16,8 @@ from tests.sweep_folder import LAMBDA, LR, PUBLISHED, FakeSweep, write_sweep
 from tests.unit.report.test_report import Reader, cells_of_row
 from tests.unit.runs.test_trained import trained_run
 from tune.report.__main__ import main
+from tune.report.headline import headline
+from tune.report.judgement import comparison_of
 from tune.report.reading import read_sweep
 from tune.report.results import results
 from tune.report.write import write_report
@@ -156,6 +158,42 @@ def test_results_compare_the_retrained_with_source_only(tmp_path: Path) -> None:
     assert cars[0][0] == "32.0 ± 2.0"
     assert cars[0][-2:] == ["27.0 ± 2.0", "−5.0"]  # noqa: RUF001
     assert cells_of_row(page, "train")[0] == ["–"] * 5  # noqa: RUF001
+
+
+def test_the_headline_says_whether_adaptation_helps(tmp_path: Path) -> None:
+    """Over the seeds that both have finished."""
+    url = write_sweep(str(tmp_path), FakeSweep(num_trials=3, seeds=(1, 2, 3, 4)))
+    file = Path(url, "final/best_seed4/final.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"state": "failed"}))
+    sweep = read_sweep(url)
+    found = comparison_of(sweep)
+    assert found is not None
+    assert (found.images, found.seeds) == (30, 3)
+    assert 9 < found.miou.difference < 13
+    assert found.miou.low > 0
+    (said,) = [note for note in headline(sweep).notes if "Adaptation helps here: +1" in note]
+    assert "30 images, 3 seeds). On streets/dusk/val, best found against source only." in said
+    write_report(url)
+    tree = json.loads(Path(url, "trials.json").read_text())
+    assert tree["comparison"]["miou"]["difference"] == found.miou.difference
+    assert "images" not in tree["finals"][0]
+
+
+def test_without_counts_of_images_there_is_no_verdict(tmp_path: Path) -> None:
+    url = write_sweep(str(tmp_path), FakeSweep(num_trials=3))
+    files = sorted(Path(url).glob("final/best_seed*/final.json"))
+    for file in files:
+        final = json.loads(file.read_text())
+        final["images"]["keys"][0] = "another"
+        file.write_text(json.dumps(final))
+    said = headline(read_sweep(url)).notes[0]
+    assert said.startswith("There is no verdict on whether adaptation helps: the runs were scored")
+    write_report(url)
+    for file in files:
+        final = json.loads(file.read_text())
+        del final["images"]  # a sweep of old
+        file.write_text(json.dumps(final))
+    assert len(headline(read_sweep(url)).notes) == 1
 
 
 def test_a_failed_retraining_is_named_and_not_counted(tmp_path: Path) -> None:

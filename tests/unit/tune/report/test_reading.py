@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,3 +64,28 @@ def test_a_trial_folder_without_its_file_is_no_trial_yet(tmp_path: Path) -> None
     sweep = read_sweep(url)
     assert [trial.number for trial in sweep.trials] == [0]
     assert sweep.unreadable == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"union": [[1] * 19] * 30}, "more pixels than its union"),
+        ({"keys": ["a"]}, "different numbers of images or classes"),
+        ({"union": "many"}, r"images\.union = 'many'"),
+        ({"intersection": [[-1] * 19] * 30}, "greater than or equal to 0"),
+    ],
+)
+def test_a_retraining_whose_counts_can_not_be_is_left_out_and_named(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    """In a message of a length that one reads."""
+    url = write_sweep(str(tmp_path), FakeSweep(num_trials=1))
+    file = Path(url, "final/best_seed1/final.json")
+    final = json.loads(file.read_text())
+    final["images"] |= change
+    file.write_text(json.dumps(final))
+    sweep = read_sweep(url)
+    assert ("best", 1) not in [(one.which, one.seed) for one in sweep.finals]
+    (reason,) = sweep.unreadable
+    assert re.search(message, reason)
+    assert len(reason) < 600

@@ -1,0 +1,142 @@
+"""Whether runs are better than others on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from advent_dist.config import Size
+from advent_dist.errors import ConfigError
+from advent_dist.evaluation.paired import Comparison, compare
+from advent_dist.evaluation.verdict import is_adaptation, verdict
+from advent_dist.runs.folder import RunFolder
+from advent_dist.runs.scoring import score_images
+
+Several = Literal["ensemble", "seeds"]
+"""What several runs of one side are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A comparison and what it comes to."""
+
+    ours: str
+    """What the runs that are judged are called."""
+
+    theirs: str
+    """The same of those that they are compared with."""
+
+    comparison: Comparison
+    """The numbers."""
+
+    verdict: str
+    """One or two sentences."""
+
+    @property
+    def paragraph(self) -> str:
+        """The verdict with what it is on."""
+        return f"{self.ours} against {self.theirs}. {self.verdict}"
+
+
+def compare_runs(
+    ours: Sequence[str],
+    theirs: Sequence[str],
+    which: str,
+    folder: str | None = None,
+    several: Several | None = None,
+    window: Size | None = None,
+    stride: Size | None = None,
+) -> Judged:
+    """Compare runs with others on the same images.
+
+    Args:
+        ours: Folders of the runs that are judged.
+        theirs: Folders of those that they are compared with.
+        which: `last` or `best` checkpoint.
+        folder: Shards; none takes the images that the first run was evaluated on.
+        several: Several runs of a side are an ensemble, or trainings by several seeds. Those are
+            paired in the order of their seeds. None is an ensemble, unless both sides have several.
+        window: See `load_runs`, as for `stride`.
+        stride: Of the windows.
+
+    Raises:
+        ConfigError: it is not clear what several runs are, or seeds are not as many, or not
+            different ones.
+        DataError, CheckpointError, DamageError: see `score_images`.
+    """
+    if several is None and len(ours) > 1 and len(theirs) > 1:
+        raise ConfigError(
+            f"{len(ours)} runs against {len(theirs)}: add --several seeds to compare trainings by "
+            "several seeds one by one, or --several ensemble to compare the averages of their "
+            "logits"
+        )
+    if several == "seeds":
+        if len(ours) != len(theirs):
+            raise ConfigError(
+                f"--several seeds: {len(ours)} runs against {len(theirs)}; give as many of each"
+            )
+        pairs = list(zip(_by_seed(ours), _by_seed(theirs), strict=True))
+        sides = [[one] for one, _ in pairs], [[other] for _, other in pairs]
+    else:
+        sides = [list(ours)], [list(theirs)]
+    found, names = score_images([*sides[0], *sides[1]], which, folder, window, stride)
+    seeds = len(sides[0])
+    return _judged(ours, theirs, compare(found[:seeds], found[seeds:], names), several)
+
+
+def compare_with_first(urls: Sequence[str], which: str, folder: str) -> list[Judged]:
+    """Compare each run but the first with the first, all on the same images.
+
+    Args:
+        urls: Folders of two or more runs.
+        which: `last` or `best` checkpoint.
+        folder: Shards.
+
+    Raises:
+        DataError, CheckpointError, DamageError: see `score_images`.
+    """
+    found, names = score_images([[url] for url in urls], which, folder)
+    return [
+        _judged([url], urls[:1], compare([one], found[:1], names), None)
+        for url, one in zip(urls[1:], found[1:], strict=True)
+    ]
+
+
+def _judged(
+    ours: Sequence[str], theirs: Sequence[str], comparison: Comparison, several: Several | None
+) -> Judged:
+    one, other = _called(ours, several), _called(theirs, several)
+    if one == other:
+        one, other = " + ".join(ours), " + ".join(theirs)
+    adaptation = is_adaptation(_methods(ours), _methods(theirs))
+    return Judged(
+        ours=one,
+        theirs=other,
+        comparison=comparison,
+        verdict=verdict(comparison, one, other, adaptation=adaptation),
+    )
+
+
+def _by_seed(urls: Sequence[str]) -> list[str]:
+    """The runs in the order of their seeds."""
+    found: dict[int, str] = {}
+    for url in urls:
+        seed = RunFolder.open(url).experiment().run.seed
+        if seed in found:
+            raise ConfigError(
+                f"--several seeds: {found[seed]} and {url} were both trained with run.seed = "
+                f"{seed}; give trainings by different seeds"
+            )
+        found[seed] = url
+    return [found[seed] for seed in sorted(found)]
+
+
+def _methods(urls: Sequence[str]) -> list[str]:
+    return [RunFolder.open(url).experiment().method.name for url in urls]
+
+
+def _called(urls: Sequence[str], several: Several | None) -> str:
+    """The runs by the names of their folders."""
+    names = [url.rstrip("/").rsplit("/", 1)[-1] for url in urls]
+    return (", " if several == "seeds" else " + ").join(names)

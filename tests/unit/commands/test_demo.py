@@ -1,0 +1,33 @@
+"""What the demo makes of its two runs, once they are trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from advent_dist.commands.demo import ADAPTED, BASELINE, HELD_OUT, _compare
+from advent_dist.runs.folder import RunFolder
+from tests.helpers import write_tiny_shards
+from tests.shard_helpers import examples, write_shards
+from tests.unit.runs.test_trained import trained_run
+
+
+def test_the_page_and_the_summary_have_the_verdict_on_the_held_out_images(tmp_path: Path) -> None:
+    write_tiny_shards(f"{tmp_path}/shards", num_samples=2)
+    write_shards(f"{tmp_path}/shards/{HELD_OUT}", examples(5, size=(64, 48)))
+    changes = {"data__root": f"{tmp_path}/shards", "data__evaluation": "evaluation"}
+    chosen = {
+        name: RunFolder.open(
+            trained_run(
+                tmp_path, name, seed, f"streets_{name}", **changes, data__classes="camvid11"
+            )[0]
+        ).experiment()
+        for seed, name in enumerate((BASELINE, ADAPTED))
+    }
+    summary = _compare(tmp_path, chosen)
+    assert f"<p>{summary['verdict']}</p>" in (tmp_path / "report.html").read_text()
+    assert "5 images" in summary["verdict"]
+    last = {name: mious["last"] for name, mious in summary["target_miou"].items()}
+    assert summary["gain_last"] == pytest.approx(last[ADAPTED] - last[BASELINE])
+    assert last[ADAPTED] == pytest.approx(summary["comparison"]["miou"]["ours"])

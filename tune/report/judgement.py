@@ -1,0 +1,46 @@
+"""Whether the best values help: their retrainings against source-only, over images and seeds."""
+
+from __future__ import annotations
+
+from advent_dist.errors import DataError
+from advent_dist.evaluation.overlap import Overlaps
+from advent_dist.evaluation.paired import Comparison, compare
+from advent_dist.evaluation.verdict import verdict
+from advent_dist.report.record import built_in_classes
+from tune.report.configurations import configurations
+from tune.report.record import Sweep, Which
+
+
+def comparison_of(sweep: Sweep) -> Comparison | None:
+    """The best values against source-only by the seeds that both were retrained with; or none.
+
+    Raises:
+        DataError: the retrainings were scored on other images, or of fewer than two.
+    """
+    best, plain = _by_seed(sweep, "best"), _by_seed(sweep, "source_only")
+    classes = sweep.classes or built_in_classes(sweep.experiment)
+    seeds = [seed for seed in best if seed in plain]
+    if classes is None or not seeds:
+        return None
+    return compare([best[seed] for seed in seeds], [plain[seed] for seed in seeds], classes.names)
+
+
+def verdict_of(sweep: Sweep) -> list[str]:
+    """Its paragraph in words; why there is none, where counts do not fit together."""
+    try:
+        found = comparison_of(sweep)
+    except DataError as error:
+        return [f"There is no verdict on whether adaptation helps: {error}."]
+    if found is None:
+        return []
+    titles = configurations(sweep)
+    words = verdict(found, titles["best"], titles["source_only"], adaptation=True)
+    return [f"{words} On {sweep.reported_on}, {titles['best']} against {titles['source_only']}."]
+
+
+def _by_seed(sweep: Sweep, which: Which) -> dict[int, Overlaps]:
+    return {
+        final.seed: final.images
+        for final in sweep.finals
+        if final.which == which and final.state == "finished" and final.images is not None
+    }
