@@ -105,12 +105,12 @@ def coverage(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_nineteen_of_twenty_intervals_hold_the_truth(coverage: Any) -> None:
     """Of made-up images and seeds, whose true difference is known.
 
-    By chance alone the share of 1000 intervals has a standard deviation of 0.7 %.
+    By chance alone the share of 2000 intervals has a standard deviation of 0.5 %.
     """
     population = coverage.Population(*coverage.SPREADS["seeds differ"])
-    random = np.random.default_rng(1)
+    random = np.random.default_rng(0)
     shares = {
-        (seeds, images): population.coverage(images, seeds, 1000, random)
+        (seeds, images): population.coverage(images, seeds, 2000, random)
         for seeds in (1, 3, 5)
         for images in (20, 50, 200)
     }
