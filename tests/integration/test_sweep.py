@@ -30,6 +30,8 @@ from tune.options import Options
 from tune.plan import make_plan
 from tune.record import SweepRecord
 from tune.report import write_report
+from tune.report.judgement import comparison_of
+from tune.report.reading import read_sweep
 from tune.sweep import run_sweep
 
 pytestmark = pytest.mark.usefixtures("ray_session")
@@ -155,6 +157,13 @@ def test_a_sweep_from_s3_to_s3(shards: str, bucket: str, tmp_path: Path) -> None
         assert final is not None
         assert final["state"] == "finished"
         assert final["last"]["miou"] >= 0
+        assert len(final["images"]["keys"]) == 7
+    found = comparison_of(read_sweep(folder.url))
+    assert found is not None
+    for which, miou in (("best", found.miou.ours), ("source_only", found.miou.theirs)):
+        final = folder.read(FINAL_FILE, f"final/{which}_seed1234")
+        assert final is not None
+        assert final["last"]["miou"] == pytest.approx(miou)
 
 
 def test_a_sweep_of_a_target_without_labels(shards: str, tmp_path: Path) -> None:
@@ -172,6 +181,7 @@ def test_a_sweep_of_a_target_without_labels(shards: str, tmp_path: Path) -> None
         assert final["state"] == "finished"
         assert final["best"]["information_maximisation"] > 0
         assert "miou" not in final["best"]
+        assert final["images"] is None
         summary = RunFolder.open(f"{folder.url}/final/{name}").summary()
         assert (summary["selected_by"], summary["target_labels"]) == (DEFAULT, False)
     page = Path(write_report(folder.url)).read_text()
