@@ -40,7 +40,14 @@ from shards.write import build
 STEPS, SNAPSHOTS, IMAGES = 120, 6, 25
 RESULTS = Path(__file__).parent / "results" / "label_free_selection"
 
-METHODS = {"source only": "source_only", "MinEnt": "minent", "AdvEnt": "advent"}
+METHODS = {
+    "source only": "source_only",
+    "MinEnt": "minent",
+    "AdvEnt": "advent",
+    "DACS": "dacs",
+    "DAFormer": "daformer",
+    "MIC": "mic",
+}
 """What is trained -> the ending of the experiment's name."""
 
 

@@ -47,6 +47,9 @@ METHODS = (
 )
 """In the order of the tables."""
 
+_RATES = {"lite0": (5e-4, 2.0), "dinov2_frozen": (1e-4, 10.0), "dinov2": (2e-5, 50.0)}
+"""Learning rate of the encoder, and that of the decoder over it."""
+
 ENCODERS = ("lite0", "dinov2_frozen", "dinov2")
 """EfficientNet-lite0; DINOv2-S, frozen or with its last three blocks trained."""
 
@@ -89,8 +92,8 @@ def recipe(
         method=_method(method, 11 if task == "T1" else 7),
         optimizer=OptimizerConfig(
             segmenter="adamw",
-            segmenter_lr=2e-5 if encoder == "dinov2" else 1e-4,
-            head_lr_multiplier=10.0,
+            segmenter_lr=_RATES[encoder][0],
+            head_lr_multiplier=_RATES[encoder][1],
             weight_decay=0.01,
             decay_norms=False,
             horizon=steps,

@@ -6,7 +6,11 @@ import statistics
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from advent_dist.config.selection import DEFAULT, MEASURES
+from advent_dist.evaluation.paired import compare_counts
+from advent_dist.evaluation.verdict import interval
 from advent_dist.training.progress import Progress, Scores
 from gaps.recipes import ENCODERS, METHODS
 from gaps.tasks import TASKS
@@ -76,24 +80,34 @@ def ratios(results: list[Result]) -> dict[str, float]:
 
 
 def table(results: list[Result]) -> str:
-    """Markdown: of each task, encoder and number of steps a table."""
+    """Markdown: of each task, encoder and number of steps a table.
+
+    Gains over source-only are those of the last snapshots, with their 95 % interval over images
+    and, where there are several of both, over seeds.
+    """
     sections = []
     for (task, encoder, steps), methods in _grouped(rows(results)).items():
+        of_key = [
+            one
+            for one in results
+            if (one["task"], one["encoder"], one["steps"]) == (task, encoder, steps)
+        ]
         classes = list(next(iter(methods.values()))[0]["last"]["per_class"])
         lines = [
             f"**{task}, {TASKS[task].title}; {encoder}, {steps} steps**",
             "",
             "| method | seeds | s | "
             + " | ".join(SNAPSHOTS)
-            + " | gap closed | "
+            + " | gain (95 %) | gap closed | "
             + " | ".join(classes)
             + " |",
-            "| --- |" + " ---: |" * (len(SNAPSHOTS) + 3 + len(classes)),
+            "| --- |" + " ---: |" * (len(SNAPSHOTS) + 4 + len(classes)),
         ]
         for method, of_seeds in methods.items():
             seconds = statistics.mean(one["seconds"] for one in of_seeds)
             cells = [_NAMES[method], str(len(of_seeds)), f"{seconds:.0f}"]
             cells += [_with_spread([one[which]["miou"] for one in of_seeds]) for which in SNAPSHOTS]
+            cells.append(_gain(of_key, method))
             share = _closed(methods, of_seeds, "last")
             cells.append("" if share is None else f"{100 * share:.0f} %")
             cells += [
@@ -102,6 +116,32 @@ def table(results: list[Result]) -> str:
             lines.append(f"| {' | '.join(cells)} |")
         sections.append("\n".join([*lines, ""]))
     return "\n".join(sections)
+
+
+def _gain(of_key: list[Result], method: str) -> str:
+    """What the last snapshots gain over source-only's of the same seeds, with the 95 % interval."""
+    overlaps = {
+        name: {
+            one["seed"]: _overlaps(one["snapshots"][-1]["held_out"]["confusions"])
+            for one in of_key
+            if one["method"] == name
+        }
+        for name in ("source_only", method)
+    }
+    theirs, ours = overlaps["source_only"], overlaps[method]
+    seeds = sorted(theirs.keys() & ours.keys())
+    if method == "source_only" or not seeds:
+        return ""
+    sides = np.array([[side[seed] for seed in seeds] for side in (ours, theirs)])
+    gain = compare_counts(sides, [str(number) for number in range(sides.shape[-1])]).miou
+    return f"{gain.difference:+.1f} ({interval(gain)})"
+
+
+def _overlaps(confusions: list[list[list[int]]]) -> np.ndarray:
+    """Intersection and union, [2, images, C], of confusions [images, C, C]."""
+    counts = np.array(confusions, np.int64)
+    both = np.diagonal(counts, axis1=1, axis2=2)
+    return np.stack([both, counts.sum(1) + counts.sum(2) - both])
 
 
 def _grouped(
