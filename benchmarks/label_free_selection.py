@@ -186,11 +186,17 @@ def table(results: list[dict[str, Any]]) -> str:
     """
     sections = []
     for task in dict.fromkeys(result["task"] for result in results):
-        of_task = [result for result in results if result["task"] == task]
-        methods = [name for name in METHODS if any(one["method"] == name for one in of_task)]
-        seeds = {name: [one for one in of_task if one["method"] == name] for name in methods}
+        found = {
+            name: [one for one in results if (one["task"], one["method"]) == (task, name)]
+            for name in METHODS
+        }
+        most = max(len(trainings) for trainings in found.values())
+        # A method whose trainings are not all there yet would make means of other seeds.
+        seeds = {name: trainings for name, trainings in found.items() if len(trainings) == most}
+        methods = list(seeds)
+        of_task = [one for trainings in seeds.values() for one in trainings]
         counted = ", ".join(f"{name} ({len(found)})" for name, found in seeds.items())
-        ends = [trainings for trainings in _by_seed(of_task) if len(trainings) == len(METHODS)]
+        ends = [trainings for trainings in _by_seed(of_task) if len(trainings) == len(methods)]
         lines = [
             f"| {TASKS[task].title}: chosen by | {' | '.join(methods)} | mean | of the ends |",
             f"| --- |{' ---: |' * (len(methods) + 2)}",
