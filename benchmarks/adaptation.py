@@ -91,6 +91,9 @@ def train(task: str, encoder: str, method: str, seed: int, options: Options, out
     snapshots = train_and_score(
         chosen, {"tune": TASKS[task].tune, "held_out": TASKS[task].held_out}, most={"tune": 50}
     )
+    for snapshot in snapshots:
+        # Of the images that choose the scores will do.
+        del snapshot["tune"]["intersection"], snapshot["tune"]["union"]
     result = {
         "task": task,
         "encoder": encoder,

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from advent_dist.config import Experiment
 from advent_dist.config.override import override
-from advent_dist.data.classes import ClassSet
 from advent_dist.data.evaluation_loader import EvaluationLoader, target_images
 from advent_dist.data.loader import TrainingLoader
 from advent_dist.data.store import folder_url, read_manifest
@@ -43,7 +42,7 @@ def train_and_score(
     Returns:
         Of each snapshot `step`; `seconds` of this process's CPU time that the steps before it took;
         `label_free`, what a run without target labels reports there; and of each folder its scores,
-        with `confusions`, per image in the order of the shards [images][C][C], truth by prediction.
+        with `intersection` and `union`, [images][C] pixels in the order of the shards.
     """
     data, world = chosen.data, World()
     manifest = read_manifest(folder_url(data, data.source), data)
@@ -60,15 +59,19 @@ def train_and_score(
         main: Tensor = segmenter(image, size).main
         return main
 
-    def score(images: EvaluationLoader) -> tuple[dict[str, Any], list[Any]]:
-        total, confusions = Counts.zeros(classes.num_classes, _CPU), []
+    def score(images: EvaluationLoader) -> dict[str, Any]:
+        total = Counts.zeros(classes.num_classes, _CPU)
+        overlaps: dict[str, list[list[int]]] = {"intersection": [], "union": []}
         with torch.no_grad():
             for batch in images:
                 label = batch.label
                 counts = count(predict(batch.image, (label.shape[1], label.shape[2])), label)
                 total = total + counts
-                confusions.append(counts.labels.confusion.tolist())
-        return _summary(total, classes, images), confusions
+                confusion = counts.labels.confusion
+                both = confusion.diagonal()
+                overlaps["intersection"].append(both.tolist())
+                overlaps["union"].append((confusion.sum(0) + confusion.sum(1) - both).tolist())
+        return {**summarise(total, classes, labelled=images.labelled).to_json(), **overlaps}
 
     def scores() -> Scores:
         nonlocal spent, began
@@ -76,13 +79,12 @@ def train_and_score(
         segmenter.module.eval()
         source = None
         if source_evaluation is not None:
-            source, _ = score(_images(chosen, source_evaluation, most, "source"))
-        target, _ = score(target_images(unlabelled, rank=0, world_size=1))
+            source = score(_images(chosen, source_evaluation, most, "source"))
+        target = score(target_images(unlabelled, rank=0, world_size=1))
         found = Scores(step=progress.step, target=target, source=source)
         row = {"step": progress.step, "seconds": spent, "label_free": found.row()}
         for name, folder in labelled.items():
-            row[name], confusions = score(_images(chosen, folder, most, name))
-            row[name]["confusions"] = confusions
+            row[name] = score(_images(chosen, folder, most, name))
         segmenter.module.train()
         snapshots.append(row)
         began = time.process_time()
@@ -111,7 +113,3 @@ def _images(
     return EvaluationLoader(
         chosen.data, folder, rank=0, world_size=1, most=None if most is None else most.get(name)
     )
-
-
-def _summary(total: Counts, classes: ClassSet, images: EvaluationLoader) -> dict[str, Any]:
-    return summarise(total, classes, labelled=images.labelled).to_json()

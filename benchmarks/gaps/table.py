@@ -122,7 +122,7 @@ def _gain(of_key: list[Result], method: str) -> str:
     """What the last snapshots gain over source-only's of the same seeds, with the 95 % interval."""
     overlaps = {
         name: {
-            one["seed"]: _overlaps(one["snapshots"][-1]["held_out"]["confusions"])
+            one["seed"]: _overlaps(one["snapshots"][-1]["held_out"])
             for one in of_key
             if one["method"] == name
         }
@@ -137,11 +137,9 @@ def _gain(of_key: list[Result], method: str) -> str:
     return f"{gain.difference:+.1f} ({interval(gain)})"
 
 
-def _overlaps(confusions: list[list[list[int]]]) -> np.ndarray:
-    """Intersection and union, [2, images, C], of confusions [images, C, C]."""
-    counts = np.array(confusions, np.int64)
-    both = np.diagonal(counts, axis1=1, axis2=2)
-    return np.stack([both, counts.sum(1) + counts.sum(2) - both])
+def _overlaps(held_out: dict[str, Any]) -> np.ndarray:
+    """Intersection and union, [2, images, C]."""
+    return np.array([held_out["intersection"], held_out["union"]], np.int64)
 
 
 def _grouped(
