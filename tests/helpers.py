@@ -17,6 +17,7 @@ import torch
 import torch.distributed as dist
 
 from advent_dist.config import Experiment
+from advent_dist.config.method import MIXING
 from advent_dist.config.override import override
 from advent_dist.experiments import experiment
 from advent_dist.parallel.world import World
@@ -107,14 +108,16 @@ def _send(pipe: Any, failure: str | None, result: Any) -> None:
 
 def tiny_experiment(name: str) -> Experiment:
     """An experiment with networks and images small enough for a test."""
+    chosen = experiment(name)
+    mixes = isinstance(chosen.method, MIXING)
     return override(
-        experiment(name),
+        chosen,
         {
             "model.encoder": "test_resnet",
             "model.weights": None,
             "model.discriminator_width": 4,
             "data.source_size": (64, 64),
-            "data.target_size": (96, 64),
+            "data.target_size": (64, 64) if mixes else (96, 64),
             "data.evaluation_size": (64, 64),
             "optimizer.segmenter_lr": 1e-3,
         },
