@@ -45,7 +45,7 @@ class Demo:
     overwrite: bool = False
     """Replace an earlier demo in that folder."""
 
-    steps: int = 200
+    steps: int = 120
     """Optimiser steps of each training."""
 
 
