@@ -16,6 +16,7 @@ from advent_dist.data.evaluation_loader import EvaluationLoader, target_images
 from advent_dist.data.loader import TrainingLoader
 from advent_dist.data.store import folder_url, read_manifest
 from advent_dist.evaluation.counts import Counts, count, summarise
+from advent_dist.evaluation.metrics import overlap
 from advent_dist.parallel.world import World
 from advent_dist.training.assembly import build_method
 from advent_dist.training.loop import train
@@ -67,10 +68,8 @@ def train_and_score(
                 label = batch.label
                 counts = count(predict(batch.image, (label.shape[1], label.shape[2])), label)
                 total = total + counts
-                confusion = counts.labels.confusion
-                both = confusion.diagonal()
-                overlaps["intersection"].append(both.tolist())
-                overlaps["union"].append((confusion.sum(0) + confusion.sum(1) - both).tolist())
+                for name, pixels in zip(overlaps, overlap(counts.labels.confusion), strict=True):
+                    overlaps[name].append(pixels.tolist())
         return {**summarise(total, classes, labelled=images.labelled).to_json(), **overlaps}
 
     def scores() -> Scores:

@@ -46,6 +46,18 @@ def confusion_matrix(
     return counts[1:].reshape(num_classes, num_classes)
 
 
+def overlap(
+    confusion: Int64[Tensor, "*n c c"],
+) -> tuple[Int64[Tensor, "*n c"], Int64[Tensor, "*n c"]]:
+    """Intersection and union of each class in pixels; sums over images are those of all of them.
+
+    Args:
+        confusion: int64 [..., C, C], rows = label.
+    """
+    intersection = confusion.diagonal(dim1=-2, dim2=-1)
+    return intersection, confusion.sum(-2) + confusion.sum(-1) - intersection
+
+
 def iou(confusion: Int64[Tensor, "c c"]) -> Float64[Tensor, " c"]:
     """Intersection over union of each class, in percent.
 
@@ -55,10 +67,8 @@ def iou(confusion: Int64[Tensor, "c c"]) -> Float64[Tensor, " c"]:
     Returns:
         float64 [C] in 0..100; nan for a class with neither labelled nor predicted pixels.
     """
-    confusion = confusion.double()
-    intersection = confusion.diagonal()
-    union = confusion.sum(0) + confusion.sum(1) - intersection
-    return 100 * intersection / union
+    intersection, union = overlap(confusion)
+    return 100 * intersection.double() / union
 
 
 def mean_iou(

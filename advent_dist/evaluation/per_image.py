@@ -9,7 +9,7 @@ from jaxtyping import Int64, Integer
 from torch import Tensor
 
 from advent_dist.evaluation.counts import Predictor, mean_logits
-from advent_dist.evaluation.metrics import confusion_matrix
+from advent_dist.evaluation.metrics import confusion_matrix, overlap
 from advent_dist.evaluation.overlap import Overlaps
 from advent_dist.types import EvaluationBatch
 
@@ -57,8 +57,7 @@ def _each(
     """Intersection and union of each image's classes."""
     images = zip(prediction, label, strict=True)
     confusions = torch.stack([confusion_matrix(*image, num_classes) for image in images])
-    intersection = confusions.diagonal(dim1=1, dim2=2)
-    return torch.stack([intersection, confusions.sum(1) + confusions.sum(2) - intersection], 1)
+    return torch.stack(overlap(confusions), 1)
 
 
 def _rows(batches: Sequence[Tensor]) -> tuple[tuple[int, ...], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -16,6 +17,7 @@ from advent_dist.evaluation.overlap import Overlaps
 from advent_dist.evaluation.per_image import overlaps_of
 from advent_dist.report import RunRecord
 from advent_dist.runs.classes import require_agreement
+from advent_dist.runs.folder import RunFolder
 from advent_dist.runs.trained import available_device, load_runs, require_same_classes
 
 
@@ -54,10 +56,14 @@ def rescored(record: RunRecord, folder: str) -> RunRecord:
         record: The run.
         folder: Shards.
     """
-    evaluations = {
-        which: {"step": before["step"], **score([record.url], which, folder).to_json()}
-        for which, before in record.evaluations.items()
-    }
+    checkpoints = RunFolder.open(record.url).summary()["checkpoints"]
+    evaluations: dict[str, dict[str, Any]] = {}
+    scores: dict[str | None, dict[str, Any]] = {}
+    for which, before in record.evaluations.items():
+        checkpoint = checkpoints.get(which)
+        if checkpoint not in scores:  # the last one is often the best, too
+            scores[checkpoint] = score([record.url], which, folder).to_json()
+        evaluations[which] = {"step": before["step"], **scores[checkpoint]}
     return replace(record, evaluations=evaluations)
 
 
