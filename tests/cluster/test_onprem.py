@@ -272,6 +272,27 @@ def test_the_doctor_names_what_is_wrong(hosts: Rack) -> None:
     assert "never room for more than" in resources["said"]
 
 
+_SLOW = """
+import os, sys, time
+if any("dashboard/agent.py" in word for word in sys.orig_argv) and os.path.exists("/tmp/slow"):
+    os.rmdir("/tmp/slow")
+    time.sleep(20)
+"""
+"""As Python's `sitecustomize`: the agent of the next raylet is late, the one after is not."""
+
+
+def test_a_host_that_is_slow_to_start_is_started_again(hosts: Rack) -> None:
+    address = max(set(hosts.bed.hosts) - {hosts.head})
+    (hosts.bed.shared / "slow").mkdir()
+    (hosts.bed.shared / "slow" / "sitecustomize.py").write_text(_SLOW)
+    start = f"bash ~/advent_dist/cluster/start.sh ray start --address={hosts.head}:6379 2>&1"
+    slow = "mkdir /tmp/slow; export PYTHONPATH=/shared/slow:$PYTHONPATH"
+    said = hosts.login(address, f"ray stop; {slow}; {start}")
+    assert "attempt 1 failed: ray start" in said, said
+    assert "Ray runtime started" in said, said
+    hosts.wait_for_nodes()
+
+
 def test_the_doctor_names_the_hosts_that_are_unlike_the_others(hosts: Rack) -> None:
     """Other code and a full disk on one, a clock a day ahead, and one that misses the bucket."""
     other, ahead, cut_off = sorted(set(hosts.bed.hosts) - {hosts.head})
