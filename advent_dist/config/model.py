@@ -35,6 +35,10 @@ class ModelConfig:
     """Add DeepLab-v2's head on the second-deepest features, with losses and a discriminator of its
     own, whatever the decoder; single-level methods see the decoder's logits alone."""
 
+    head_dilations: Literal[2, 4] = 4
+    """Convolutions that a head of `deeplab_v2` sums: of dilations 6, 12, 18 and 24, or of the first
+    two alone, as the code of AdaptSegNet and of DACS does: their weights mean that."""
+
     detail_crop: Size | None = None
     """Width, height in pixels of the windows that HRDA looks at in full resolution, beside all of
     the image in half of it (HRDA: 512 512 of crops of 1024); none looks at images once."""
@@ -71,6 +75,9 @@ class ModelConfig:
             "the paper's network has a head of its own; give an encoder of timm, such as resnet101"
         )
         require(own, "model.decoder", self.decoder, fix)
+        dilated = self.encoder == "deeplab_v2" or self.head_dilations == 4
+        fix = "it is for weights of the paper's network (model.encoder = deeplab_v2); leave it 4"
+        require(dilated, "model.head_dilations", self.head_dilations, fix)
         hides = self.encoder != "deeplab_v2" or not self.mask_token
         fix = "the paper's network has no patches; give a plain transformer of timm, or False"
         require(hides, "model.mask_token", self.mask_token, fix)

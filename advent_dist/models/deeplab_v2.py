@@ -79,9 +79,12 @@ class DeepLabV2(SingleScale):
     Args:
         num_classes: C, the classes of each head.
         multi_level: add the auxiliary head on the third stage's 1024 channels.
+        head_dilations: convolutions of a head, 4 or 2; see `DilatedHead`.
     """
 
-    def __init__(self, num_classes: int = 19, multi_level: bool = True) -> None:
+    def __init__(
+        self, num_classes: int = 19, multi_level: bool = True, head_dilations: int = 4
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
         self.bn1 = _frozen_norm(64)
@@ -89,8 +92,8 @@ class DeepLabV2(SingleScale):
         self.layer2 = _stage(256, 128, blocks=4, stride=2)
         self.layer3 = _stage(512, 256, blocks=23, dilation=2)
         self.layer4 = _stage(1024, 512, blocks=3, dilation=4)
-        self.layer5 = DilatedHead(1024, num_classes) if multi_level else None
-        self.layer6 = DilatedHead(2048, num_classes)
+        self.layer5 = DilatedHead(1024, num_classes, head_dilations) if multi_level else None
+        self.layer6 = DilatedHead(2048, num_classes, head_dilations)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, std=0.01)

@@ -213,9 +213,8 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
     """
     if config.encoder == "deeplab_v2":
         normalise = Normalise(BGR_MEAN, (1.0, 1.0, 1.0), bgr=True)
-        return _partly_still(
-            Segmenter(DeepLabV2(num_classes, config.multi_level), normalise), config
-        )
+        published = DeepLabV2(num_classes, config.multi_level, config.head_dilations)
+        return _partly_still(Segmenter(published, normalise), config)
     decoder = DECODERS[config.decoder]
     encoder = build_encoder(config, pyramid=decoder.pyramid)
     normalise = Normalise(encoder.mean, encoder.std, scale=1 / 255)

@@ -38,10 +38,10 @@ def three_batches(dtype: torch.dtype = torch.float32) -> list[DomainBatch]:
 
 
 def published_networks(
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype = torch.float32, head_dilations: int = 4
 ) -> tuple[DeepLabV2, dict[str, Discriminator]]:
     """The published networks with the reference's weights."""
-    network = DeepLabV2(num_classes=19, multi_level=True)
+    network = DeepLabV2(num_classes=19, multi_level=True, head_dilations=head_dilations)
     fill(network, "seg.")
     discriminators = {}
     for name, prefix in (("discriminator", "d_main."), ("discriminator_aux", "d_aux.")):
@@ -52,10 +52,10 @@ def published_networks(
 
 
 def method_on_published_networks(
-    config: MethodConfig, dtype: torch.dtype = torch.float32
+    config: MethodConfig, dtype: torch.dtype = torch.float32, head_dilations: int = 4
 ) -> Method:
     """A method on those networks, with the published optimisers."""
-    network, discriminators = published_networks(dtype)
+    network, discriminators = published_networks(dtype, head_dilations)
     # The reference inputs are normalised already.
     segmenter = Segmenter(network, Normalise((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))).to(dtype)
     optimizers = OptimizerConfig(published_repeats=True)

@@ -1,7 +1,7 @@
 """AdaptSegNet (arXiv 1802.10349) on this project's network, against numbers of the published code.
 
-Its own head sums two of its four convolutions; the reference was run with all four as well. What is
-said of chaos in test_three_steps holds here too.
+Its own head sums two of its four convolutions (`model.head_dilations`); the reference was run with
+all four as well. What is said of chaos in test_three_steps holds here too.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import torch
 
 from advent_dist.config import AdventConfig
 from advent_dist.losses import Domain, domain_loss, least_squares_domain_loss
+from advent_dist.models.decoders.dilated import DilatedHead
 from advent_dist.models.discriminator import Discriminator
 from advent_dist.models.segmenter import Segmenter
 from tests.golden.reference_weights import fill
 from tests.golden.steps import method_on_published_networks, three_batches, train
 
 FOLDER = Path(__file__).parent / "reference" / "methods"
+HEAD = np.load(FOLDER / "adaptsegnet_head.npz")
 OUTPUT = np.load(FOLDER / "adaptsegnet_output.npz")
 STEPS = np.load(FOLDER / "adaptsegnet_three_steps.npz")
 
@@ -85,3 +87,21 @@ def test_three_steps(gan: str) -> None:
     norms = [float(values[name].double().norm()) for name in STEPS["segmenter_names"]]
     expected = STEPS[f"four_dilations_{gan}_segmenter_norms"]
     np.testing.assert_allclose(norms, expected, rtol=0.02, atol=1e-6)
+
+
+def test_the_published_head() -> None:
+    features = torch.from_numpy(HEAD["feature"])
+    head = DilatedHead(features.shape[1], num_classes=5, dilations=2)
+    fill(head, "head.")
+    with torch.no_grad():
+        logits = head(features)
+    np.testing.assert_allclose(logits, HEAD["two_dilations"], rtol=1e-5, atol=1e-5)
+
+
+def test_two_steps_with_the_published_head() -> None:
+    method = method_on_published_networks(CONFIGS["Vanilla"], head_dilations=2)
+    expected = STEPS["two_dilations_Vanilla_losses"]
+    for step, row in enumerate(train(method, three_batches()[:2])):
+        ours = [row[NAMES[n]] * (2 if n.startswith("d_") else 1) for n in STEPS["loss_names"]]
+        tolerance = TOLERANCE["Vanilla"][step]
+        assert ours == pytest.approx(expected[step], rel=tolerance), f"step {step}"

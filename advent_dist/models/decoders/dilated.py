@@ -16,13 +16,24 @@ class DilatedHead(nn.Module):
     """Sum of four dilated 3x3 convolutions: DeepLab-v2's classifier (arXiv 1606.00915).
 
     Parameters are named as in the published networks, so that all our segmenters share the class.
+
+    Some published code returns from within the loop that sums, so that dilations 6 and 12 alone
+    count; the others are in its files, as they were drawn. AdaptSegNet's does
+    (github.com/wasidennis/AdaptSegNet, model/deeplab.py and deeplab_multi.py) and DACS'
+    (github.com/vikolss/DACS, model/deeplabv2.py); ADVENT's, DADA's, FDA's, BDL's and CLAN's sum all
+    four.
+
+    Args:
+        in_channels: of the features.
+        num_classes: C.
+        dilations: how many of the four there are, from the smallest dilation on.
     """
 
-    def __init__(self, in_channels: int, num_classes: int) -> None:
+    def __init__(self, in_channels: int, num_classes: int, dilations: int = 4) -> None:
         super().__init__()
         convolutions = [
             nn.Conv2d(in_channels, num_classes, kernel_size=3, padding=rate, dilation=rate)
-            for rate in _DILATIONS
+            for rate in _DILATIONS[:dilations]
         ]
         for convolution in convolutions:
             nn.init.normal_(convolution.weight, std=0.01)

@@ -67,6 +67,11 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     ),
     (
         ModelConfig,
+        {"head_dilations": 2, "encoder": "resnet50"},
+        "model.head_dilations = 2: .* leave it 4",
+    ),
+    (
+        ModelConfig,
         {
             "encoder": "test_vit",
             "multi_level": False,

@@ -83,6 +83,7 @@ PAPER = {
     | {
         "method.adversary_sees": "probabilities",
         "method.gan_loss": "vanilla",
+        "model.head_dilations": 2,
         "run.steps": 150_000,
     },
     "gta5_cityscapes_fda": GTA5
@@ -212,7 +213,7 @@ MIC_HRDA = HRDA | {
     "method.mask_ratio": 0.7,
 }
 PUBLISHED_SELF_TRAINING = {
-    "gta5_cityscapes_dacs": GTA5 | DACS,
+    "gta5_cityscapes_dacs": GTA5 | DACS | {"model.head_dilations": 2},
     "gta5_cityscapes_daformer": GTA5 | DAFORMER,
     "gta5_cityscapes_mic": GTA5 | MIC,
     "gta5_cityscapes_vfm_uda": GTA5 | VFM_UDA,
