@@ -66,8 +66,7 @@ def launch(experiment: Experiment, call: Call | None = None) -> Progress:
     experiment, call = absolute(experiment), call or Call()
     glanced_at = replace(experiment, data=impatient(experiment.data))
     classes = classes_of(experiment)
-    for said in check(experiment, classes):
-        sys.stderr.write(f"warning: {said}\n")
+    sys.stderr.write(check(experiment, classes).said())
     selected_by = selection_of(glanced_at)
     if selected_by != TARGET_MIOU:
         sys.stderr.write(f"-- the best checkpoint is that by {chosen_by(selected_by)}\n")

@@ -59,8 +59,7 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
     """
     plan = decided(plan)
     classes = classes_of(plan.experiment)
-    for said in check(plan.experiment, classes):
-        sys.stderr.write(f"warning: {said}\n")
+    sys.stderr.write(check(plan.experiment, classes).said())
     SweepRecord.check(plan, classes)
     if not plan.options.force:
         check_unclaimed(SweepFolder(plan.url, impatient(plan.experiment.data)).open())

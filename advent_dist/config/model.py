@@ -14,14 +14,15 @@ class ModelConfig:
 
     encoder: str = "deeplab_v2"
     """`deeplab_v2`: the paper's DeepLab-v2 on a Caffe-style ResNet-101. Else the name of any timm
-    model with features."""
+    model with features, or `mit_b0` to `mit_b5`, SegFormer's and DAFormer's."""
 
     pretrained: bool = False
     """Download timm's pretrained weights of the encoder."""
 
     weights: str | None = None
-    """Initial weights: a local file (.pth, .safetensors), or `pip:PACKAGE` for the one that an
-    installed package ships."""
+    """Initial weights: a local file (.pth, .bin, .safetensors) of this project or as others publish
+    them (docs/weights.md), the folder of a run, or `pip:PACKAGE` for the file that an installed
+    package ships."""
 
     decoder: Literal["deeplab", "daformer", "fpn", "linear", "upscaling"] = "deeplab"
     """What turns a timm encoder's features into logits: DeepLab-v2's head, DAFormer's fusion of all

@@ -8,15 +8,12 @@ network and no other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from advent_dist.models.decoders.dilated import DilatedHead
 from advent_dist.models.network import SingleScale
-from advent_dist.models.state_dicts import check_fits, without_prefix
 
 BGR_MEAN = (104.00698793, 116.66876762, 122.67891434)
 """What is subtracted from a BGR image in 0..255; there is no division."""
@@ -121,36 +118,6 @@ class DeepLabV2(SingleScale):
     def heads(self) -> list[nn.Module]:
         """layer5, if there is one, and layer6."""
         return [self.layer6] if self.layer5 is None else [self.layer5, self.layer6]
-
-    def load_reference(self, state_dict: Mapping[str, Tensor]) -> None:
-        """Take a state dict published by ADVENT or AdaptSegNet, as it is.
-
-        A single-level AdaptSegNet calls its only head layer5. Mind that AdaptSegNet's code adds up
-        only the first two of a head's four convolutions; here, as in ADVENT, all four count.
-
-        Raises:
-            CheckpointError: a tensor is missing, left over or of another shape.
-        """
-        loaded = without_prefix(state_dict, "module.")
-        if "layer6.conv2d_list.0.weight" not in loaded:
-            loaded = {name.replace("layer5.", "layer6."): value for name, value in loaded.items()}
-        check_fits(loaded, self.state_dict(), what="a published DeepLab-v2")
-        self.load_state_dict(loaded, strict=False)
-
-    def load_imagenet(self, state_dict: Mapping[str, Tensor]) -> None:
-        """Take the published ImageNet initialisation; the heads keep their random weights.
-
-        Its keys carry one extra first component ("Scale.conv1.weight"), and its layer5 is the
-        classifier of another task.
-
-        Raises:
-            CheckpointError: a tensor is missing, left over or of another shape.
-        """
-        loaded = {name.partition(".")[2]: value for name, value in state_dict.items()}
-        loaded = {name: value for name, value in loaded.items() if not is_head(name)}
-        encoder = {name: v for name, v in self.state_dict().items() if not is_head(name)}
-        check_fits(loaded, encoder, what="the ImageNet initialisation of DeepLab-v2")
-        self.load_state_dict(loaded, strict=False)
 
 
 def is_head(name: str) -> bool:

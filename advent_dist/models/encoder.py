@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from advent_dist.config import ModelConfig
 from advent_dist.errors import ConfigError
 from advent_dist.models.mask_token import MaskToken
+from advent_dist.models.mix_transformer import MIX_OPTIONS, MIX_TRANSFORMERS
 
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 """Names of weights on the Hugging Face Hub, as timm looks for them."""
@@ -156,7 +157,7 @@ def check_encoder(name: str) -> None:
     Raises:
         ConfigError: there is no such model (with the nearest names).
     """
-    known = [*timm.list_models(), *timm.list_pretrained()]
+    known = [*MIX_TRANSFORMERS, *timm.list_models(), *timm.list_pretrained()]
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3)
         hint = f"did you mean {' or '.join(close)}?" if close else "see timm.list_models()"
@@ -173,7 +174,7 @@ def check_pretrained(name: str) -> None:
     Raises:
         ConfigError: timm knows of no weights of `name`, or has none here and nobody answers.
     """
-    weights = timm.get_pretrained_cfg(name)
+    weights = None if name in MIX_TRANSFORMERS else timm.get_pretrained_cfg(name)
     if weights is None or not weights.has_weights:
         raise _no_pretrained(name, "none are known")
     hub = weights.hf_hub_id
@@ -209,7 +210,7 @@ def _stages(
     name: str, pretrained: bool, stages: tuple[int, ...], dilation: dict[str, int]
 ) -> Encoder:
     """A network with stages: some of them, dilated where it knows how to."""
-    fixed = timm.get_pretrained_cfg(name).fixed_input_size
+    fixed = timm.get_pretrained_cfg(MIX_TRANSFORMERS.get(name, name)).fixed_input_size
     attempts: list[dict[str, Any]] = [{"dynamic_img_size": True}] if fixed else [dilation, {}]
     for options in attempts:
         try:
@@ -233,6 +234,10 @@ def _stages(
 
 
 def _create(name: str, pretrained: bool, **options: object) -> Any:
+    if name in MIX_TRANSFORMERS:
+        if pretrained:
+            raise _no_pretrained(name, "none are known")
+        name, options = MIX_TRANSFORMERS[name], options | MIX_OPTIONS
     try:
         return timm.create_model(name, pretrained=pretrained, **options)
     except (OSError, RuntimeError) as error:

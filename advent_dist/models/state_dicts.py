@@ -20,10 +20,10 @@ _WRAPPERS = ("state_dict", "model", "teacher")
 
 
 def read_state_dict(path: Path) -> StateDict:
-    """The tensors of a .safetensors, or of a .pth file, in the order in which they are stored.
+    """The tensors of a .safetensors, or of a .pth or .bin file, in the order that they have there.
 
-    A .pth may hold them directly or under "state_dict", "model" or "teacher". Reading it runs no
-    code of the file's.
+    The latter may hold them directly or under "state_dict", "model" or "teacher". Reading them runs
+    no code of the file's.
 
     Raises:
         CheckpointError: the file is damaged or holds something else.
@@ -39,7 +39,7 @@ def read_state_dict(path: Path) -> StateDict:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping) or not all(
-        isinstance(value, Tensor) for value in content.values()
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
     ):
         raise CheckpointError(
             f"{path}: holds a {type(content).__name__} that is no state dict; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from typing import NamedTuple
 
 from advent_dist.config import Experiment
 from advent_dist.data.classes import ClassSet
@@ -12,30 +13,56 @@ from advent_dist.data.loader import TrainingLoader
 from advent_dist.data.manifest import lacking, require_labelled_pixels
 from advent_dist.data.store import folder_url, impatient
 from advent_dist.models.encoder import check_encoder, check_pretrained
+from advent_dist.models.taken import Taken
 from advent_dist.models.weights import is_there
+from advent_dist.printable import printable
 from advent_dist.runs.rehearsal import rehearse, rehearse_weights
 from advent_dist.training.global_batch import allowed_ranks
 
 
-def check(experiment: Experiment, classes: ClassSet) -> list[str]:
+class Glance(NamedTuple):
+    """What was seen of a run that can start."""
+
+    surprises: list[str]
+    """What may surprise, a sentence each."""
+
+    weights: Taken | None
+    """What it will take of its initial weights; none without any, or where this machine lacks the
+    file."""
+
+    def said(self) -> str:
+        """All of that for a terminal; nothing, if all is as it looks."""
+        lines = [f"warning: {sentence}\n" for sentence in self.surprises]
+        if self.weights is not None and not self.weights.is_whole:
+            lines.append(f"-- initial weights: {printable(self.weights.table())}\n")
+        return "".join(lines)
+
+
+def check(experiment: Experiment, classes: ClassSet) -> Glance:
     """Look at the manifests of all shards and go through the networks' shapes; read no sample.
 
     Args:
         experiment: The run to be.
         classes: Its classes; see `classes_of`.
 
-    Returns:
-        What may surprise, a sentence each: classes that labels have no pixel of.
-
     Raises:
         UserError: see `check_networks` and `check_shards`.
     """
-    check_networks(experiment, classes.num_classes)
-    return check_shards(experiment)
+    taken, weights = check_networks(experiment, classes.num_classes), experiment.model.weights
+    surprises = check_shards(experiment)
+    if weights is not None and taken is None:
+        surprises.append(
+            f"model.weights = {weights!r} is not on this machine: the workers have to have it, and "
+            "what they take of it is not told here"
+        )
+    return Glance(surprises, taken)
 
 
-def check_networks(experiment: Experiment, num_classes: int) -> None:
+def check_networks(experiment: Experiment, num_classes: int) -> Taken | None:
     """Whether the networks can be built and take the images that they are to be given.
+
+    Returns:
+        What of the initial weights is taken, if there are any and this machine has them.
 
     Raises:
         ConfigError: the encoder is unknown or does not take such images or batches, or there are
@@ -50,8 +77,9 @@ def check_networks(experiment: Experiment, num_classes: int) -> None:
     elsewhere = bool(experiment.cluster.address or os.environ.get("RAY_ADDRESS"))
     if model.pretrained and model.encoder != "deeplab_v2" and not elsewhere:
         check_pretrained(model.encoder)
-    if model.weights is not None and not (elsewhere and not is_there(model.weights)):
-        rehearse_weights(experiment, num_classes)
+    if model.weights is None or (elsewhere and not is_there(model.weights)):
+        return None
+    return rehearse_weights(experiment, num_classes)
 
 
 def check_shards(experiment: Experiment) -> list[str]:

@@ -17,6 +17,7 @@ from advent_dist.errors import ConfigError
 from advent_dist.methods import METHODS
 from advent_dist.models.discriminator import Discriminator
 from advent_dist.models.segmenter import Segmenter, build_segmenter
+from advent_dist.models.taken import Taken
 from advent_dist.models.weights import load_weights
 
 _MULTIPLES = (8, 16, 32, 64, 128, 256)
@@ -50,8 +51,11 @@ def rehearse(experiment: Experiment, num_classes: int) -> None:
         _without_numbers(model, num_classes).enable_activation_checkpointing()
 
 
-def rehearse_weights(experiment: Experiment, num_classes: int) -> None:
+def rehearse_weights(experiment: Experiment, num_classes: int) -> Taken:
     """Read the initial weights and see whether they fit.
+
+    Returns:
+        What a run will take of them.
 
     Raises:
         ConfigError: there is no such file or package.
@@ -61,7 +65,7 @@ def rehearse_weights(experiment: Experiment, num_classes: int) -> None:
     with warnings.catch_warnings():
         # PyTorch warns that nothing is copied.
         warnings.simplefilter("ignore")
-        load_weights(segmenter, str(experiment.model.weights))
+        return load_weights(segmenter, str(experiment.model.weights))
 
 
 def _rehearse_segmenter(segmenter: Segmenter, encoder: str, data: DataConfig) -> None:

@@ -10,9 +10,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from advent_dist.config import ModelConfig
 from advent_dist.losses import self_information
 from advent_dist.models.deeplab_v2 import DeepLabV2
 from advent_dist.models.discriminator import Discriminator
+from advent_dist.models.matching import take
+from advent_dist.models.segmenter import build_segmenter
 from tests.golden.reference_weights import fill
 
 FOLDER = Path(__file__).parent / "reference"
@@ -27,9 +30,20 @@ def assert_close(actual, name) -> None:
 
 @pytest.fixture(scope="module")
 def outputs():
-    """The maps of one forward in train mode and, after it, of one in eval mode."""
-    network = DeepLabV2()
-    fill(network, "seg.")
+    """The maps of one forward in train mode and, after it, of one in eval mode.
+
+    The weights come as in a published file: `model.weights` is held to its logits, too.
+    """
+    published = DeepLabV2()
+    fill(published, "seg.")
+    file = {
+        f"module.{name}": value
+        for name, value in published.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    segmenter = build_segmenter(ModelConfig(), 19)
+    assert take(segmenter, file, "advent.pth").is_whole
+    network = segmenter.network
     image = torch.from_numpy(GOLDEN["image"])
     with torch.no_grad():
         aux_train, main_train, _, _ = network.train()(image)

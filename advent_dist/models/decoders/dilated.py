@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from advent_dist.models.decoders.base import Decoder
 
 _DILATIONS = (6, 12, 18, 24)
+_STD = 0.01
+"""Standard deviation of weights at first, here and in the published code."""
 
 
 class DilatedHead(nn.Module):
@@ -36,7 +38,7 @@ class DilatedHead(nn.Module):
             for rate in _DILATIONS[:dilations]
         ]
         for convolution in convolutions:
-            nn.init.normal_(convolution.weight, std=0.01)
+            nn.init.normal_(convolution.weight, std=_STD)
         self.conv2d_list = nn.ModuleList(convolutions)
 
     def forward(self, features: Float[Tensor, "n d h w"]) -> Float[Tensor, "n c h w"]:
@@ -53,6 +55,20 @@ class DilatedHead(nn.Module):
         for convolution in others:
             logits = logits + convolution(features)
         return logits
+
+
+def sums_two(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether four convolutions are of a network that sums two: the others are as they were drawn.
+
+    Args:
+        tensors: a head's, by its names.
+    """
+    weights = [tensors.get(f"conv2d_list.{place}.weight") for place in range(len(_DILATIONS))]
+    drawn = [
+        weight is not None and abs(weight.float().std().item() / _STD - 1) < 0.01
+        for weight in weights
+    ]
+    return drawn == [False, False, True, True]
 
 
 class DilatedDecoder(DilatedHead, Decoder):

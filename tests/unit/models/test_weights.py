@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -9,6 +10,7 @@ from safetensors.torch import save_file
 
 from advent_dist.config import ModelConfig
 from advent_dist.errors import CheckpointError, ConfigError
+from advent_dist.models.matching import take
 from advent_dist.models.segmenter import build_segmenter
 from advent_dist.models.weights import find_weights, load_weights
 
@@ -96,18 +98,6 @@ def test_the_weights_that_a_package_ships() -> None:
     assert_same_features(segmenter, classifier)
 
 
-def test_the_papers_network_takes_both_kinds_of_files(tmp_path) -> None:
-    segmenter = segmenter_of("deeplab_v2")
-    reference = {n: v.clone() for n, v in segmenter.network.state_dict().items()}
-    reference["conv1.weight"].fill_(1)
-    load_weights(segmenter, saved(tmp_path, reference))
-    assert (segmenter.network.conv1.weight == 1).all()
-    imagenet = {f"Scale.{n}": v for n, v in reference.items() if not n.startswith("layer6.")}
-    imagenet["Scale.conv1.weight"].fill_(2)
-    load_weights(segmenter, saved(tmp_path, imagenet))
-    assert (segmenter.network.conv1.weight == 2).all()
-
-
 def test_order_is_not_taken_from_a_sorted_file(tmp_path) -> None:
     state_dict = renamed(classifier_of(LITE0).state_dict())
     path = saved(tmp_path, state_dict, "weights.safetensors")
@@ -135,11 +125,85 @@ def test_a_deeper_relative_is_refused(tmp_path, renamed) -> None:
         load_weights(segmenter_of("test_vit"), saved(tmp_path, state_dict))
 
 
-def test_another_number_of_classes_is_refused(tmp_path) -> None:
-    trained = build_segmenter(ModelConfig(encoder="test_resnet"), num_classes=4)
-    message = r"aux_head\S+ has shape \(4, 192, 3, 3\) where the model has \(3, 192, 3, 3\)"
-    with pytest.raises(CheckpointError, match=message):
-        load_weights(segmenter_of("test_resnet"), saved(tmp_path, trained.state_dict()))
+def test_another_number_of_classes_keeps_all_but_the_last_layer(tmp_path) -> None:
+    options = {"encoder": "test_resnet", "decoder": "fpn", "multi_level": False}
+    trained = build_segmenter(ModelConfig(**options), num_classes=4)
+    fresh = segmenter_of(**options)
+    before = {name: value.clone() for name, value in fresh.state_dict().items()}
+    taken = load_weights(fresh, saved(tmp_path, trained.state_dict()))
+    for name, value in fresh.state_dict().items():
+        last = name.startswith("network.main_head.out.")
+        assert torch.equal(value, (before if last else trained.state_dict())[name]), name
+    assert not taken.is_whole
+    said = "main_head.* but out, of 4 classes in place of 3: it starts at random"
+    assert taken.parts[1].said == said
+    assert said in taken.table()
+
+
+def test_another_decoder_leaves_the_encoder(tmp_path) -> None:
+    trained = segmenter_of("test_resnet", output_stride=32)
+    fresh = segmenter_of("test_resnet", decoder="linear", multi_level=False, output_stride=32)
+    taken = load_weights(fresh, saved(tmp_path, trained.state_dict()))
+    ours, theirs = (one.network.encoder.state_dict() for one in (fresh, trained))
+    assert all(ours[name].equal(value) for name, value in theirs.items())
+    assert [part.taken for part in taken.parts] == [taken.parts[0].wanted, 0]
+    assert "main_head.* is another decoder, without out.weight" in taken.table()
+    assert "there is no auxiliary head here" in taken.table()
+
+
+def test_all_of_a_file_is_said_in_a_line_each(tmp_path) -> None:
+    trained = segmenter_of("test_resnet")
+    path = saved(tmp_path, trained.state_dict())
+    taken = load_weights(segmenter_of("test_resnet"), path)
+    assert taken.is_whole
+    first, _, *lines = taken.table().splitlines()
+    assert first == f"{path}: a segmenter of this project"
+    assert [line.split("  ")[1] for line in lines] == ["encoder", "main head", "auxiliary head"]
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
+def test_a_folder_out_of_a_model_hub(tmp_path, file) -> None:
+    """timm's names; what comes after the encoder's features is left, and named."""
+    classifier = classifier_of("test_resnet")
+    (tmp_path / "config.json").write_text("{}")
+    saved(tmp_path, classifier.state_dict(), file)
+    for weights in (tmp_path, tmp_path / file):
+        segmenter = segmenter_of("test_resnet", output_stride=32)
+        taken = load_weights(segmenter, str(weights))
+        assert_same_features(segmenter, classifier)
+        assert [(one.origin, one.count) for one in taken.left_over] == [("fc", 2)]
+
+
+def test_a_run_gives_its_last_checkpoint(tmp_path) -> None:
+    trained = segmenter_of("test_resnet")
+    for step, factor in ((1, 0.0), (2, 1.0)):
+        folder = tmp_path / "checkpoints" / f"step_00000{step}"
+        folder.mkdir(parents=True)
+        tensors = {name: factor * value for name, value in trained.state_dict().items()}
+        saved(folder, tensors, "segmenter.safetensors")
+    marks = {"best": "checkpoints/step_000001", "last": "checkpoints/step_000002"}
+    (tmp_path / "summary.json").write_text(json.dumps({"checkpoints": marks}))
+    (tmp_path / "config.json").write_text("{}")
+    for folder in (tmp_path, tmp_path / marks["last"]):
+        fresh = segmenter_of("test_resnet")
+        assert load_weights(fresh, str(folder)).is_whole
+        assert fresh.state_dict()["network.main_head.conv2d_list.0.weight"].any()
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [None, "", "[]", "{}", '{"checkpoints": {"last": null}}', '{"checkpoints": {"last": "../x"}}'],
+)
+def test_a_folder_without_weights_is_refused(tmp_path, summary) -> None:
+    (tmp_path / "x").mkdir()
+    saved(tmp_path / "x", {"a": torch.ones(1)}, "segmenter.safetensors")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    if summary is not None:
+        (folder / "summary.json").write_text(summary)
+    said = "a folder without" if summary is None else "no last checkpoint that could be read"
+    with pytest.raises(ConfigError, match=rf"model\.weights = '.*run': .*{said}"):
+        find_weights(str(folder))
 
 
 @pytest.mark.parametrize("name", ["broken.pth", "broken.safetensors"])
@@ -150,9 +214,30 @@ def test_a_damaged_file_is_refused(tmp_path, name, text) -> None:
         load_weights(segmenter_of("test_resnet"), str(tmp_path / name))
 
 
-def test_a_file_of_something_else_is_refused(tmp_path) -> None:
-    with pytest.raises(CheckpointError, match=r"holds a list.*state_dict"):
-        load_weights(segmenter_of("test_resnet"), saved(tmp_path, [1, 2, 3]))
+@pytest.mark.parametrize("content", [[1, 2, 3], {1: torch.ones(1)}, {"weight": "a"}])
+def test_a_file_of_something_else_is_refused(tmp_path, content) -> None:
+    with pytest.raises(CheckpointError, match=r"holds a (list|dict).*state_dict"):
+        load_weights(segmenter_of("test_resnet"), saved(tmp_path, content))
+
+
+@pytest.mark.parametrize("encoder", ["test_resnet", "mit_b0", "deeplab_v2"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        (),
+        ("",),
+        ("network.",),
+        ("backbone.patch_embed1.proj.weight", "decode_head.", "backbone.block1.0.mlp.fc1.weight"),
+        ("backbone.layers.0.0.projection.weight", "decode_head.x", "backbone.in_proj_weight"),
+        ("layer5.conv2d_list.2.weight", "layer6.", "enc4_1", "Scale."),
+    ],
+)
+def test_tensors_of_strange_names_and_shapes_are_refused(encoder, names) -> None:
+    with torch.device("meta"):
+        segmenter = segmenter_of(encoder)
+    for shape in ((), (1,), (0, 2)):
+        with pytest.raises(CheckpointError, match=r"check model\.encoder"):
+            take(segmenter, {name: torch.zeros(shape) for name in names}, "strange.pth")
 
 
 class Payload:
@@ -168,7 +253,7 @@ def test_a_file_that_runs_code_is_refused(tmp_path, capsys) -> None:
     assert "this ran" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+@pytest.mark.parametrize("suffix", ["pth", "bin", "safetensors"])
 @pytest.mark.parametrize(
     ("content", "said"),
     [

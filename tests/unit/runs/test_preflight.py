@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +28,9 @@ def with_labels(value: int) -> list[Example]:
 
 def test_classes_that_labels_lack_are_named(tmp_path: Path) -> None:
     write_tiny_shards(str(tmp_path))
-    assert check(tiny_run(str(tmp_path), "runs"), CAMVID_11) == []
+    assert check(tiny_run(str(tmp_path), "runs"), CAMVID_11) == ([], None)
     write_shards(f"{tmp_path}/source", with_labels(3))
-    (said,) = check(tiny_run(str(tmp_path), "runs"), CAMVID_11)
+    (said,) = check(tiny_run(str(tmp_path), "runs"), CAMVID_11).surprises
     assert said.startswith(f"{tmp_path}/source: no labelled pixel in 10 of the 11 classes: sky,")
 
 
@@ -44,7 +45,7 @@ def test_void_labels_are_refused(tmp_path: Path, folder: str) -> None:
 def test_labels_of_the_target_are_not_looked_at(tmp_path: Path) -> None:
     write_tiny_shards(str(tmp_path))
     write_shards(f"{tmp_path}/target", with_labels(255))
-    assert check(tiny_run(str(tmp_path), "runs"), CAMVID_11) == []
+    assert check(tiny_run(str(tmp_path), "runs"), CAMVID_11) == ([], None)
 
 
 def test_weights_that_fit_and_others(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
@@ -61,6 +62,19 @@ def test_weights_that_fit_and_others(tmp_path: Path, recwarn: pytest.WarningsRec
     weights.write_text("<!doctype html>")
     with pytest.raises(CheckpointError, match="web page"):
         check_networks(experiment, 11)
+
+
+def test_what_is_not_taken_of_weights_is_said(tmp_path: Path) -> None:
+    write_tiny_shards(str(tmp_path))
+    weights = tmp_path / "weights.pth"
+    experiment = tiny_run(str(tmp_path), "runs", model__weights=str(weights))
+    model = replace(experiment.model, weights=None)
+    torch.save(build_segmenter(model, 11).state_dict(), weights)
+    assert check(experiment, CAMVID_11).said() == ""
+    torch.save(build_segmenter(model, 19).state_dict(), weights)
+    said = check(experiment, CAMVID_11).said()
+    assert said.startswith(f"-- initial weights: {weights}: a segmenter of this project\n")
+    assert "of 19 classes in place of 11: it starts at random\n" in said
 
 
 def test_weights_that_another_machine_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
