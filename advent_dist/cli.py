@@ -15,6 +15,7 @@ from advent_dist.printable import PrintableFormatter, printable
 _COMMANDS = {
     "demo": "source-only against AdvEnt on procedural streets, from a local S3 server to a report",
     "new": "write a complete experiment for shards of one's own, to edit and to train",
+    "import-advent": "write an experiment file from one of the published ADVENT code's configs",
     "train": "train an experiment on Ray Train",
     "evaluate": "score trained runs, or the ensemble of several, on labelled shards",
     "predict": "segment an image or folders of them",
@@ -23,7 +24,8 @@ _COMMANDS = {
     "status": "how far the runs in a storage folder are, and how well they do",
     "doctor": "find what would stop or slow a run, here or on every node of a cluster",
 }
-"""Name -> one-line promise; each is `main` of the module of that name in `advent_dist.commands`."""
+"""Name -> one-line promise; each is `main` of the module of that name, with _ for -, in
+`advent_dist.commands`."""
 
 
 def main() -> None:
@@ -63,7 +65,8 @@ def run(arguments: list[str]) -> int:
 def _run(name: str, rest: list[str]) -> int:
     try:
         # Imported when asked for: PyTorch and Ray take seconds, and a message should not.
-        status: int = import_module(f"advent_dist.commands.{name}").main(rest)
+        module = import_module(f"advent_dist.commands.{name.replace('-', '_')}")
+        status: int = module.main(rest)
     except UserError as error:
         if os.environ.get("ADVENT_DIST_TRACEBACK"):
             raise
@@ -73,5 +76,5 @@ def _run(name: str, rest: list[str]) -> int:
 
 
 def _usage() -> str:
-    lines = [f"  {name:10}{promise}" for name, promise in _COMMANDS.items()]
+    lines = [f"  {name:15}{promise}" for name, promise in _COMMANDS.items()]
     return "\n".join(["usage: advent-dist COMMAND [--help] ...", "", *lines, ""])

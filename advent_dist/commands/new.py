@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-from advent_dist.data.store import local_path, read_manifest
-from advent_dist.errors import ConfigError
-from advent_dist.experiments.draft import MIXING, Method, draft, function_name
+from advent_dist.commands.own_file import free_path, write_new
+from advent_dist.data.store import read_manifest
+from advent_dist.experiments.draft import MIXING, Method, draft
 from advent_dist.experiments.file import experiment_in_text
 from advent_dist.experiments.recipe import Device, Domain, recipe_for
 
@@ -47,7 +46,7 @@ class New:
 def main(arguments: list[str]) -> int:
     """Run the command; see the module's docstring."""
     asked = tyro.cli(New, args=arguments, prog="advent-dist new")
-    path = _free(asked.name)
+    path = free_path(asked.name, "NAME")
     # Networks and loaders: seconds of imports, which a message about a name should not take.
     from advent_dist.runs.classes import classes_of
     from advent_dist.runs.preflight import check_shards
@@ -63,31 +62,13 @@ def main(arguments: list[str]) -> int:
     classes_of(experiment)
     for said in check_shards(experiment):
         sys.stderr.write(f"warning: {said}\n")
-    _write(path, text)
+    write_new(path, text, "NAME")
     images = recipe.batch_size * recipe.workers
     sys.stdout.write(
         f"{path}: {recipe.steps} steps of {images} images of each domain, for {why}\n"
         f"next: advent-dist doctor {path}; advent-dist train {path}\n"
     )
     return 0
-
-
-def _free(name: str) -> Path:
-    """Where the file is to be.
-
-    Raises:
-        ConfigError: there is one, or no such file can be.
-    """
-    path = local_path("NAME", name)
-    path = path.with_name(path.name.removesuffix(".py") + ".py")
-    function_name(path.stem)
-    if not str(path).isprintable():
-        raise ConfigError(f"NAME = {name!r}: it can't be printed; give another folder")
-    if path.exists() or path.is_symlink():
-        raise ConfigError(f"{path} is there already, and is kept; give another NAME, or delete it")
-    if not path.parent.is_dir():
-        raise ConfigError(f"NAME = {name!r}: there is no folder {path.parent}; make it first")
-    return path
 
 
 def _domain(url: str) -> Domain:
@@ -114,15 +95,3 @@ def _device(asked: Literal["auto", "cpu", "gpu"]) -> tuple[Device, int, str]:
         )
         return "cpu", cores, f"CPUs{why}"
     return "gpu", gpus or 1, f"GPUs{': PyTorch sees them here' if asked == 'auto' else ''}"
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file that is not there yet, whole or not at all."""
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise ConfigError(f"{path} is there already, and is kept; give another NAME") from None
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise ConfigError(f"{path}: {error.strerror}; give another NAME") from error

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from advent_dist.data.classes import IGNORED, MAX_CLASSES, ClassSet, Colour
 from advent_dist.data.label_map import LabelMap, shown_value
+from advent_dist.data.yaml_text import require_once, yaml_tree
 from advent_dist.errors import DataError
 
 _Text = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -112,26 +113,8 @@ def made_up_colours() -> Iterator[Colour]:
         yield colour[0], colour[1], colour[2]
 
 
-class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML in which no name occurs twice in a mapping: PyYAML takes the last one."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        _raise_twice(key for key in keys if isinstance(key, Hashable))
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
-        return mapping
-
-
-def _raise_twice(keys: Iterable[Any]) -> None:
-    seen = set()
-    for key in keys:
-        if key in seen:
-            raise ValueError(f"the name {key!r} stands twice in one place")
-        seen.add(key)
-
-
 def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    _raise_twice(key for key, _ in pairs)
+    require_once(key for key, _ in pairs)
     return dict(pairs)
 
 
@@ -139,7 +122,7 @@ def _tree(text: bytes | str, where: str) -> Any:
     try:
         if where.lower().endswith(".json"):
             return json.loads(text, object_pairs_hook=_unique_pairs)
-        return yaml.load(text, Loader=_UniqueKeys)
+        return yaml_tree(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         said = " ".join(str(error).split())
         raise DataError(

@@ -92,8 +92,12 @@ def {function}() -> config.Experiment:
 '''
 
 
-def function_name(name: str) -> str:
+def function_name(name: str, field: str = "NAME") -> str:
     """The name of the function in the file NAME.py.
+
+    Args:
+        name: NAME.
+        field: What the user gave it as, for messages.
 
     Raises:
         ConfigError: none can be made of it.
@@ -102,7 +106,7 @@ def function_name(name: str) -> str:
     usable = function.isascii() and function.isidentifier() and not keyword.iskeyword(function)
     if not usable or function.startswith("_"):
         raise ConfigError(
-            f"NAME = {name!r}: give letters, digits, - and _, beginning with a letter, such as "
+            f"{field} = {name!r}: give letters, digits, - and _, beginning with a letter, such as "
             "houses or experiments/houses"
         )
     return function
@@ -147,11 +151,11 @@ def draft(
         length="a long" if on_gpus else "a short",
         device=recipe.device.upper(),
         file=file,
-        name=_quoted(name),
-        root=_quoted(root),
-        source=_quoted(relative[0]),
-        target=_quoted(relative[1]),
-        evaluation=None if evaluation is None else _quoted(relative[2]),
+        name=quoted(name),
+        root=quoted(root),
+        source=quoted(relative[0]),
+        target=quoted(relative[1]),
+        evaluation=None if evaluation is None else quoted(relative[2]),
         about_source=f"{_images(source)}, {num_classes} classes",
         about_target=f"{_images(target)}; labels there are never read",
         about_evaluation=_about_evaluation(evaluation),
@@ -198,6 +202,6 @@ def _images(domain: Domain) -> str:
     return f"{domain.num_samples} images of about {width}x{height}"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """As Python reads it again, whatever is in it."""
     return json.dumps(text, ensure_ascii=False) if text.isprintable() else repr(text)

@@ -60,11 +60,13 @@ def test_a_segmenter_of_our_own(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_convnext", "test_efficientnet"])
-@pytest.mark.parametrize("prefix", ["", "module.", "module.encoder."])
+@pytest.mark.parametrize("prefix", ["", "module.", "module.encoder.", "backbone."])
 @pytest.mark.parametrize("file", ["encoder.pth", "encoder.safetensors"])
 def test_an_encoder_by_its_names(tmp_path, name, prefix, file) -> None:
     classifier = classifier_of(name)
     state_dict = {prefix + key: value for key, value in classifier.state_dict().items()}
+    if prefix == "backbone.":  # as MMSegmentation saves ResNets
+        state_dict["decode_head.conv_seg.bias"] = torch.ones(3)
     segmenter = segmenter_of(name, output_stride=32)
     load_weights(segmenter, saved(tmp_path, state_dict, file))
     assert_same_features(segmenter, classifier)
