@@ -20,6 +20,7 @@ from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import impatient
 from advent_dist.errors import ConfigError, DivergedError
 from advent_dist.evaluation.selection import selection_of
+from advent_dist.models.weight_folder import weights_in
 from advent_dist.runs.claim import check_unclaimed, claimed
 from advent_dist.runs.classes import classes_of
 from advent_dist.runs.folder import SWEEP_FILE, RunFolder
@@ -148,17 +149,24 @@ def fit(
 
 
 def absolute(experiment: Experiment) -> Experiment:
-    """Local paths made absolute: workers do not run where the driver does."""
+    """Local paths made absolute: workers do not run where the driver does.
+
+    Of a folder with weights the file in it, since another run may go on and have a later one.
+
+    Raises:
+        ConfigError: there are no weights in the folder.
+    """
     paths = {
         "data.root": experiment.data.root,
         "run.storage": experiment.run.storage,
         "model.weights": experiment.model.weights,
     }
     local = {name: path for name, path in paths.items() if path and not _is_url(path)}
-    return override(
-        experiment,
-        {name: os.path.abspath(os.path.expanduser(path)) for name, path in local.items()},
-    )
+    found = {name: os.path.abspath(os.path.expanduser(path)) for name, path in local.items()}
+    weights = found.get("model.weights")
+    if weights is not None and os.path.isdir(weights):
+        found["model.weights"] = str(weights_in(Path(weights)))
+    return override(experiment, found)
 
 
 def _is_url(path: str) -> bool:

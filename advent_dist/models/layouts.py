@@ -77,9 +77,11 @@ def _own(state_dict: StateDict) -> Layout:
     }
     sections = _split(plain, places)
     rest = {name: t for name, t in plain.items() if not name.startswith(tuple(places))}
-    if rest:  # the paper's network, whose encoder is not one module
-        sections[ENCODER] = Section("", rest)
-    return Layout("a segmenter of this project", True, sections, [])
+    title = "a segmenter of this project"
+    if ENCODER in sections:
+        return Layout(title, True, sections, left_over(rest, "", "no part of a segmenter"))
+    # The paper's network, whose encoder is not one module.
+    return Layout(title, True, sections | {ENCODER: Section("", rest)}, [])
 
 
 def _deeplab(state_dict: StateDict) -> Layout:

@@ -24,6 +24,9 @@ from advent_dist.models.segmenter import EncoderWithHeads, Segmenter
 from advent_dist.models.state_dicts import StateDict, check_fits, without_counters
 from advent_dist.models.taken import LeftOver, Taken, TakenPart
 
+_OPTIONAL = ("mask_token.",)
+"""What of an encoder one run has and another has not."""
+
 _RANDOM = "nothing in the file; it starts at random"
 
 
@@ -110,16 +113,20 @@ def _parts(network: Network) -> dict[str, _Part]:
 
 
 def _encoder(network: Network, part: _Part, layout: Layout, *, ordered: bool) -> _Match:
-    """The encoder, which must fit as a whole."""
+    """The encoder, which must fit as a whole, but for what is optional in it."""
     section = layout.sections.get(ENCODER, Section("", {}))
     single = network.single if isinstance(network, HRDANetwork) else network
     if layout.own or not isinstance(single, EncoderWithHeads):
-        check_fits(section.tensors, part.wanted, what=layout.title)
-        taken, rest = section.tensors, StateDict()
+        given = section.tensors
+        odd = {n for n in given.keys() ^ part.wanted.keys() if n.startswith(_OPTIONAL)}
+        taken = {name: tensor for name, tensor in given.items() if name not in odd}
+        wanted = {name: tensor for name, tensor in part.wanted.items() if name not in odd}
+        rest = {name: tensor for name, tensor in given.items() if name in odd}
+        check_fits(taken, wanted, what=layout.title)
     else:
         taken, rest = encoder_tensors(single.encoder, section.tensors, ordered=ordered)
-    left = left_over(rest, section.origin, "comes after the encoder's deepest features")
-    return _Match(taken, f"{section.origin}*", left)
+    left = left_over(rest, section.origin, "has no place in the encoder's features")
+    return _Match(taken, f"{section.origin}*" if section.origin else "the file", left)
 
 
 def _head(part: _Part, section: Section | None) -> _Match:

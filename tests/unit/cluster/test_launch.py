@@ -32,6 +32,10 @@ def test_local_paths_become_absolute_and_urls_stay(
     assert home.model.weights == "/home/somebody/a.pth"
     away = tiny_run("s3://bucket/data", "s3://bucket/runs", model__weights="pip:some_package")
     assert launching.absolute(away) == away
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model.safetensors").touch()
+    folder = launching.absolute(tiny_run("data", "runs", model__weights="run"))
+    assert folder.model.weights == str(tmp_path / "run" / "model.safetensors")
     bare = tiny_run("/data", "/runs")
     assert launching.absolute(bare) == bare
 

@@ -109,3 +109,16 @@ def test_a_token_of_the_pretraining_is_taken(tmp_path: Path) -> None:
     save_file(stored | {"mask_token": torch.zeros(1, 3)}, tmp_path / "other.safetensors")
     with pytest.raises(CheckpointError, match=r"other\.safetensors: .*token"):
         load_weights(segmenter, str(tmp_path / "other.safetensors"))
+
+
+def test_a_run_without_a_token_is_taken_and_one_with_it_too(tmp_path: Path) -> None:
+    options = {"encoder": "test_vit", "decoder": "linear", "multi_level": False}
+    plain, hiding = (
+        build_segmenter(ModelConfig(mask_token=token, **options), 19) for token in (False, True)
+    )
+    for source, target in ((plain, hiding), (hiding, plain)):
+        save_file(source.state_dict(), tmp_path / "run.safetensors")
+        taken = load_weights(target, str(tmp_path / "run.safetensors"))
+        assert not taken.is_whole
+        assert taken.parts[1].taken == taken.parts[1].wanted
+    assert taken.left_over[0].origin == "encoder.mask_token"
