@@ -77,13 +77,20 @@ def test_what_is_not_taken_of_weights_is_said(tmp_path: Path) -> None:
     assert "of 19 classes in place of 11: it starts at random\n" in said
 
 
-def test_weights_that_another_machine_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_another_machine_may_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     weights = "/nowhere/weights.pth"
     with pytest.raises(ConfigError, match="no such file"):
         check_networks(tiny_run("data", "runs", model__weights=weights), 11)
-    elsewhere = tiny_run("data", "runs", model__weights=weights, cluster__address="head:6379")
-    check_networks(elsewhere, 11)
+    write_tiny_shards(str(tmp_path))
+    elsewhere = tiny_run(
+        str(tmp_path), "runs", model__weights=weights, cluster__address="head:6379"
+    )
+    seen = check(elsewhere, CAMVID_11)
+    assert seen.weights is None
+    assert seen.said().startswith(f"warning: model.weights = '{weights}' is not on this machine")
 
 
 def test_pretrained_weights_that_there_are_none_of(monkeypatch: pytest.MonkeyPatch) -> None:
