@@ -1,7 +1,8 @@
 """What is adaptation worth? Five tasks with a real gap, all methods on equal terms.
 
     python benchmarks/adaptation.py --data DIR [--tasks T2 T4] [--methods ...] [--seeds 1 2 3]
-    python benchmarks/adaptation.py --table          # the tables of what is there
+    python benchmarks/adaptation.py --data DIR --seconds 600   # equal time, after equal steps
+    python benchmarks/adaptation.py --table                    # the tables of what is there
 
 DIR is described in `gaps/tasks.py`. Each training is one process with one thread, and leaves a file
 in benchmarks/results/adaptation/; what has one is not trained again, so that the tables may be
@@ -13,6 +14,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import statistics
 import sys
 from dataclasses import dataclass
 from itertools import product
@@ -21,7 +23,7 @@ from pathlib import Path
 import torch
 import tyro
 from gaps.recipes import ENCODERS, METHODS, recipe
-from gaps.table import ratios, rows, table
+from gaps.table import Result, ratios, rows, table
 from gaps.tasks import TASKS, build_shards
 from record import keep
 from snapshots import train_and_score
@@ -56,6 +58,10 @@ class Options:
     steps: int = 400
     """Optimiser steps of each training."""
 
+    seconds: int | None = None
+    """CPU seconds of each training in place of steps: as many as that method's trainings of `steps`
+    steps let expect. The time of scoring does not count."""
+
     table: bool = False
     """Train nothing."""
 
@@ -65,26 +71,45 @@ def main() -> None:
     torch.set_num_threads(1)
     wanted = product(options.seeds, options.encoders, options.tasks, options.methods)
     for seed, encoder, task, method in wanted:
-        out = RESULTS / f"{task}_{encoder}_{method}_{options.steps}_{seed}.json.gz"
+        budget = f"{options.steps}" if options.seconds is None else f"{options.seconds}s"
+        out = RESULTS / f"{task}_{encoder}_{method}_{budget}_{seed}.json.gz"
         if not options.table and not out.exists():
             train(task, encoder, method, seed, options, out)
-    results = [json.loads(gzip.decompress(path.read_bytes())) for path in sorted(RESULTS.glob("*"))]
+    results = kept("*")
     sys.stdout.write(table(results))
     keep(
         RESULTS.with_suffix(".json"), question=QUESTION, ratios=ratios(results), rows=rows(results)
     )
 
 
+def kept(pattern: str) -> list[Result]:
+    """Results by the names of their files."""
+    files = sorted(RESULTS.glob(f"{pattern}.json.gz"))
+    return [json.loads(gzip.decompress(file.read_bytes())) for file in files]
+
+
+def steps_within(seconds: int, timed: list[Result]) -> int:
+    """Steps that take so many seconds, a multiple of four, so that the last one is scored."""
+    rates = [one["steps"] / one["snapshots"][-1]["seconds"] for one in timed]
+    return max(4 * round(seconds * statistics.mean(rates) / 4), 4)
+
+
 def train(task: str, encoder: str, method: str, seed: int, options: Options, out: Path) -> None:
     """One training, and the file that it leaves."""
     root = options.work / "data"
     build_shards(task, options.data, root)
+    steps = options.steps
+    if options.seconds is not None:
+        timed = kept(f"{task}_{encoder}_{method}_{options.steps}_*")
+        if not timed:
+            sys.exit(f"how long does {method} take on {task}? train it without --seconds first")
+        steps = steps_within(options.seconds, timed)
     chosen = recipe(
         task,
         encoder,
         method,
         seed=seed,
-        steps=options.steps,
+        steps=steps,
         root=root,
         weights=options.data / "dinov2_vits14" / "vit_small_patch14_dinov2_fp16.safetensors",
     )
@@ -99,7 +124,8 @@ def train(task: str, encoder: str, method: str, seed: int, options: Options, out
         "encoder": encoder,
         "method": method,
         "seed": seed,
-        "steps": options.steps,
+        "steps": steps,
+        "budget": f"{options.steps} steps" if options.seconds is None else f"{options.seconds} s",
         "snapshots": snapshots,
     }
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,8 @@ from gaps.recipes import ENCODERS, METHODS
 from gaps.tasks import TASKS
 
 Result = dict[str, Any]
-"""One training: task, encoder, method, seed, steps and its snapshots, the last one last."""
+"""One training: task, encoder, method, seed, steps, its snapshots, the last one last, and `budget`,
+what it has in common with those that it stands beside: its steps or its seconds."""
 
 SNAPSHOTS: dict[str, Callable[[list[dict[str, Any]]], dict[str, Any]]] = {
     "last": lambda snapshots: snapshots[-1],
@@ -53,7 +54,9 @@ def rows(results: Iterable[Result]) -> list[dict[str, Any]]:
     """Held-out scores of each training's chosen snapshots, and the time that it took."""
     return [
         {
-            **{name: one[name] for name in ("task", "encoder", "method", "seed", "steps")},
+            **{
+                name: one[name] for name in ("task", "encoder", "method", "seed", "steps", "budget")
+            },
             "seconds": round(one["snapshots"][-1]["seconds"], 1),
             **{
                 which: {
@@ -71,41 +74,42 @@ def rows(results: Iterable[Result]) -> list[dict[str, Any]]:
 def ratios(results: list[Result]) -> dict[str, float]:
     """Name -> share of the gap that is closed: by the last snapshots, mean over the seeds."""
     found = {}
-    for (task, encoder, steps), methods in _grouped(rows(results)).items():
+    for (task, encoder, budget), methods in _grouped(rows(results)).items():
         for method, of_seeds in methods.items():
             share = _closed(methods, of_seeds, "last")
             if share is not None and method not in ("source_only", "oracle"):
-                found[f"{task} {method} gap closed, {encoder}, {steps} steps"] = share
+                found[f"{task} {method} gap closed, {encoder}, {budget}"] = share
     return found
 
 
 def table(results: list[Result]) -> str:
-    """Markdown: of each task, encoder and number of steps a table.
+    """Markdown: of each task, encoder and budget a table.
 
     Gains over source-only are those of the last snapshots, with their 95 % interval over images
     and, where there are several of both, over seeds.
     """
     sections = []
-    for (task, encoder, steps), methods in _grouped(rows(results)).items():
+    for (task, encoder, budget), methods in _grouped(rows(results)).items():
         of_key = [
             one
             for one in results
-            if (one["task"], one["encoder"], one["steps"]) == (task, encoder, steps)
+            if (one["task"], one["encoder"], one["budget"]) == (task, encoder, budget)
         ]
         classes = list(next(iter(methods.values()))[0]["last"]["per_class"])
         lines = [
-            f"**{task}, {TASKS[task].title}; {encoder}, {steps} steps**",
+            f"**{task}, {TASKS[task].title}; {encoder}, {budget}**",
             "",
-            "| method | seeds | s | "
+            "| method | seeds | steps | s | "
             + " | ".join(SNAPSHOTS)
             + " | gain (95 %) | gap closed | "
             + " | ".join(classes)
             + " |",
-            "| --- |" + " ---: |" * (len(SNAPSHOTS) + 4 + len(classes)),
+            "| --- |" + " ---: |" * (len(SNAPSHOTS) + 5 + len(classes)),
         ]
         for method, of_seeds in methods.items():
             seconds = statistics.mean(one["seconds"] for one in of_seeds)
-            cells = [_NAMES[method], str(len(of_seeds)), f"{seconds:.0f}"]
+            steps = statistics.mean(one["steps"] for one in of_seeds)
+            cells = [_NAMES[method], str(len(of_seeds)), f"{steps:.0f}", f"{seconds:.0f}"]
             cells += [_with_spread([one[which]["miou"] for one in of_seeds]) for which in SNAPSHOTS]
             cells.append(_gain(of_key, method))
             share = _closed(methods, of_seeds, "last")
@@ -144,15 +148,15 @@ def _overlaps(held_out: dict[str, Any]) -> np.ndarray:
 
 def _grouped(
     found: list[dict[str, Any]],
-) -> dict[tuple[str, str, int], dict[str, list[dict[str, Any]]]]:
-    """(task, encoder, steps) -> method -> its trainings, in the order of the tables."""
+) -> dict[tuple[str, str, str], dict[str, list[dict[str, Any]]]]:
+    """(task, encoder, budget) -> method -> its trainings, in the order of the tables."""
     keys = sorted(
-        {(one["task"], one["encoder"], one["steps"]) for one in found},
+        {(one["task"], one["encoder"], one["budget"]) for one in found},
         key=lambda key: (key[0], ENCODERS.index(key[1]), key[2]),
     )
     grouped = {}
     for key in keys:
-        of_key = [one for one in found if (one["task"], one["encoder"], one["steps"]) == key]
+        of_key = [one for one in found if (one["task"], one["encoder"], one["budget"]) == key]
         grouped[key] = {
             method: of_method
             for method in METHODS
