@@ -90,7 +90,7 @@ R = TypeVar("R", bound=Reader)
 def describe(reader: Reader) -> str:
     """Name and options of a reader, as manifests record them: without the places of files."""
     options: Any = reader
-    names = (field.name for field in fields(options) if field.name not in _PLACES)
+    names = (one.name for one in fields(options) if one.repr and one.name not in _PLACES)
     values = {name: getattr(options, name) for name in names}
     return " ".join([reader.name, *(f"{name}={shown(value)}" for name, value in values.items())])
 

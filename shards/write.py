@@ -28,6 +28,10 @@ from shards.room import make_room, tidy
 from shards.tar import ShardTar
 
 
+class VoidLabelsError(DataError):
+    """No label has a labelled pixel: there is nothing to learn from."""
+
+
 def build(
     reader: Reader,
     destination: str,
@@ -77,7 +81,7 @@ def build(
     )
     if manifest.is_void:
         tidy(folder, set())
-        raise DataError(
+        raise VoidLabelsError(
             f"{folder.url}: none of the {manifest.num_samples} labels has a labelled pixel, all "
             f"are void; give labels with classes of {manifest.classes}, or build --unlabelled"
         )

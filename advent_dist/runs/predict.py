@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
@@ -19,15 +19,9 @@ from advent_dist.data.store import Folder
 from advent_dist.data.transforms import resize_image
 from advent_dist.errors import DataError, UnavailableError
 from advent_dist.evaluation.counts import pixel_entropy
-from advent_dist.models.upsampling import CoarseLogits
 from advent_dist.pictures import colourise
+from advent_dist.runs.bands import CoarsePredictor, logit_bands
 from advent_dist.runs.images import ImageFiles, result_name
-
-CoarsePredictor = Callable[[Tensor], CoarseLogits]
-"""images uint8 [n, 3, h, w] -> the main head's logits, not yet upsampled."""
-
-_BAND_PIXELS = 2**16
-"""Of the rows that are upsampled at a time: 5 MB of logits of 19 classes."""
 
 
 def predict(
@@ -91,14 +85,9 @@ def _segment(
 ) -> tuple[UInt8[np.ndarray, "i j"], UInt8[np.ndarray, "i j"]]:
     """Train ids and 255 times the entropy, at a size of `shape` = (height, width)."""
     train_ids, entropy = (torch.empty(shape, dtype=torch.uint8) for _ in range(2))
-    rows = max(1, _BAND_PIXELS // shape[1])
-    with torch.no_grad():
-        coarse = [predict(image) for predict in predictors]
-        bands = zip(*(one.bands(shape, rows) for one in coarse), strict=True)
-        for start, band in zip(range(0, shape[0], rows), bands, strict=True):
-            there, logits = slice(start, start + rows), torch.stack(band).mean(0)
-            train_ids[there] = logits[0].argmax(0)
-            entropy[there] = (255 * pixel_entropy(logits)[0]).round()
+    for rows, logits in logit_bands(predictors, image, shape):
+        train_ids[rows] = logits[0].argmax(0)
+        entropy[rows] = (255 * pixel_entropy(logits)[0]).round()
     return train_ids.numpy(), entropy.numpy()
 
 

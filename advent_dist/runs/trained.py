@@ -41,7 +41,7 @@ class TrainedRun:
         return main_logits(self.segmenter, images, size, self.sliding)
 
     def coarse(self, images: Tensor) -> CoarseLogits:
-        """The same before they are upsampled; see `predict.CoarsePredictor`."""
+        """The same before they are upsampled; see `bands.CoarsePredictor`."""
         if self.sliding is None:
             return self.segmenter.coarse(images)
         return slide(self.segmenter, images, self.sliding)

@@ -13,8 +13,9 @@ from advent_dist.data.store import open_folder
 from advent_dist.errors import DataError
 from advent_dist.evaluation.counts import pixel_entropy
 from advent_dist.models.upsampling import CoarseLogits
+from advent_dist.runs.bands import CoarsePredictor
 from advent_dist.runs.images import find_images
-from advent_dist.runs.predict import CoarsePredictor, predict
+from advent_dist.runs.predict import predict
 
 CPU = torch.device("cpu")
 SIZE = (16, 8)
