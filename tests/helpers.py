@@ -30,10 +30,11 @@ _PRELOADED = [
     "advent_dist.parallel.deepspeed",
     "advent_dist.training.rank",
     "deepspeed.runtime.zero.muon.muon_optimizer",
+    "peft",
     "pytest",
     "torch._dynamo",
 ]
-"""What takes seconds to import, and a rank does: DeepSpeed would import the last two in each."""
+"""What takes seconds to import, and a rank does: DeepSpeed would import two of them in each."""
 
 
 def run_ranks(function: Callable[..., Any], world_size: int, *arguments: Any) -> list[Any]:

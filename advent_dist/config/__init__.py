@@ -8,6 +8,7 @@ from advent_dist.config.cluster import ClusterConfig
 from advent_dist.config.data import AugmentConfig, DataConfig
 from advent_dist.config.engine import EngineConfig
 from advent_dist.config.experiment import Experiment
+from advent_dist.config.lora import LoRAConfig
 from advent_dist.config.method import (
     AdventConfig,
     AdventMinEntConfig,
@@ -40,6 +41,7 @@ __all__ = [
     "EngineConfig",
     "Experiment",
     "HRDAConfig",
+    "LoRAConfig",
     "MICConfig",
     "MICDACSConfig",
     "MICHRDAConfig",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from advent_dist.config.lora import LoRAConfig
 from advent_dist.config.require import Size, require, require_size
 
 
@@ -52,6 +53,9 @@ class ModelConfig:
     """So many of the encoder's blocks are trained, from the deepest on (0: the heads alone); none
     trains all. The others are as in an evaluation: no dropout, no statistics of the batch."""
 
+    lora: LoRAConfig = field(default_factory=LoRAConfig)
+    """Adapters, which are trained in place of the encoder."""
+
     frozen_batch_norm: bool = False
     """Keep the statistics, weights and biases of the encoder's BatchNorm as they are at first."""
 
@@ -89,6 +93,12 @@ class ModelConfig:
         trained = self.trained_blocks
         fix = "give a number of blocks, 0 or more"
         require(trained is None or trained >= 0, "model.trained_blocks", trained, fix)
+        adapted = self.lora.rank
+        fix = "the adapters are trained in place of the encoder; leave one of the two out"
+        require(trained is None or adapted is None, "model.trained_blocks", trained, fix)
+        fix = "the paper's network gets no adapters; give an encoder of timm, or none"
+        own = self.encoder != "deeplab_v2"
+        require(own or adapted is None, "model.lora.rank", adapted, fix)
         both = self.pretrained and self.weights is not None
         require(
             not both, "model.weights", self.weights, "give either weights or pretrained, not both"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from advent_dist.errors import CheckpointError
+from advent_dist.models.adapters import without_adapters
 from advent_dist.models.encoder import Encoder
 from advent_dist.models.mix_transformer import in_timms_names
 from advent_dist.models.state_dicts import StateDict, check_fits, without_counters
@@ -33,7 +34,7 @@ def encoder_tensors(
         CheckpointError: they are another encoder's; names the first tensor.
     """
     state_dict = in_timms_names(state_dict)
-    wanted = encoder.body.state_dict()
+    wanted = without_adapters(encoder.body.state_dict())
     names, stored = without_counters(wanted), without_counters(state_dict)
     # timm writes the "stages.0" of a classifier as "stages_0" where it returns features.
     by_name = {name.replace("_", "."): name for name in stored}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from advent_dist.errors import CheckpointError
+from advent_dist.models.adapters import is_adapter, require_same_adapters, without_adapters
 from advent_dist.models.decoders.dilated import sums_two
 from advent_dist.models.deeplab_v2 import DeepLabV2, is_head
 from advent_dist.models.encoder_weights import encoder_tensors
@@ -69,10 +70,14 @@ def take(segmenter: Segmenter, state_dict: StateDict, file: str, *, ordered: boo
         CheckpointError: they do not fit, and nothing is loaded; names the first tensor and the fix.
     """
     network = segmenter.network
+    tensors = network.state_dict()
+    require_same_adapters(state_dict, segmenter.state_dict())
+    if not any(is_adapter(name) for name in state_dict):
+        tensors = without_adapters(tensors)  # they stay as they are at first
     layout = layout_of(state_dict, deeplab=isinstance(network, DeepLabV2))
     chosen: StateDict = {}
     rows, rest = [], list(layout.left_over)
-    parts = _parts(network)
+    parts = _parts(network, tensors)
     for name, part in parts.items():
         if name == ENCODER:
             match = _encoder(network, part, layout, ordered=ordered)
@@ -85,13 +90,14 @@ def take(segmenter: Segmenter, state_dict: StateDict, file: str, *, ordered: boo
     for name, section in layout.sections.items():
         if name not in parts:
             rest += left_over(section.tensors, section.origin, f"there is no {name} here")
-    network.load_state_dict(chosen, strict=False)
+    for name, tensor in chosen.items():
+        if name in tensors:  # all but batch counters that the file has alone
+            tensors[name].copy_(tensor)
     return Taken(file=file, layout=layout.title, parts=tuple(rows), left_over=tuple(rest))
 
 
-def _parts(network: Network) -> dict[str, _Part]:
-    """The parts of a network; together they are all of it."""
-    tensors = network.state_dict()
+def _parts(network: Network, tensors: StateDict) -> dict[str, _Part]:
+    """The parts of a network with these tensors; together they are all of it."""
     if isinstance(network, DeepLabV2):
         encoder = {name: tensor for name, tensor in tensors.items() if not is_head(name)}
         parts = {ENCODER: _Part("", encoder)}

@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from advent_dist.config import ModelConfig
 from advent_dist.errors import ConfigError
 from advent_dist.losses import at_least_fp32
+from advent_dist.models.adapters import add_adapters
 from advent_dist.models.blocks import layers_of
 from advent_dist.models.checkpointing import checkpoint_blocks
 from advent_dist.models.decoders import DECODERS
@@ -217,6 +218,8 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
         return _partly_still(Segmenter(published, normalise), config)
     decoder = DECODERS[config.decoder]
     encoder = build_encoder(config, pyramid=decoder.pyramid)
+    if config.lora.rank is not None:
+        add_adapters(encoder.body, config.lora, config.encoder)
     normalise = Normalise(encoder.mean, encoder.std, scale=1 / 255)
     single = EncoderWithHeads(
         encoder,
@@ -239,6 +242,9 @@ def _partly_still(segmenter: Segmenter, config: ModelConfig) -> Segmenter:
     encoder = [module for module in network.modules() if id(module) not in in_heads]
     if config.frozen_batch_norm:
         segmenter.keep_still([module for module in encoder if isinstance(module, _BatchNorm)])
+    if config.lora.rank is not None:
+        frozen = {id(p) for p in network.parameters() if not p.requires_grad}
+        segmenter.keep_still([module for module in encoder if _is_all_of(module, frozen)])
     trained = config.trained_blocks
     if trained is None:
         return segmenter

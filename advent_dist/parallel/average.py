@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from advent_dist.config import EngineConfig
@@ -33,6 +33,7 @@ class Average:
     """
 
     def __init__(self, module: nn.Module, config: EngineConfig, world: World) -> None:
+        self._trained = {n: p.detach() for n, p in module.named_parameters() if p.requires_grad}
         # What the network keeps in evaluation mode, it keeps there.
         self.module = module.requires_grad_(False).train()
         for layer in module.modules():
@@ -62,8 +63,7 @@ class Average:
             return
         keeps = min(1 - 1 / (self.updates + 1), most)
         with engine.whole_parameters() as parameters:
-            own: list[Tensor] = list(self.module.parameters())
-            torch._foreach_lerp_(own, parameters, 1 - keeps)
+            torch._foreach_lerp_(list(self._trained.values()), parameters, 1 - keeps)
         self.updates += 1
 
     def save(self, folder: Path) -> None:
@@ -78,12 +78,12 @@ class Average:
             raise RuntimeError(f"the averages of the ranks have come apart: sums of bits {sums}")
         if self._world.is_main:
             folder.mkdir(parents=True, exist_ok=True)
-            tensors = {name: value.cpu().clone() for name, value in self._parameters().items()}
+            tensors = {name: value.cpu().clone() for name, value in self._trained.items()}
             save_file(tensors, folder / file_of(0), metadata={_UPDATES: str(self.updates)})
 
     @torch.no_grad()
-    def load(self, files: Sequence[Path]) -> None:
-        """Read what `save` wrote.
+    def load(self, files: Sequence[Path], weights: Path | None = None) -> None:
+        """Read what `save` wrote; see `Kept.load`.
 
         Raises:
             CheckpointError: it is not there, or of another network.
@@ -95,19 +95,26 @@ class Average:
             )
         try:
             with safe_open(files[0], framework="pt") as file:
-                for name, parameter in self._parameters().items():
+                for name, parameter in self._trained.items():
                     parameter.copy_(file.get_tensor(name))
                 self.updates = int(file.metadata()[_UPDATES])
+            self._load_rest(weights)
         except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{files[0]} is no average of this network ({error}); take another checkpoint, or "
                 "start the run anew (--overwrite)"
             ) from error
 
-    def _parameters(self) -> dict[str, Tensor]:
-        return {name: parameter.detach() for name, parameter in self.module.named_parameters()}
+    def _load_rest(self, weights: Path | None) -> None:
+        """What is not trained, and the same in the network and its average."""
+        rest = {n: p for n, p in self.module.named_parameters() if n not in self._trained}
+        if weights is None or not rest:
+            return
+        with safe_open(weights, framework="pt") as file:
+            for name, parameter in rest.items():
+                parameter.copy_(file.get_tensor(name))
 
     def _sum_of_bits(self) -> int:
         """Equal for equal weights, whatever the order of summation."""
-        values = self._parameters().values()
+        values = self._trained.values()
         return sum(int(value.contiguous().view(torch.int32).sum()) for value in values)

@@ -139,7 +139,7 @@ class DeepSpeedEngine:
 
     @contextmanager
     def whole_parameters(self) -> Iterator[list[Tensor]]:
-        parameters: list[Tensor] = list(self.module.parameters())
+        parameters: list[Tensor] = [p for p in self.module.parameters() if p.requires_grad]
         with deepspeed.zero.GatheredParameters(parameters, enabled=self._stage == 3):
             yield parameters
 
@@ -157,20 +157,16 @@ class DeepSpeedEngine:
         return groups
 
     def save(self, folder: Path) -> None:
-        path = folder / file_of(self._world.rank)
-        with self._never_updated() as frozen:
-            if self._world.is_main:
-                pieces.save(path, self._optimizer, [*self._updated(), *frozen])
-            elif self._stage > 0:
-                pieces.save(path, self._optimizer, self._updated())
+        if self._world.is_main or self._stage > 0:
+            pieces.save(folder / file_of(self._world.rank), self._optimizer, self._updated())
 
-    def load(self, files: Sequence[Path]) -> None:
+    def load(self, files: Sequence[Path], weights: Path | None = None) -> None:
         with self._never_updated() as frozen:
-            pieces.load(files, self._optimizer, frozen)
+            pieces.load(files, self._optimizer, frozen, weights)
         zero = self._engine.optimizer
         if self._stage == 3:
             zero.checkpoint_event_prologue()
-        pieces.load(files, self._optimizer, self._updated())
+        pieces.load(files, self._optimizer, self._updated(), weights)
         if self._stage in (1, 2):
             zero.update_lp_params()
         elif self._stage == 3:
@@ -186,10 +182,9 @@ class DeepSpeedEngine:
 
     def _updated(self) -> list[pieces.Updated]:
         """What this rank's optimiser updates, read off ZeRO's own bookkeeping."""
-        named = list(self.module.named_parameters())
         if self._stage == 0:
-            return pieces.whole(named)
-        names = {parameter: name for name, parameter in named}
+            return pieces.trained(self.module)
+        names = {parameter: name for name, parameter in self.module.named_parameters()}
         zero = self._engine.optimizer
         if self._stage == 3:
             flats, groups = zero.fp32_partitioned_groups_flat, zero.fp16_groups
@@ -204,11 +199,8 @@ class DeepSpeedEngine:
 
     @contextmanager
     def _never_updated(self) -> Iterator[list[pieces.Updated]]:
-        """The parameters that are in no optimiser, whole on every rank. Collective.
-
-        At stage 0 they are among all others.
-        """
-        named = self.module.named_parameters() if self._stage > 0 else ()
+        """The parameters that are in no optimiser, whole on every rank. Collective."""
+        named = self.module.named_parameters()
         frozen = [(name, parameter) for name, parameter in named if not parameter.requires_grad]
         with deepspeed.zero.GatheredParameters(
             [parameter for _, parameter in frozen], modifier_rank=0, enabled=self._stage == 3

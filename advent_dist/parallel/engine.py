@@ -27,13 +27,22 @@ class Kept(Protocol):
         """The network itself. Its parameters may be sharded."""
 
     def save(self, folder: Path) -> None:
-        """Write this rank's part of weights and optimiser state into `folder`. Collective.
+        """Write this rank's part of what is trained and of its optimiser state. Collective.
 
-        Buffers are each rank's own and not in it.
+        Buffers, which are each rank's own, and parameters that nothing trains are not in it.
+
+        Args:
+            folder: a new file of it is written.
         """
 
-    def load(self, files: Sequence[Path]) -> None:
-        """Read what all ranks' `save` wrote: any number, at any ZeRO stage or none. Collective."""
+    def load(self, files: Sequence[Path], weights: Path | None = None) -> None:
+        """Read what all ranks' `save` wrote: any number, at any ZeRO stage or none. Collective.
+
+        Args:
+            files: theirs.
+            weights: a safetensors file that has the parameters by name that are not in `files`;
+                none where there are no such parameters.
+        """
 
 
 class Engine(Kept, Protocol):
@@ -61,7 +70,7 @@ class Engine(Kept, Protocol):
         """Whether the next micro-batch is the first of an accumulation window."""
 
     def whole_parameters(self) -> AbstractContextManager[list[Tensor]]:
-        """All parameters, in the module's order, whole on every rank and not to be changed.
+        """What is trained, in the module's order, whole on every rank and not to be changed.
 
         Collective.
         """

@@ -64,7 +64,7 @@ class LocalEngine:
 
     @contextmanager
     def whole_parameters(self) -> Iterator[list[Tensor]]:
-        yield list(self.module.parameters())
+        yield [parameter for parameter in self.module.parameters() if parameter.requires_grad]
 
     def set_lr_factor(self, factor: float) -> None:
         for group, initial in zip(self._optimizer.param_groups, self._initial_lrs, strict=True):
@@ -76,13 +76,11 @@ class LocalEngine:
 
     def save(self, folder: Path) -> None:
         if self._world.is_main:
-            pieces.save(folder / file_of(0), self._optimizer, self._updated())
+            pieces.save(folder / file_of(0), self._optimizer, pieces.trained(self.module))
 
-    def load(self, files: Sequence[Path]) -> None:
-        pieces.load(files, self._optimizer, self._updated())
-
-    def _updated(self) -> list[pieces.Updated]:
-        return pieces.whole(list(self.module.named_parameters()))
+    def load(self, files: Sequence[Path], weights: Path | None = None) -> None:
+        everything = pieces.whole(list(self.module.named_parameters()))
+        pieces.load(files, self._optimizer, everything, weights)
 
     def weights(self) -> dict[str, Tensor]:
         if not self._world.is_main:

@@ -3,6 +3,7 @@
 A rank writes the pieces of parameters that its optimiser updates: whole ones in plain PyTorch and
 at ZeRO stage 0, slices of flattened ones at the other stages. Any other number of ranks, at any
 stage, cuts what it needs out of all files. Everything is fp32 and copied, so nothing is rounded.
+What no optimiser updates is in another file, whole and by its name.
 
     KEY:START:NAME    KEY (`weight`, `momentum_buffer`, ...) of parameter NAME from element START on
 """
@@ -19,7 +20,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from advent_dist.errors import CheckpointError
 
@@ -69,6 +70,11 @@ def whole(parameters: Sequence[tuple[str, Tensor]]) -> list[Updated]:
     ]
 
 
+def trained(module: nn.Module) -> list[Updated]:
+    """The parameters of a module that are trained, which the optimiser updates as they are."""
+    return whole([(name, one) for name, one in module.named_parameters() if one.requires_grad])
+
+
 @torch.no_grad()
 def save(path: Path, optimizer: torch.optim.Optimizer, updated: Sequence[Updated]) -> None:
     """Write what this rank updates.
@@ -93,7 +99,10 @@ def save(path: Path, optimizer: torch.optim.Optimizer, updated: Sequence[Updated
 
 @torch.no_grad()
 def load(
-    files: Sequence[Path], optimizer: torch.optim.Optimizer, updated: Sequence[Updated]
+    files: Sequence[Path],
+    optimizer: torch.optim.Optimizer,
+    updated: Sequence[Updated],
+    weights: Path | None = None,
 ) -> None:
     """Read into weights and optimiser state what any number of ranks wrote.
 
@@ -101,11 +110,12 @@ def load(
         files: Those of all ranks that wrote.
         optimizer: Its state is replaced.
         updated: The tensors that it updates.
+        weights: Has whole parameters by name; those that are in none of the files are read of it.
 
     Raises:
         CheckpointError: a part of a parameter is in none of the files.
     """
-    with _saved(files) as saved:
+    with _saved(files, weights) as saved:
         optimizer.state.clear()
         for item in updated:
             for piece in item.pieces:
@@ -133,8 +143,10 @@ def _key(key: str, piece: Piece) -> str:
 class _Saved:
     """All files of an engine, by parameter."""
 
-    def __init__(self, paths: Sequence[Path], files: Sequence[Any]) -> None:
+    def __init__(self, paths: Sequence[Path], files: Sequence[Any], weights: Any) -> None:
         self._paths = paths
+        self._weights = weights
+        self._named = set[str]() if weights is None else set(weights.keys())
         self._places: dict[tuple[str, str], list[tuple[int, str, Any]]] = defaultdict(list)
         self._keys: dict[str, set[str]] = defaultdict(set)
         for file in files:
@@ -154,10 +166,14 @@ class _Saved:
 
     def read(self, key: str, piece: Piece) -> Tensor:
         """The values of a piece, put together from those that were written: [piece.size]."""
+        parts = self._places[key, piece.name]
+        if not parts and key == _WEIGHT and piece.name in self._named:
+            whole: Tensor = self._weights.get_tensor(piece.name).view(-1)
+            return whole[piece.start : piece.start + piece.size]
         stop = piece.start + piece.size
         values = torch.empty(piece.size)
         found = 0
-        for start, entry, file in self._places[key, piece.name]:
+        for start, entry, file in parts:
             part = file.get_slice(entry)
             low, high = max(start, piece.start), min(start + part.get_shape()[0], stop)
             if low < high:
@@ -173,7 +189,8 @@ class _Saved:
 
 
 @contextmanager
-def _saved(paths: Sequence[Path]) -> Iterator[_Saved]:
+def _saved(paths: Sequence[Path], weights: Path | None = None) -> Iterator[_Saved]:
     with ExitStack() as files:
         opened = [files.enter_context(safe_open(path, framework="pt")) for path in paths]
-        yield _Saved(paths, opened)
+        rest = None if weights is None else files.enter_context(safe_open(weights, framework="pt"))
+        yield _Saved(paths, opened, rest)

@@ -15,6 +15,7 @@ import torch
 from advent_dist.config import DataConfig, Experiment, ModelConfig, Size
 from advent_dist.errors import ConfigError
 from advent_dist.methods import METHODS
+from advent_dist.models.adapters import bypassed
 from advent_dist.models.discriminator import Discriminator
 from advent_dist.models.segmenter import Segmenter, build_segmenter
 from advent_dist.models.taken import Taken
@@ -82,6 +83,11 @@ def _rehearse_segmenter(segmenter: Segmenter, encoder: str, data: DataConfig) ->
                 f"({why}); give batches of {larger[0]} or more, or another encoder such as resnet50"
             )
         raise _wrong_size(segmenter, encoder, size, fields, batch, why)
+    if idle := bypassed(segmenter):
+        raise ConfigError(
+            f"model.lora.targets: {encoder} reads the weights of {idle[0]} and does not call it, "
+            f"so that its adapter would do nothing; leave {idle[0].rpartition('.')[2]} out"
+        )
     size, field = data.evaluation_size, "data.evaluation_size"
     if data.evaluation_window is not None:
         size, field = data.evaluation_window, "data.evaluation_window"

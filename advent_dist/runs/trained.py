@@ -13,6 +13,7 @@ from advent_dist.config.override import override
 from advent_dist.config.sliding import sliding
 from advent_dist.data.classes import ClassSet, first_difference
 from advent_dist.errors import CheckpointError
+from advent_dist.models.adapters import merge_adapters
 from advent_dist.models.segmenter import Segmenter, build_segmenter
 from advent_dist.models.sliding import main_logits, slide
 from advent_dist.models.state_dicts import check_fits
@@ -31,7 +32,7 @@ class TrainedRun:
     """The classes that it predicts."""
 
     segmenter: Segmenter
-    """In eval mode, with the weights of a checkpoint."""
+    """In eval mode, with the weights of a checkpoint; adapters are merged into them."""
 
     sliding: Sliding | None
     """The windows that images are predicted in; none for images as a whole."""
@@ -73,6 +74,7 @@ def load_run(url: str, which: str, device: torch.device) -> TrainedRun:
             f"{url}: the {which} checkpoint does not fit the run's config.json: {error}"
         ) from None
     segmenter.load_state_dict(weights)
+    merge_adapters(segmenter)
     segmenter.to(device).eval()
     return TrainedRun(
         experiment=experiment,

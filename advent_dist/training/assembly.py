@@ -13,7 +13,7 @@ from advent_dist.methods.base import Method
 from advent_dist.methods.levels import AUX, MAIN
 from advent_dist.methods.parts import Parts
 from advent_dist.models.discriminator import Discriminator
-from advent_dist.models.segmenter import build_segmenter
+from advent_dist.models.segmenter import Segmenter, build_segmenter
 from advent_dist.models.weights import load_weights
 from advent_dist.parallel.average import Average
 from advent_dist.parallel.engine import Engine
@@ -41,12 +41,12 @@ def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> 
         segmenter.enable_activation_checkpointing()
     segmenter.train()
     method = METHODS[experiment.method.name]
+    stage = experiment.engine.zero_stage
     # Before an engine cuts the network's parameters into pieces.
     copies = {
-        need: copy.deepcopy(segmenter) for need in ("teacher", "initial") if need in method.needs
+        need: _copy(segmenter, stage) for need in ("teacher", "initial") if need in method.needs
     }
     optimizer = segmenter_optimizer(segmenter, experiment.optimizer)
-    stage = experiment.engine.zero_stage
     engines = {"segmenter": make_engine(segmenter, optimizer, experiment, world, stage)}
     if "discriminators" in method.needs:
         stage = experiment.engine.discriminator_zero_stage
@@ -69,6 +69,12 @@ def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> 
     )
     built: Method = method(experiment.method, parts)  # type: ignore[arg-type]
     return built
+
+
+def _copy(segmenter: Segmenter, stage: int) -> Segmenter:
+    """The same network again, but what nothing trains is in memory once, where it stays whole."""
+    shared = () if stage == 3 else (p for p in segmenter.parameters() if not p.requires_grad)
+    return copy.deepcopy(segmenter, {id(parameter): parameter for parameter in shared})
 
 
 def make_engine(

@@ -4,7 +4,9 @@
     STEP/segmenter.safetensors  rank 0     the segmenter's weights, BatchNorm statistics pooled
     STEP/classes.json           rank 0     names and colours of the classes that it tells apart
     STEP/rank_00000.safetensors each rank  its random states and BatchNorm statistics
-    STEP/engines/NAME/          each rank  its part of a network's weights and optimiser state
+    STEP/engines/NAME/          each rank  its part of a network's trained weights and their states
+
+What nothing trains, such as an encoder under adapters, is in the segmenter's weights alone.
 
 Each rank writes its part into a folder of its own; whoever stores them lays them together.
 """
@@ -22,7 +24,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from advent_dist.config import Experiment
+from advent_dist.config import Experiment, LoRAConfig
 from advent_dist.data.class_file import class_file_text
 from advent_dist.data.classes import ClassSet
 from advent_dist.errors import CheckpointError, DataError
@@ -108,7 +110,7 @@ def restore(
     for name, network in method.kept.items():
         # Those that are listed: others may have been left there, by another number of ranks.
         parts = [file for file in run["files"] if file.startswith(f"engines/{name}/")]
-        network.load([folder / file for file in sorted(parts)])
+        network.load([folder / file for file in sorted(parts)], folder / WEIGHTS_FILE)
     if run["world_size"] == world.size:
         state = _read_rank(folder, world.rank)
         for name, network in method.kept.items():
@@ -174,6 +176,7 @@ def require_same(then: dict[str, Any], experiment: Experiment) -> None:
         CheckpointError: they differ in something that a checkpoint depends on.
     """
     now = json.loads(json.dumps(asdict(experiment)))
+    no_adapters = json.loads(json.dumps(asdict(LoRAConfig())))
     fields = [
         ("data", "classes", None),
         ("model", "encoder", None),
@@ -182,6 +185,7 @@ def require_same(then: dict[str, Any], experiment: Experiment) -> None:
         ("model", "decoder_width", None),
         ("model", "multi_level", None),
         ("model", "mask_token", False),
+        ("model", "lora", no_adapters),
         ("model", "discriminator_width", None),
         ("method", "name", None),
         ("optimizer", "segmenter", None),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from advent_dist.config import EngineConfig, Experiment
@@ -23,6 +24,7 @@ from advent_dist.parallel.local import LocalEngine
 from advent_dist.parallel.world import World
 from advent_dist.training import checkpoint
 from advent_dist.training.assembly import build_method
+from advent_dist.training.checkpoint import WEIGHTS_FILE
 from advent_dist.training.progress import Progress
 from advent_dist.training.repeated_sgd import RepeatedSGD
 from tests.helpers import random_batch, run_ranks, tiny_experiment
@@ -205,14 +207,18 @@ def _fit(world: World, stage: int | None, latest: str | None, folder: str, steps
         else DeepSpeedEngine(network, optimizer, config, world, stage=stage, batch_size_per_rank=1)
     )
     if latest is not None:
-        engine.load(sorted(Path(latest).iterdir()))
+        files = [path for path in sorted(Path(latest).iterdir()) if path.name != WEIGHTS_FILE]
+        engine.load(files, Path(latest, WEIGHTS_FILE))
     for step in steps:
         for seed in range(world.rank, GLOBAL_MICRO_BATCHES, world.size):
             random = torch.Generator().manual_seed(GLOBAL_MICRO_BATCHES * step + seed)
             engine.backward(engine(torch.randn(6, 5, generator=random)).square().mean())
             engine.step()
     engine.save(Path(folder))
-    return engine.weights()
+    weights = engine.weights()
+    if world.is_main:
+        save_file(weights, Path(folder, WEIGHTS_FILE))
+    return weights
 
 
 @pytest.mark.parametrize("stage", [None, 0, 1, 2, 3])
@@ -263,6 +269,14 @@ def test_new_ranks_have_the_pooled_statistics_and_random_numbers_of_their_own(
     assert [number for _, number in run_ranks(_noise, 3, folder, folder)] == [
         number for _, number in after
     ]
+
+
+@pytest.mark.parametrize("stage", [None, 0, 1, 2, 3])
+def test_what_nothing_trains_is_stored_once(stage: int | None, tmp_path: Path) -> None:
+    run_ranks(_fit, 2, stage, None, str(tmp_path), range(1))
+    parts = [path for path in tmp_path.iterdir() if path.name != WEIGHTS_FILE]
+    names = {entry.split(":")[2] for path in parts for entry in load_file(path)}
+    assert names == {"0.weight", "0.bias", "3.weight", "3.bias"}
 
 
 def test_a_lost_part_is_named(tmp_path: Path) -> None:

@@ -138,3 +138,15 @@ def test_blocks_that_cannot_be_checkpointed() -> None:
 def test_the_papers_images_cost_no_memory_and_little_time() -> None:
     """Shapes only: 16 images of 1280 x 720 would take tens of gigabytes."""
     rehearse(_experiment("resnet101", (1280, 720), 16), 11)
+
+
+def test_adapters_that_would_do_nothing() -> None:
+    """EVA-02 reads the weights of its qkv and does not call it."""
+    adapted = {"model.decoder": "linear", "model.weights": None, "model.lora.rank": 2}
+    rehearse(_experiment("test_vit", EVEN, 2, **adapted), 11)
+    eva = _experiment("eva02_tiny_patch14_224", (56, 56), 2, **adapted)
+    with pytest.raises(
+        ConfigError, match=r"targets: eva02_tiny_patch14_224 reads .* of \S+attn\.qkv .* leave qkv"
+    ):
+        rehearse(eva, 11)
+    rehearse(override(eva, {"model.lora.targets": ("proj", "fc2")}), 11)

@@ -74,6 +74,22 @@ def test_initial_weights_are_not_needed_any_more(tmp_path: Path) -> None:
         assert torch.equal(run.predictor(images, (40, 50)), expected)
 
 
+def test_adapters_are_merged(tmp_path: Path) -> None:
+    changes = {"model__encoder": "test_vit", "model__decoder": "linear", "model__lora__rank": 2}
+    url, segmenters = trained_run(tmp_path, **changes)
+    with torch.no_grad():
+        for name, parameter in segmenters[0].named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1)
+        write_weights(url, 4, segmenters[0].state_dict())
+        images = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
+        expected = segmenters[0](images, (40, 50)).main
+        run = load_run(url, "last", CPU)
+        torch.testing.assert_close(run.predictor(images, (40, 50)), expected, rtol=1e-4, atol=1e-4)
+    plain = build_segmenter(override(run.experiment, {"model.lora.rank": None}).model, 19)
+    assert run.segmenter.state_dict().keys() == plain.state_dict().keys()
+
+
 def test_a_config_that_was_changed_is_named(tmp_path: Path) -> None:
     url, _ = trained_run(tmp_path)
     config = Path(url, "config.json")
