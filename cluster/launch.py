@@ -12,7 +12,7 @@ from typing import Any
 import ray
 import ray.train
 
-from advent_dist.config import Call, ClusterConfig, Experiment
+from advent_dist.config import Call, ClusterConfig, Experiment, VFMUDAPlusPlusConfig
 from advent_dist.config.override import override, to_json
 from advent_dist.config.selection import TARGET_MIOU, chosen_by
 from advent_dist.data.class_file import class_file_text
@@ -161,6 +161,8 @@ def absolute(experiment: Experiment) -> Experiment:
         "run.storage": experiment.run.storage,
         "model.weights": experiment.model.weights,
     }
+    if isinstance(experiment.method, VFMUDAPlusPlusConfig):
+        paths["method.distill_weights"] = experiment.method.distill_weights
     local = {name: path for name, path in paths.items() if path and not _is_url(path)}
     found = {name: os.path.abspath(os.path.expanduser(path)) for name, path in local.items()}
     weights = found.get("model.weights")

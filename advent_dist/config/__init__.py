@@ -22,6 +22,7 @@ from advent_dist.config.method import (
     MinEntConfig,
     SourceOnlyConfig,
     VFMUDAConfig,
+    VFMUDAPlusPlusConfig,
 )
 from advent_dist.config.model import ModelConfig
 from advent_dist.config.optimizer import OptimizerConfig
@@ -54,4 +55,5 @@ __all__ = [
     "Sliding",
     "SourceOnlyConfig",
     "VFMUDAConfig",
+    "VFMUDAPlusPlusConfig",
 ]

@@ -27,6 +27,7 @@ from advent_dist.config import (
     RunConfig,
     SourceOnlyConfig,
     VFMUDAConfig,
+    VFMUDAPlusPlusConfig,
 )
 from advent_dist.errors import ConfigError
 from advent_dist.experiments.benchmarks import BENCHMARKS
@@ -37,6 +38,7 @@ from advent_dist.experiments.self_training import (
     gta5_cityscapes_mic,
     gta5_cityscapes_mic_hrda,
     gta5_cityscapes_vfm_uda,
+    gta5_cityscapes_vfm_uda_plus_plus,
     synthia_cityscapes_daformer,
     synthia_cityscapes_mic,
 )
@@ -306,6 +308,19 @@ def streets_vfm_uda() -> Experiment:
     return replace(base, model=model)
 
 
+def streets_vfm_uda_plus_plus() -> Experiment:
+    """Procedural streets, clean -> dusk, by VFM-UDA++ near its first encoder. Two CPU cores."""
+    method = VFMUDAPlusPlusConfig(
+        teacher_decay=0.99,
+        mask_block=16,
+        distill_encoder=_LITE0.encoder,
+        distill_pretrained=False,
+        distill_weights=_LITE0.weights,
+        distill_size=(192, 96),
+    )
+    return _streets("streets_vfm_uda_plus_plus", method)
+
+
 def streets_hrda() -> Experiment:
     """Procedural streets, clean -> dusk, in two resolutions (HRDA). Two CPU cores, minutes."""
     model = replace(_LITE0, decoder="fpn", multi_level=False, detail_crop=(96, 48))
@@ -322,6 +337,7 @@ _FUNCTIONS: tuple[Callable[[], Experiment], ...] = (
     gta5_cityscapes_daformer,
     gta5_cityscapes_mic,
     gta5_cityscapes_vfm_uda,
+    gta5_cityscapes_vfm_uda_plus_plus,
     gta5_cityscapes_hrda,
     gta5_cityscapes_mic_hrda,
     synthia_cityscapes_minent,
@@ -344,6 +360,7 @@ _FUNCTIONS: tuple[Callable[[], Experiment], ...] = (
     streets_daformer,
     streets_mic,
     streets_vfm_uda,
+    streets_vfm_uda_plus_plus,
     streets_hrda,
 )
 

@@ -11,6 +11,7 @@ from advent_dist.methods.mic import MIC, MICDACS
 from advent_dist.methods.minent import MinEnt
 from advent_dist.methods.source_only import SourceOnly
 from advent_dist.methods.vfm_uda import VFMUDA
+from advent_dist.methods.vfm_uda_plus_plus import VFMUDAPlusPlus
 
 Built = (
     SourceOnly
@@ -24,6 +25,7 @@ Built = (
     | HRDA
     | MICHRDA
     | VFMUDA
+    | VFMUDAPlusPlus
 )
 
 METHODS: dict[str, type[Built]] = {
@@ -36,6 +38,7 @@ METHODS: dict[str, type[Built]] = {
     "mic": MIC,
     "mic_dacs": MICDACS,
     "vfm_uda": VFMUDA,
+    "vfm_uda_plus_plus": VFMUDAPlusPlus,
     "hrda": HRDA,
     "mic_hrda": MICHRDA,
 }

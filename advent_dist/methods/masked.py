@@ -10,7 +10,13 @@ import torch
 from torch import Tensor
 
 from advent_dist.augmentation import blocks
-from advent_dist.config.method import MICConfig, MICDACSConfig, MICHRDAConfig, VFMUDAConfig
+from advent_dist.config.method import (
+    MICConfig,
+    MICDACSConfig,
+    MICHRDAConfig,
+    VFMUDAConfig,
+    VFMUDAPlusPlusConfig,
+)
 from advent_dist.methods.levels import all_pixels_losses, weighted
 from advent_dist.methods.mixed import strong_augmentation
 from advent_dist.methods.pseudo_labels import PseudoLabels
@@ -32,7 +38,9 @@ class Masked:
     """
 
     def __init__(
-        self, config: MICConfig | MICDACSConfig | MICHRDAConfig | VFMUDAConfig, segmenter: Engine
+        self,
+        config: MICConfig | MICDACSConfig | MICHRDAConfig | VFMUDAConfig | VFMUDAPlusPlusConfig,
+        segmenter: Engine,
     ) -> None:
         self._segmenter = segmenter
         self._config = config

@@ -13,7 +13,7 @@ from advent_dist.parallel.average import Average
 from advent_dist.parallel.engine import Engine, Kept
 from advent_dist.parallel.world import World
 
-Need = Literal["discriminators", "teacher", "initial"]
+Need = Literal["discriminators", "teacher", "initial", "extractor"]
 """What not every method has; see `Parts`."""
 
 
@@ -23,7 +23,8 @@ class Parts:
 
     engines: Mapping[str, Engine]
     """`segmenter`, and of the discriminators `discriminator` and, multi-level,
-    `discriminator_aux`."""
+    `discriminator_aux`; beside an extractor also `distillation`, which turns the segmenter's
+    features into its."""
 
     source_prior: Tensor
     """The source's class frequencies, float32 [C], summing to 1."""
@@ -37,8 +38,11 @@ class Parts:
     initial: Segmenter | None = None
     """The segmenter as it was before training."""
 
+    extractor: Segmenter | None = None
+    """A frozen one, of which the encoder alone is of use."""
+
     @property
     def kept(self) -> dict[str, Kept]:
-        """The networks that checkpoints keep: `initial` is made anew, of the config."""
+        """The networks that checkpoints keep; `initial` and `extractor` are made anew."""
         kept: dict[str, Kept] = dict(self.engines)
         return kept if self.teacher is None else kept | {"teacher": self.teacher}

@@ -79,6 +79,8 @@ class DeepLabV2(SingleScale):
         head_dilations: convolutions of a head, 4 or 2; see `DilatedHead`.
     """
 
+    channels = 2048
+
     def __init__(
         self, num_classes: int = 19, multi_level: bool = True, head_dilations: int = 4
     ) -> None:

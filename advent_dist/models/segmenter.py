@@ -98,6 +98,7 @@ class EncoderWithHeads(SingleScale):
     ) -> None:
         super().__init__()
         self.encoder = encoder
+        self.channels = encoder.channels[-1]
         self.aux_head = DilatedHead(encoder.channels[-2], num_classes) if multi_level else None
         self.main_head = decoder(encoder.channels, num_classes, width)
         own = decoder.align_corners

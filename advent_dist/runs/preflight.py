@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import replace
 from typing import NamedTuple
 
-from advent_dist.config import Experiment
+import torch
+
+from advent_dist.config import Experiment, VFMUDAPlusPlusConfig
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.evaluation_loader import EvaluationLoader
 from advent_dist.data.loader import TrainingLoader
 from advent_dist.data.manifest import lacking, require_labelled_pixels
 from advent_dist.data.store import folder_url, impatient
+from advent_dist.errors import ConfigError
 from advent_dist.models.encoder import check_encoder, check_pretrained
+from advent_dist.models.extractor import build_extractor, of_method
 from advent_dist.models.taken import Taken
 from advent_dist.models.weights import is_there
 from advent_dist.printable import printable
@@ -77,9 +82,27 @@ def check_networks(experiment: Experiment, num_classes: int) -> Taken | None:
     elsewhere = bool(experiment.cluster.address or os.environ.get("RAY_ADDRESS"))
     if model.pretrained and model.encoder != "deeplab_v2" and not elsewhere:
         check_pretrained(model.encoder)
+    if isinstance(experiment.method, VFMUDAPlusPlusConfig):
+        _check_extractor(experiment.method, elsewhere)
     if model.weights is None or (elsewhere and not is_there(model.weights)):
         return None
     return rehearse_weights(experiment, num_classes)
+
+
+def _check_extractor(method: VFMUDAPlusPlusConfig, elsewhere: bool) -> None:
+    weights = method.distill_weights
+    if method.distill_pretrained and not elsewhere:
+        try:
+            check_encoder(method.distill_encoder)
+            check_pretrained(method.distill_encoder)
+        except ConfigError as error:
+            raise of_method(error) from None
+    if weights is not None and elsewhere and not is_there(weights):
+        method = replace(method, distill_weights=None)
+    with torch.device("meta"), warnings.catch_warnings():
+        # PyTorch warns that nothing is copied.
+        warnings.simplefilter("ignore")
+        build_extractor(replace(method, distill_pretrained=False))
 
 
 def check_shards(experiment: Experiment) -> list[str]:

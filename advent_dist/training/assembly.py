@@ -7,19 +7,25 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from advent_dist.config import Experiment
+from advent_dist.config import Experiment, VFMUDAPlusPlusConfig
 from advent_dist.methods import METHODS
 from advent_dist.methods.base import Method
 from advent_dist.methods.levels import AUX, MAIN
 from advent_dist.methods.parts import Parts
 from advent_dist.models.discriminator import Discriminator
+from advent_dist.models.distillation_head import DistillationHead
+from advent_dist.models.extractor import build_extractor
 from advent_dist.models.segmenter import Segmenter, build_segmenter
 from advent_dist.models.weights import load_weights
 from advent_dist.parallel.average import Average
 from advent_dist.parallel.engine import Engine
 from advent_dist.parallel.local import LocalEngine
 from advent_dist.parallel.world import World
-from advent_dist.training.optimizers import discriminator_optimizer, segmenter_optimizer
+from advent_dist.training.optimizers import (
+    discriminator_optimizer,
+    head_optimizer,
+    segmenter_optimizer,
+)
 
 
 def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> Method:
@@ -56,6 +62,14 @@ def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> 
             optimizer = discriminator_optimizer(network.parameters(), experiment.optimizer)
             engine = make_engine(network, optimizer, experiment, world, stage)
             engines[f"discriminator{level}"] = engine
+    extractor = None
+    if isinstance(experiment.method, VFMUDAPlusPlusConfig):
+        extractor = build_extractor(experiment.method).to(world.device)
+        head = DistillationHead(segmenter.network.channels, extractor.network.channels)
+        head.to(world.device)
+        optimizer = head_optimizer(head.parameters(), experiment.optimizer)
+        stage = experiment.engine.zero_stage
+        engines["distillation"] = make_engine(head, optimizer, experiment, world, stage)
     # From here on ranks may draw differently (dropout, stochastic depth).
     torch.manual_seed(experiment.run.seed + world.rank)
     parts = Parts(
@@ -66,6 +80,7 @@ def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> 
         if "teacher" in copies
         else None,
         initial=copies.get("initial"),
+        extractor=extractor,
     )
     built: Method = method(experiment.method, parts)  # type: ignore[arg-type]
     return built

@@ -45,11 +45,7 @@ def segmenter_optimizer(segmenter: Segmenter, config: OptimizerConfig) -> torch.
             momentum=config.momentum,
             weight_decay=config.weight_decay,
         )
-    encoder = _encoder_groups(segmenter, config)
-    parameters = [*encoder, heads]
-    if config.segmenter == "adamw":
-        return torch.optim.AdamW(parameters, weight_decay=config.weight_decay)
-    return torch.optim.SGD(parameters, momentum=config.momentum, weight_decay=config.weight_decay)
+    return _optimizer([*_encoder_groups(segmenter, config), heads], config)
 
 
 def _encoder_groups(segmenter: Segmenter, config: OptimizerConfig) -> list[dict[str, Any]]:
@@ -88,6 +84,22 @@ def _norms_and_positions(segmenter: Segmenter) -> set[int]:
     }
     positions = {id(p) for name, p in segmenter.named_parameters() if _POSITION in name}
     return norms | positions
+
+
+def head_optimizer(
+    parameters: Iterable[nn.Parameter], config: OptimizerConfig
+) -> torch.optim.Optimizer:
+    """The same over a network beside the segmenter that learns as fast as the heads."""
+    return _optimizer(
+        [{"params": list(parameters), "lr": config.segmenter_lr * config.head_lr_multiplier}],
+        config,
+    )
+
+
+def _optimizer(groups: list[dict[str, Any]], config: OptimizerConfig) -> torch.optim.Optimizer:
+    if config.segmenter == "adamw":
+        return torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+    return torch.optim.SGD(groups, momentum=config.momentum, weight_decay=config.weight_decay)
 
 
 def discriminator_optimizer(

@@ -14,7 +14,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from advent_dist.config import DACSConfig, MICConfig, MICHRDAConfig, ModelConfig, VFMUDAConfig
+from advent_dist.config import (
+    DACSConfig,
+    MICConfig,
+    MICHRDAConfig,
+    ModelConfig,
+    VFMUDAConfig,
+    VFMUDAPlusPlusConfig,
+)
 from advent_dist.config.override import override
 from advent_dist.methods import masked, mixed
 from advent_dist.methods.base import Method
@@ -113,6 +120,17 @@ _CONFIGS: dict[str, Any] = {
     # The first features are far away only once the network has learnt.
     "mic": MICConfig(**_NOTHING_BY_CHANCE, lambda_fd=1.0, mask_block=16),
     "vfm_uda": VFMUDAConfig(**_NOTHING_BY_CHANCE, weak_probability=0.0),
+    "vfm_uda_plus_plus": VFMUDAPlusPlusConfig(
+        **_NOTHING_BY_CHANCE,
+        weak_probability=0.0,
+        vivid_probability=0.0,
+        mask_block=16,
+        lambda_distill_source=1.0,
+        lambda_distill_target=1.0,
+        distill_encoder="test_vit",
+        distill_pretrained=False,
+        distill_size=(48, 32),
+    ),
     "mic_hrda": MICHRDAConfig(**_NOTHING_BY_CHANCE, lambda_fd=1.0, mask_block=16),
 }
 
@@ -148,7 +166,11 @@ def _train(
         for step in range(steps):
             metrics = method.step(_images(step, first, last))
             rows.append(world.mean({key: value.item() for key, value in metrics.items()}))
-    student = method.engines["segmenter"].weights()
+    student = {
+        f"{name}.{key}": value
+        for name, engine in method.engines.items()
+        for key, value in engine.weights().items()
+    }
     teacher = dict(method.kept["teacher"].module.named_parameters())
     return (student, teacher, rows) if world.is_main else None
 
@@ -179,6 +201,7 @@ def _alone(name: str) -> Any:
         *((name, None) for name in ("dacs", "portion", "class_balanced", "class_capped")),
         *(("mic", stage) for stage in (None, *STAGES)),
         *(("vfm_uda", stage) for stage in (None, 3)),
+        *(("vfm_uda_plus_plus", stage) for stage in (None, 2, 3)),
         *(("mic_hrda", stage) for stage in (None, 0, 3)),
     ],
 )

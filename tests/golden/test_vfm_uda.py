@@ -9,13 +9,16 @@ from torch import Tensor, nn
 
 from advent_dist.config import EngineConfig, VFMUDAConfig
 from advent_dist.experiments import experiment
+from advent_dist.methods.distillation import distance
 from advent_dist.methods.mean_teacher import MeanTeacher
 from advent_dist.methods.parts import Parts
+from advent_dist.models.distillation_head import DistillationHead
 from advent_dist.models.mask_token import MaskToken
 from advent_dist.models.segmenter import SegmenterOutput
 from advent_dist.parallel.average import Average
 from advent_dist.parallel.local import LocalEngine
 from advent_dist.parallel.world import World
+from tests.golden.reference_weights import fill
 from tests.golden.student import FOLDER
 
 
@@ -67,6 +70,16 @@ def test_labels_of_an_image_and_its_mirror_image() -> None:
     labels = teacher.label(image, mirrored=True)
     assert labels.label.equal(golden["label"])
     torch.testing.assert_close(labels.weight, golden["weight"], rtol=1e-5, atol=0)
+
+
+def test_distance_of_distilled_features() -> None:
+    golden = np.load(FOLDER / "vfm_distillation.npz")
+    features, frozen = (torch.from_numpy(golden[name]) for name in ("features", "frozen"))
+    head = DistillationHead(features.shape[1], frozen.shape[1])
+    fill(head, "network_feature_head.")
+    torch.testing.assert_close(
+        distance(head(features), frozen), torch.tensor(golden["loss"]), rtol=1e-5, atol=0
+    )
 
 
 def test_margins_are_the_published_shares() -> None:

@@ -190,6 +190,15 @@ VFM_UDA = {
     "run.global_batch_size": 8,
     "run.steps": 40_000,
 }
+VFM_UDA_PLUS_PLUS = VFM_UDA | {
+    "model.mask_token": False,
+    "method.mask_block": 64,
+    "method.lambda_distill_source": 0.1,
+    "method.lambda_distill_target": 0.1,
+    "method.distill_encoder": "vit_large_patch14_reg4_dinov2",
+    "method.distill_size": (29 * 14, 29 * 14),
+    "optimizer.layer_decay": 0.9,
+}
 HRDA = DAFORMER | {
     "data.source_size": (2560, 1440),
     "data.target_size": (2048, 1024),
@@ -217,6 +226,7 @@ PUBLISHED_SELF_TRAINING = {
     "gta5_cityscapes_daformer": GTA5 | DAFORMER,
     "gta5_cityscapes_mic": GTA5 | MIC,
     "gta5_cityscapes_vfm_uda": GTA5 | VFM_UDA,
+    "gta5_cityscapes_vfm_uda_plus_plus": GTA5 | VFM_UDA_PLUS_PLUS,
     "gta5_cityscapes_hrda": GTA5 | HRDA,
     "gta5_cityscapes_mic_hrda": GTA5 | MIC_HRDA,
     "synthia_cityscapes_daformer": SYNTHIA | DAFORMER,

@@ -29,7 +29,14 @@ def _weights(module: nn.Module) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("name", "after"),
-    [("dacs", True), ("mic_dacs", True), ("mic", False), ("mic_hrda", False), ("vfm_uda", False)],
+    [
+        ("dacs", True),
+        ("mic_dacs", True),
+        ("mic", False),
+        ("mic_hrda", False),
+        ("vfm_uda", False),
+        ("vfm_uda_plus_plus", False),
+    ],
 )
 def test_the_teacher_is_first_the_student_before_or_after_the_step(name: str, after: bool) -> None:
     method = tiny_method(name)

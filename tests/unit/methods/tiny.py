@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,12 +16,14 @@ from advent_dist.config import (
     DACSConfig,
     DAFormerConfig,
     HRDAConfig,
+    MethodConfig,
     MICConfig,
     MICDACSConfig,
     MICHRDAConfig,
     MinEntConfig,
     SourceOnlyConfig,
     VFMUDAConfig,
+    VFMUDAPlusPlusConfig,
 )
 from advent_dist.config.override import override
 from advent_dist.methods.base import Method
@@ -30,7 +34,7 @@ from tests.helpers import random_batch, tiny_experiment
 
 Weights = dict[str, Tensor]
 
-CONFIGS = {
+CONFIGS: dict[str, Callable[[], MethodConfig]] = {
     "source_only": SourceOnlyConfig,
     "minent": MinEntConfig,
     "advent": AdventConfig,
@@ -40,12 +44,18 @@ CONFIGS = {
     "mic": MICConfig,
     "mic_dacs": MICDACSConfig,
     "vfm_uda": VFMUDAConfig,
+    "vfm_uda_plus_plus": partial(
+        VFMUDAPlusPlusConfig,
+        distill_encoder="test_vit",
+        distill_pretrained=False,
+        distill_size=(48, 32),
+    ),
     "hrda": HRDAConfig,
     "mic_hrda": MICHRDAConfig,
 }
 DETAILED = ("hrda", "mic_hrda")
 """With a network of its own: in two resolutions, of one level."""
-SELF_TRAINING = ("dacs", "daformer", "mic", "mic_dacs", "vfm_uda", *DETAILED)
+SELF_TRAINING = ("dacs", "daformer", "mic", "mic_dacs", "vfm_uda", "vfm_uda_plus_plus", *DETAILED)
 PLAIN = {
     "engine.kind": "local",
     "optimizer.segmenter": "sgd",
