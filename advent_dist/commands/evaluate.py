@@ -15,7 +15,7 @@ import tyro
 from rich.table import Table
 
 from advent_dist.commands.against import print_comparison
-from advent_dist.config import Size
+from advent_dist.config import Average, Size
 from advent_dist.errors import ConfigError
 from advent_dist.evaluation.counts import Evaluation
 from advent_dist.evaluation.labelled import Accuracy
@@ -54,6 +54,10 @@ class Evaluate:
     stride: Size | None = None
     """How far the next window lies to the right, and below; none takes half of --window."""
 
+    average: Average | None = None
+    """What the mean is taken of where windows overlap, `logits` or `probabilities`; none takes
+    data.evaluation_average."""
+
     json: bool = False
     """Print JSON instead of a table."""
 
@@ -73,12 +77,20 @@ def main(arguments: list[str]) -> int:
             options.several,
             options.window,
             options.stride,
+            options.average,
         )
         print_comparison(judged, options.which, as_json=options.json)
         return 0
     if options.several == "seeds":
         raise ConfigError("--several seeds compares runs with others; name those by --against")
-    result = score(list(options.runs), options.which, options.data, options.window, options.stride)
+    result = score(
+        list(options.runs),
+        options.which,
+        options.data,
+        options.window,
+        options.stride,
+        options.average,
+    )
     if options.json:
         sys.stdout.write(json.dumps(result.to_json(), indent=2) + "\n")
     else:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from advent_dist.config import Size
+from advent_dist.config import Average, Size
 from advent_dist.data.store import open_folder
 from advent_dist.printable import printable
 from advent_dist.runs.images import find_images
@@ -46,6 +46,10 @@ class Predict:
     stride: Size | None = None
     """How far the next window lies to the right, and below; none takes half of --window."""
 
+    average: Average | None = None
+    """What the mean is taken of where windows overlap, `logits` or `probabilities`; none takes
+    data.evaluation_average."""
+
 
 def main(arguments: list[str]) -> int:
     """Run the command; see the module's docstring."""
@@ -57,7 +61,14 @@ def main(arguments: list[str]) -> int:
     if images.left_alone:
         sys.stderr.write(printable(f"-- {_told(images.left_alone)}\n"))
     device = available_device()
-    runs = load_runs(list(options.runs), options.which, device, options.window, options.stride)
+    runs = load_runs(
+        list(options.runs),
+        options.which,
+        device,
+        options.window,
+        options.stride,
+        options.average,
+    )
     predict(
         [run.coarse for run in runs],
         images,

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from advent_dist.config import Size
+from advent_dist.config import Average, Size
 from advent_dist.config.require import require
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.manifest import Manifest
@@ -78,6 +78,9 @@ class PseudoLabel:
     stride: Size | None = None
     """As of `predict`."""
 
+    average: Average | None = None
+    """As of `predict`."""
+
     overwrite: bool = False
     """Replace the shards that are there."""
 
@@ -90,7 +93,14 @@ def main(arguments: list[str]) -> int:
         return 2
     _check(options)
     device = available_device()
-    runs = load_runs(list(options.runs), options.which, device, options.window, options.stride)
+    runs = load_runs(
+        list(options.runs),
+        options.which,
+        device,
+        options.window,
+        options.stride,
+        options.average,
+    )
     data = runs[0].experiment.data
     there = (data, data.target)
     if options.images is not None:

@@ -28,12 +28,13 @@ from advent_dist.config.model import ModelConfig
 from advent_dist.config.optimizer import OptimizerConfig
 from advent_dist.config.require import Size
 from advent_dist.config.run import RunConfig
-from advent_dist.config.sliding import Sliding
+from advent_dist.config.sliding import Average, Sliding
 
 __all__ = [
     "AdventConfig",
     "AdventMinEntConfig",
     "AugmentConfig",
+    "Average",
     "Call",
     "ClusterConfig",
     "DACSConfig",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from advent_dist.config.require import Size, require, require_no_secret, require_size
-from advent_dist.config.sliding import Sliding, sliding
+from advent_dist.config.sliding import Average, Sliding, sliding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,10 +100,14 @@ class DataConfig:
 
     evaluation_window: Size | None = None
     """Width, height in pixels of windows that slide over these images, of which each is segmented
-    by itself; logits are averaged where they overlap. None segments images as a whole."""
+    by itself. None segments images as a whole."""
 
     evaluation_stride: Size | None = None
     """How far the next window lies to the right, and below; none takes half of the window."""
+
+    evaluation_average: Average = "logits"
+    """What the mean is taken of where windows overlap: logits (HRDA, MIC), or probabilities
+    (VFM-UDA)."""
 
     batch_size_per_rank: int = 1
     """Images of each domain in one micro-batch of one rank."""
@@ -156,7 +160,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         for name in ("source_size", "target_size", "evaluation_size"):
             require_size(f"data.{name}", getattr(self, name))
-        sliding(self.evaluation_window, self.evaluation_stride, self.evaluation_size)
+        _ = self.sliding
         for name in (
             "batch_size_per_rank",
             "evaluation_batch_size_per_rank",
@@ -197,4 +201,9 @@ class DataConfig:
     @property
     def sliding(self) -> Sliding | None:
         """The windows of evaluations, if there are any."""
-        return sliding(self.evaluation_window, self.evaluation_stride, self.evaluation_size)
+        return sliding(
+            self.evaluation_window,
+            self.evaluation_stride,
+            self.evaluation_size,
+            self.evaluation_average,
+        )

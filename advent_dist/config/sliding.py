@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from advent_dist.config.require import Size, require, require_size
+
+Average = Literal["logits", "probabilities"]
+"""What the mean is taken of where windows overlap."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,9 +21,16 @@ class Sliding:
     stride: Size
     """How far the next one lies to the right, and below."""
 
+    average: Average = "logits"
+    """What the mean is taken of where they overlap."""
+
 
 def sliding(
-    window: Size | None, stride: Size | None, size: Size, prefix: str = "data.evaluation_"
+    window: Size | None,
+    stride: Size | None,
+    size: Size,
+    average: Average = "logits",
+    prefix: str = "data.evaluation_",
 ) -> Sliding | None:
     """The windows that are asked for; none for images that are seen as a whole.
 
@@ -27,6 +38,7 @@ def sliding(
         window: width and height, or none.
         stride: half of the window where it is none.
         size: of the images.
+        average: what the mean is taken of; without windows of nothing.
         prefix: of the two names in messages.
 
     Raises:
@@ -46,4 +58,4 @@ def sliding(
     touches = stride[0] <= window[0] and stride[1] <= window[1]
     fix = f"larger than the window {window}, so that pixels between windows would be in none"
     require(touches, f"{prefix}stride", stride, fix)
-    return Sliding(window=window, stride=stride)
+    return Sliding(window=window, stride=stride, average=average)

@@ -72,7 +72,6 @@ class HRDANetwork(Network):
     def __init__(self, single: SingleScale, attention: ScaleAttention, detail_crop: Size) -> None:
         super().__init__()
         self.single = single
-        self.channels = single.channels
         self.scale_attention = attention
         self.detail_crop = detail_crop
 

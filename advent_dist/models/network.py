@@ -39,9 +39,6 @@ class NetworkOutput(NamedTuple):
 class Network(nn.Module):
     """A segmentation network: a normalised image in, logits at its own, lower resolution out."""
 
-    channels: int
-    """Of the deepest features."""
-
     align_corners: bool = True
     """How the logits lie on the image. True: the outermost logits belong to the outermost pixels
     (convolutions that stride from the corner). False: each belongs to the middle of its patch
@@ -71,6 +68,9 @@ class Network(nn.Module):
 
 class SingleScale(Network):
     """A network that looks at an image once."""
+
+    channels: int
+    """Of the deepest features."""
 
     def forward(self, image: Tensor) -> NetworkOutput:
         """See `Network.forward`."""

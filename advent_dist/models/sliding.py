@@ -1,4 +1,4 @@
-"""Overlapping windows over images, and logits averaged over those that a pixel lies in."""
+"""Overlapping windows over images, and predictions averaged over those that a pixel lies in."""
 
 from __future__ import annotations
 
@@ -92,9 +92,10 @@ def averaged(
 
 @torch.no_grad()
 def slide(segment: Segment, images: Shaped[Tensor, "n 3 h w"], sliding: Sliding) -> CoarseLogits:
-    """The mean logits of overlapping windows, each of which is segmented as an image of its own.
+    """The mean of overlapping windows, each of which is segmented as an image of its own.
 
-    One window of all images is segmented at a time.
+    One window of all images is segmented at a time. The logarithm of a mean probability is a logit
+    of it: its softmax is the mean again.
 
     Args:
         segment: the model, in eval mode.
@@ -107,7 +108,13 @@ def slide(segment: Segment, images: Shaped[Tensor, "n 3 h w"], sliding: Sliding)
     shape = (images.shape[2], images.shape[3])
     windows = windows_over(shape, sliding.window, sliding.stride)
     pieces = (segment(window.of(images)).main for window in windows)
-    return CoarseLogits(values=averaged(pieces, windows, shape), align_corners=False)
+    if sliding.average == "logits":
+        values = averaged(pieces, windows, shape)
+    else:
+        mean = averaged((piece.softmax(1) for piece in pieces), windows, shape)
+        # Finite where a probability is 0: what is upsampled would not be a number.
+        values = mean.clamp_(min=torch.finfo(mean.dtype).tiny).log_()
+    return CoarseLogits(values=values, align_corners=False)
 
 
 def main_logits(

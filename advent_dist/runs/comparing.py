@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from advent_dist.config import Size
+from advent_dist.config import Average, Size
 from advent_dist.errors import ConfigError
 from advent_dist.evaluation.paired import Comparison, compare
 from advent_dist.evaluation.verdict import is_adaptation, verdict
@@ -47,6 +47,7 @@ def compare_runs(
     several: Several | None = None,
     window: Size | None = None,
     stride: Size | None = None,
+    average: Average | None = None,
 ) -> Judged:
     """Compare runs with others on the same images.
 
@@ -59,6 +60,7 @@ def compare_runs(
             paired in the order of their seeds. None is an ensemble, unless both sides have several.
         window: See `load_runs`, as for `stride`.
         stride: Of the windows.
+        average: Of what, where they overlap.
 
     Raises:
         ConfigError: it is not clear what several runs are, or seeds are not as many, or not
@@ -80,7 +82,7 @@ def compare_runs(
         sides = [[one] for one, _ in pairs], [[other] for _, other in pairs]
     else:
         sides = [list(ours)], [list(theirs)]
-    found, names = score_images([*sides[0], *sides[1]], which, folder, window, stride)
+    found, names = score_images([*sides[0], *sides[1]], which, folder, window, stride, average)
     seeds = len(sides[0])
     return _judged(ours, theirs, compare(found[:seeds], found[seeds:], names), several)
 

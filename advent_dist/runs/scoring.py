@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from advent_dist.config import DataConfig, Size
+from advent_dist.config import Average, DataConfig, Size
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.evaluation_loader import EvaluationLoader, target_images
 from advent_dist.errors import DataError
@@ -27,6 +27,7 @@ def score(
     folder: str | None = None,
     window: Size | None = None,
     stride: Size | None = None,
+    average: Average | None = None,
 ) -> Evaluation:
     """Evaluate one run or the ensemble of several.
 
@@ -36,13 +37,14 @@ def score(
         folder: Shards; none takes the images that the first run was evaluated on.
         window: See `load_runs`, as for `stride`.
         stride: Of the windows.
+        average: Of what, where they overlap.
 
     Raises:
         ConfigError: no such window or stride can be.
         DamageError: more samples were skipped than `data.max_damaged_fraction` allows.
     """
     device = available_device()
-    runs = load_runs(urls, which, device, window, stride)
+    runs = load_runs(urls, which, device, window, stride, average)
     loader = _images(runs[0].experiment.data, runs[0].classes, urls[0], folder, device)
     counts = evaluate([run.predictor for run in runs], loader, runs[0].classes.num_classes, device)
     loader.require_little_damage(loader.skipped)
@@ -73,6 +75,7 @@ def score_images(
     folder: str | None = None,
     window: Size | None = None,
     stride: Size | None = None,
+    average: Average | None = None,
 ) -> tuple[list[Overlaps], tuple[str, ...]]:
     """Score several sides on the same images, image by image, each as `score` does it by itself.
 
@@ -84,6 +87,7 @@ def score_images(
         folder: Shards; none takes the images that the first run was evaluated on.
         window: See `load_runs`, as for `stride`.
         stride: Of the windows.
+        average: Of what, where they overlap.
 
     Returns:
         The counts of each side, and the names of the classes.
@@ -95,7 +99,7 @@ def score_images(
         DamageError: more samples were skipped than `data.max_damaged_fraction` allows.
     """
     device = available_device()
-    runs = [load_runs(list(side), which, device, window, stride) for side in sides]
+    runs = [load_runs(list(side), which, device, window, stride, average) for side in sides]
     require_same_classes([side[0] for side in sides], [side[0] for side in runs])
     first = runs[0][0].experiment.data
     by_size: dict[Size, list[int]] = {}

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from advent_dist.config import Experiment, Size, Sliding
+from advent_dist.config import Average, Experiment, Size, Sliding
 from advent_dist.config.override import override
+from advent_dist.config.require import require
 from advent_dist.config.sliding import sliding
 from advent_dist.data.classes import ClassSet, first_difference
 from advent_dist.errors import CheckpointError
@@ -90,6 +91,7 @@ def load_runs(
     device: torch.device,
     window: Size | None = None,
     stride: Size | None = None,
+    average: Average | None = None,
 ) -> list[TrainedRun]:
     """The segmenters of several runs of one task; see `load_run`.
 
@@ -101,16 +103,23 @@ def load_runs(
         device: Where to put them.
         window: `--window`, in place of the run's own.
         stride: `--stride`.
+        average: `--average`, in place of the first run's.
 
     Raises:
-        ConfigError: no such window or stride can be.
+        ConfigError: no such window or stride can be, or there are no windows.
         CheckpointError: they predict different classes.
     """
     runs = [load_run(url, which, device) for url in urls]
     data = runs[0].experiment.data
     windows = data.sliding
     if (window, stride) != (None, None):
-        windows = sliding(window, stride, data.evaluation_size, prefix="--")
+        windows = sliding(
+            window, stride, data.evaluation_size, data.evaluation_average, prefix="--"
+        )
+    if average is not None:
+        fix = "there are no windows; give --window too"
+        require(windows is not None, "--average", average, fix)
+        windows = windows and replace(windows, average=average)
     require_same_classes(urls, runs)
     return [replace(run, sliding=windows) for run in runs]
 

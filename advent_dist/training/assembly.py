@@ -15,6 +15,7 @@ from advent_dist.methods.parts import Parts
 from advent_dist.models.discriminator import Discriminator
 from advent_dist.models.distillation_head import DistillationHead
 from advent_dist.models.extractor import build_extractor
+from advent_dist.models.network import SingleScale
 from advent_dist.models.segmenter import Segmenter, build_segmenter
 from advent_dist.models.weights import load_weights
 from advent_dist.parallel.average import Average
@@ -65,8 +66,7 @@ def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> 
     extractor = None
     if isinstance(experiment.method, VFMUDAPlusPlusConfig):
         extractor = build_extractor(experiment.method).to(world.device)
-        head = DistillationHead(segmenter.network.channels, extractor.network.channels)
-        head.to(world.device)
+        head = DistillationHead(_channels(segmenter), _channels(extractor)).to(world.device)
         optimizer = head_optimizer(head.parameters(), experiment.optimizer)
         stage = experiment.engine.zero_stage
         engines["distillation"] = make_engine(head, optimizer, experiment, world, stage)
@@ -90,6 +90,11 @@ def _copy(segmenter: Segmenter, stage: int) -> Segmenter:
     """The same network again, but what nothing trains is in memory once, where it stays whole."""
     shared = () if stage == 3 else (p for p in segmenter.parameters() if not p.requires_grad)
     return copy.deepcopy(segmenter, {id(parameter): parameter for parameter in shared})
+
+
+def _channels(segmenter: Segmenter) -> int:
+    assert isinstance(segmenter.network, SingleScale), "the method has no detail"
+    return segmenter.network.channels
 
 
 def make_engine(

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from advent_dist.config import EngineConfig, VFMUDAConfig
+from advent_dist.config import EngineConfig, Sliding, VFMUDAConfig
 from advent_dist.experiments import experiment
 from advent_dist.methods.distillation import distance
 from advent_dist.methods.mean_teacher import MeanTeacher
@@ -15,6 +15,7 @@ from advent_dist.methods.parts import Parts
 from advent_dist.models.distillation_head import DistillationHead
 from advent_dist.models.mask_token import MaskToken
 from advent_dist.models.segmenter import SegmenterOutput
+from advent_dist.models.sliding import slide, windows_over
 from advent_dist.parallel.average import Average
 from advent_dist.parallel.local import LocalEngine
 from advent_dist.parallel.world import World
@@ -80,6 +81,21 @@ def test_distance_of_distilled_features() -> None:
     torch.testing.assert_close(
         distance(head(features), frozen), torch.tensor(golden["loss"]), rtol=1e-5, atol=0
     )
+
+
+def test_averaged_probabilities_of_windows() -> None:
+    golden = {k: torch.from_numpy(v) for k, v in np.load(FOLDER / "vfm_slide.npz").items()}
+    windows = windows_over((6, 11), (6, 6), (3, 3))
+    boxes = [[one.top, one.top + one.height, one.left, one.left + one.width] for one in windows]
+    assert boxes == golden["coords"].tolist()
+    logits = iter(golden["logits"])
+    found = slide(
+        lambda _: SegmenterOutput(None, next(logits)[None]),
+        torch.zeros(1, 3, 6, 11),
+        Sliding(window=(6, 6), stride=(3, 3), average="probabilities"),
+    )
+    expected = golden["output"]
+    torch.testing.assert_close(found.upsample((6, 11)).softmax(1)[0], expected, rtol=1e-5, atol=0)
 
 
 def test_margins_are_the_published_shares() -> None:

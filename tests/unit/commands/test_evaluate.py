@@ -92,6 +92,8 @@ def test_windows(runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[
     """Those of the call, or else of the first run; one as large as the images is none."""
     common = {**CLASSES, "data__root": str(tmp_path), "data__evaluation_window": (32, 32)}
     sliding, _ = trained_run(tmp_path, "sliding", **common)
+    probabilities = {**common, "data__evaluation_average": "probabilities"}
+    probable, _ = trained_run(tmp_path, "probable", **probabilities)
     found = []
     for arguments in (
         [runs[0]],
@@ -100,13 +102,19 @@ def test_windows(runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[
         [runs[0], "--window", "32", "32", "--stride", "32", "16"],
         [sliding],
         [sliding, "--window", "64", "64"],
+        [sliding, "--average", "probabilities"],
+        [runs[0], "--window", "32", "32", "--average", "probabilities"],
+        [probable],
+        [probable, "--average", "logits"],
     ):
         assert cli.run(["evaluate", *arguments, "--json"]) == 0
         found.append(json.loads(capsys.readouterr().out)["mean_entropy"])
-    whole, one, half, other, own, own_whole = found
+    whole, one, half, other, own, own_whole, *of_probabilities, of_logits = found
     assert one == pytest.approx(whole)
     assert (own, own_whole) == (half, one)
     assert len({one, half, other}) == 3
+    assert len({half, *of_probabilities}) == 2
+    assert of_logits == half
 
 
 @pytest.mark.parametrize(
@@ -115,6 +123,7 @@ def test_windows(runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[
         (["--window", "65", "64"], "--window = (65, 64): larger than the images, which are 64x64"),
         (["--window", "32", "32", "--stride", "33", "8"], "--stride = (33, 8): larger than the"),
         (["--stride", "8", "8"], "--stride = (8, 8): there are no windows; give --window too"),
+        (["--average", "logits"], "--average = 'logits': there are no windows; give --window too"),
     ],
 )
 @pytest.mark.parametrize("command", ["evaluate", "predict"])

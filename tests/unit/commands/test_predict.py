@@ -40,11 +40,16 @@ def test_windows_over_an_image(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "a.png")
     found = []
-    for number, windows in enumerate(([], ["64", "64"], ["32", "32"])):
+    several = ["32", "32"]
+    for number, windows in enumerate(
+        ([], ["64", "64"], several, [*several, "--average", "probabilities"])
+    ):
         out = tmp_path / f"out{number}"
         arguments = ["predict", run, "--images", str(tmp_path / "a.png"), "--out", str(out)]
         assert cli.run([*arguments, *(["--window", *windows] if windows else [])]) == 0
         found.append(np.array(Image.open(out / "a_entropy.png")).astype(int))
-    whole, one, several = found
+    whole, one, of_logits, of_probabilities = found
     assert np.abs(one - whole).max() <= 1
-    assert np.abs(several - whole).max() > 10
+    assert np.abs(of_logits - whole).max() > 10
+    # What windows disagree on is less sure by the mean of their probabilities.
+    assert of_probabilities.mean() > of_logits.mean() + 0.5

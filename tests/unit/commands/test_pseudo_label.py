@@ -96,6 +96,17 @@ def test_the_surest_of_each_class(
     assert f"{COUNT} images -> {tmp_path / 'fda'}: " in said
 
 
+def test_windows_average_logits_or_probabilities(run: str, tmp_path: Path) -> None:
+    """Their labels say which: an interrupted call goes on by the same alone."""
+    made = {}
+    for average in ("logits", "probabilities"):
+        to, rule = tmp_path / average, ["--rule", "all", "--window", "64", "32"]
+        assert label(run, to, *rule, "--average", average) == 0
+        made[average] = read_manifest(str(to)).dataset
+        assert (labels(to) != 255).all()
+    assert made["logits"] != made["probabilities"]
+
+
 def test_easy_images_are_labelled_and_hard_ones_are_not(run: str, tmp_path: Path) -> None:
     to, hard = tmp_path / "easy", tmp_path / "hard"
     assert label(run, to, "--rule", "all", "--easy", "0.67", "--hard-to", str(hard)) == 0
@@ -124,6 +135,7 @@ def test_labels_are_a_source_to_train_on(run: str, tmp_path: Path) -> None:
         (["--rule", "confident", "--threshold", "1"], "no pixel is sure enough"),
         (["--easy", "0.1"], "none of its images"),
         (["--images", "nowhere"], "nowhere"),
+        (["--average", "logits"], "--average = 'logits': there are no windows"),
     ],
 )
 def test_what_can_not_be(

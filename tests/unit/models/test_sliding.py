@@ -60,3 +60,20 @@ def test_one_window_of_all_images_at_a_time() -> None:
 
     slide(segment, torch.zeros(3, 3, 8, 8), Sliding(window=(4, 8), stride=(2, 4)))
     assert shapes == [(3, 3, 8, 4)] * 3
+
+
+def test_probabilities_of_zero_are_no_nan_and_sure_windows_count_once() -> None:
+    """A window that is surer by its logits alone does not outvote two others."""
+    logits = [torch.tensor([1e4, 0.0]), torch.tensor([0.0, 8.0]), torch.tensor([0.0, 8.0])]
+    pieces = iter(one.view(1, 2, 1, 1).expand(1, 2, 4, 4) for one in logits)
+    # Three windows that lie upon each other, but for their ends.
+    images = torch.zeros(1, 3, 4, 6)
+    sliding = Sliding(window=(4, 4), stride=(1, 1), average="probabilities")
+    found = slide(lambda _: SimpleNamespace(main=next(pieces)), images, sliding)
+    assert found.values.isfinite().all()
+    shares = found.upsample((8, 12)).softmax(1)
+    assert shares.isfinite().all()
+    middle = found.values.softmax(1)[0, :, 0, 2]
+    torch.testing.assert_close(middle, torch.tensor([1.0, 2.0]) / 3, rtol=1e-3, atol=0)
+    alone = found.values[0, :, 0, 0].softmax(0).tolist()
+    assert alone == pytest.approx([1, 0]), "the first window"
