@@ -28,7 +28,7 @@ def to_json(experiment: Experiment) -> str:
 
 
 def from_json(text: str | bytes, where: str = "config") -> Experiment:
-    """The experiment that `to_json` wrote; `where` is named in messages.
+    """The experiment that `to_json` wrote, or that of an export; `where` is named in messages.
 
     Raises:
         ConfigError: not JSON, an unknown name, or a value of the wrong type or range.
@@ -37,6 +37,9 @@ def from_json(text: str | bytes, where: str = "config") -> Experiment:
         tree = json_object(text, where, fix="give a run's config.json")
     except DataError as error:
         raise ConfigError(str(error)) from error
+    # An export's config.json has it beside what others need to know of the network.
+    inner = tree.get("experiment")
+    tree = inner if isinstance(inner, dict) else tree
     run = tree.get("run")
     if isinstance(run, dict):
         for intention in _ONCE_STORED:

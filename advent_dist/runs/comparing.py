@@ -10,8 +10,8 @@ from advent_dist.config import Average, Size
 from advent_dist.errors import ConfigError
 from advent_dist.evaluation.paired import Comparison, compare
 from advent_dist.evaluation.verdict import is_adaptation, verdict
-from advent_dist.runs.folder import RunFolder
 from advent_dist.runs.scoring import score_images
+from advent_dist.runs.trained import open_trained
 
 Several = Literal["ensemble", "seeds"]
 """What several runs of one side are."""
@@ -124,7 +124,7 @@ def _by_seed(urls: Sequence[str]) -> list[str]:
     """The runs in the order of their seeds."""
     found: dict[int, str] = {}
     for url in urls:
-        seed = RunFolder.open(url).experiment().run.seed
+        seed = open_trained(url).experiment().run.seed
         if seed in found:
             raise ConfigError(
                 f"--several seeds: {found[seed]} and {url} were both trained with run.seed = "
@@ -135,7 +135,7 @@ def _by_seed(urls: Sequence[str]) -> list[str]:
 
 
 def _methods(urls: Sequence[str]) -> list[str]:
-    return [RunFolder.open(url).experiment().method.name for url in urls]
+    return [open_trained(url).experiment().method.name for url in urls]
 
 
 def _called(urls: Sequence[str], several: Several | None) -> str:

@@ -42,6 +42,7 @@ from advent_dist.runs.checkpoints import (
     steps_of,
 )
 from advent_dist.runs.classes import read_classes, require_agreement
+from advent_dist.runs.exported import is_export
 from advent_dist.training.checkpoint import CLASSES_FILE, WEIGHTS_FILE, require_same
 from advent_dist.training.progress import Progress
 
@@ -145,6 +146,11 @@ class RunFolder:
             raise ConfigError(
                 f"{url} is no run folder: it holds no {CONFIG_FILE}; "
                 "give a folder that `train` wrote"
+            )
+        if is_export(run.folder):
+            raise ConfigError(
+                f"{url} is an export, which has one snapshot and no history; give the folder of "
+                "the run that it was made of"
             )
         return run
 

@@ -60,7 +60,7 @@ def predict(
         except DataError as error:
             unreadable.append(str(error))
             continue
-        shape, resized = (image.height, image.width), _resized(image, size).to(device)
+        shape, resized = (image.height, image.width), as_input(image, size).to(device)
         del image  # memory for the results
         train_ids, entropy = _segment(predictors, resized, shape)
         out.write(result_name(name, "color"), _png(colourise(train_ids, classes.palette)))
@@ -73,7 +73,7 @@ def predict(
         )
 
 
-def _resized(image: Image.Image, size: Size) -> UInt8[Tensor, "1 3 h w"]:
+def as_input(image: Image.Image, size: Size) -> UInt8[Tensor, "1 3 h w"]:
     """As an evaluation does it, so that pictures and scores are of the same predictions."""
     return resize_image(torch.from_numpy(np.array(image)).permute(2, 0, 1), size)[None]
 

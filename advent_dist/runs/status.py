@@ -13,6 +13,7 @@ from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import CheckpointError, MissingError
 from advent_dist.json_text import json_object
 from advent_dist.runs.checkpoints import checkpoint_name, files_of, steps_of
+from advent_dist.runs.exported import is_export
 from advent_dist.runs.folder import (
     CHECKPOINTS,
     CONFIG_FILE,
@@ -91,8 +92,9 @@ def _run_names(top: Folder, below: str, depth: int) -> list[str]:
     names = []
     for path in (top.inside(below) if below else top).folders():
         name = posixpath.join(below, path)
-        if open_folder(posixpath.join(top.url, name)).exists(CONFIG_FILE):
-            names.append(name)
+        folder = open_folder(posixpath.join(top.url, name))
+        if folder.exists(CONFIG_FILE):
+            names += [] if is_export(folder) else [name]
         elif depth > 1:
             names += _run_names(top, name, depth - 1)
     return names

@@ -1,4 +1,4 @@
-"""Trained segmenters, out of their run folders."""
+"""Trained segmenters, out of their run folders or of exports."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from advent_dist.config.override import override
 from advent_dist.config.require import require
 from advent_dist.config.sliding import sliding
 from advent_dist.data.classes import ClassSet, first_difference
+from advent_dist.data.store import open_folder
 from advent_dist.errors import CheckpointError
 from advent_dist.models.adapters import merge_adapters
 from advent_dist.models.segmenter import Segmenter, build_segmenter
 from advent_dist.models.sliding import main_logits, slide
 from advent_dist.models.state_dicts import check_fits
 from advent_dist.models.upsampling import CoarseLogits
+from advent_dist.runs.exported import ExportFolder, is_export
 from advent_dist.runs.folder import RunFolder
 
 
@@ -49,19 +51,29 @@ class TrainedRun:
         return slide(self.segmenter, images, self.sliding)
 
 
+def open_trained(url: str) -> RunFolder | ExportFolder:
+    """The folder of a run, or of an export of one.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    folder = open_folder(url)
+    return ExportFolder(folder) if is_export(folder) else RunFolder.open(url)
+
+
 def load_run(url: str, which: str, device: torch.device) -> TrainedRun:
     """The segmenter of a run, in eval mode on `device`.
 
     Args:
-        url: The run folder.
-        which: `last` or `best` checkpoint.
+        url: The run folder, or that of an export.
+        which: `last` or `best` checkpoint; an export has one alone.
         device: Where to put it.
 
     Raises:
         ConfigError: no run is there.
         CheckpointError: it has no checkpoint yet, or one that does not fit its config.
     """
-    run = RunFolder.open(url)
+    run = open_trained(url)
     # The checkpoint has every weight: initial ones, and the package that has them, can be absent.
     plain = {"model.weights": None, "model.pretrained": False}
     experiment = override(run.experiment(), plain)
@@ -72,7 +84,7 @@ def load_run(url: str, which: str, device: torch.device) -> TrainedRun:
         check_fits(weights, segmenter.state_dict(), what="the segmenter")
     except CheckpointError as error:
         raise CheckpointError(
-            f"{url}: the {which} checkpoint does not fit the run's config.json: {error}"
+            f"{url}: the {which} checkpoint does not fit its config.json: {error}"
         ) from None
     segmenter.load_state_dict(weights)
     merge_adapters(segmenter)
