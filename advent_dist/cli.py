@@ -20,6 +20,7 @@ _COMMANDS = {
     "evaluate": "score trained runs, or the ensemble of several, on labelled shards",
     "predict": "segment an image or folders of them",
     "pseudo-label": "label a target's shards by what a run sees in them, for the next training",
+    "export": "write a trained model for others: a card, weights, ONNX, torch.export",
     "report": "write the page of a run again, or one that compares several",
     "shards": "build, check, describe and show shards",
     "status": "how far the runs in a storage folder are, and how well they do",

@@ -35,3 +35,7 @@ class CheckpointError(UserError):
 
 class DivergedError(UserError):
     """A loss is not finite."""
+
+
+class ExportError(UserError):
+    """A network can't be exported, or what was exported computes something else."""

@@ -125,7 +125,7 @@ class HRDANetwork(Network):
         parts = torch.cat([window.of(image) for window in windows])
         size = (windows[0].height // _DETAIL, windows[0].width // _DETAIL)
         logits = self._at(self.single.decode(self.single.encode(parts))[1], size)
-        return list(logits.unflatten(0, (len(windows), -1)).unbind())
+        return list(logits.reshape(len(windows), -1, *logits.shape[1:]).unbind())
 
     def _at(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
         """Logits of any decoder at the size of those that it was published with, in fp32."""

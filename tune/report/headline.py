@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+from advent_dist.experiments.command import train_command
 from advent_dist.report.page import Section
 from advent_dist.report.tables import difference, number
+from tune.folder import EXPERIMENT_FILE
 from tune.report.budget import budget_of
 from tune.report.choice import best_trial, measure_of, score_label, without_labels
-from tune.report.command import train_command
 from tune.report.configurations import configurations
 from tune.report.judgement import verdict_of
 from tune.report.record import Sweep
@@ -21,7 +22,8 @@ def headline(sweep: Sweep) -> Section:
     if best is None:
         return Section(title="Best configuration", notes=["No trial has been evaluated yet."])
     point = best.values | {"run.steps": sweep.max_steps}
-    command = train_command(sweep.experiment, point, sweep.given, sweep.url)
+    config = f"{sweep.url}/{EXPERIMENT_FILE}"
+    command = train_command(sweep.experiment, point, sweep.given, config)
     where = f"Trial {best.id}{', the published point' if best.published else ''}"
     scored = "" if best.score is None else f": {score_label(sweep)} = {best.score:.4g}"
     return Section(

@@ -9,7 +9,6 @@ from typing import Any
 
 from advent_dist.config.override import to_json
 from advent_dist.experiments import EXPERIMENTS
-from tune.folder import EXPERIMENT_FILE
 
 _ELSEWHERE = {"run.name", "run.storage", "cluster.address"}
 """Where a run is kept and made is for whoever copies the command to say."""
@@ -19,23 +18,23 @@ def train_command(
     experiment: Mapping[str, Any],
     values: Mapping[str, Any],
     given: Mapping[str, Any] | None = None,
-    sweep_url: str = "",
+    config: str = "",
 ) -> str:
-    """The `advent-dist train` command of a point of the space.
+    """The `advent-dist train` command of an experiment.
 
     Args:
-        experiment: resolved config that the sweep varied.
-        values: dotted path -> value: the point; all of them are named.
-        given: the config that a file gave the sweep; none of a built-in experiment.
-        sweep_url: the sweep's folder, which keeps that in a file of its own.
+        experiment: resolved config.
+        values: dotted path -> value, such as the point of a sweep; all of them are named.
+        given: the config that the command starts from; none is the experiment of that name.
+        config: path or URL of the file that holds `given`.
 
     Returns:
-        Shell text, a flag a line: the point first, then what else differs from the experiment of
-        that name, or from what the file gave.
+        Shell text, a flag a line: `values` first, then what else differs from the experiment of
+        that name, or from `given`.
     """
     name = str(experiment["name"])
     if given is not None:
-        start, default = ["--config", f"{sweep_url}/{EXPERIMENT_FILE}"], dict(_leaves(given))
+        start, default = ["--config", config], dict(_leaves(given))
     else:
         plain = json.loads(to_json(EXPERIMENTS[name]())) if name in EXPERIMENTS else experiment
         start, default = [name], dict(_leaves(plain))

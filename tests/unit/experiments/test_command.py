@@ -14,7 +14,7 @@ from advent_dist.commands.train import parse
 from advent_dist.config import Call
 from advent_dist.config.override import override, to_json
 from advent_dist.experiments import experiment
-from tune.report.command import train_command
+from advent_dist.experiments.command import train_command
 
 VALUES = {"method.lambda_adv": 0.0034, "optimizer.segmenter_lr": 4.8e-05}
 
@@ -57,7 +57,7 @@ def test_an_experiment_of_ones_own_is_that_of_the_sweeps_file(tmp_path: Path) ->
     varied = override(given, {"data.root": "/abs/here", "run.storage": "/abs", "run.seed": 7})
     values = {"method.lambda_ent": 0.5}
     tree = json.loads(to_json(given))
-    command = train_command(asdict(varied), values, tree, str(tmp_path))
+    command = train_command(asdict(varied), values, tree, f"{tmp_path}/experiment.json")
     expected = override(given, {**values, "data.root": "/abs/here", "run.seed": 7})
     assert parse(words_of(command)[1:]) == (expected, Call())
 

@@ -1,0 +1,21 @@
+"""Segment a photo: python predict_onnx.py PHOTO MASK.png (onnxruntime, pillow, numpy)."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+
+here = Path(__file__).parent
+size = json.loads((here / "config.json").read_text())["input"]["size"]
+classes = json.loads((here / "classes.json").read_text())["classes"]
+photo = ImageOps.exif_transpose(Image.open(sys.argv[1])).convert("RGB")
+pixels = np.asarray(photo.resize(size, Image.Resampling.BICUBIC), np.float32)
+session = onnxruntime.InferenceSession(here / "model.onnx", providers=["CPUExecutionProvider"])
+logits = session.run(["logits"], {"images": pixels.transpose(2, 0, 1)[None]})[0][0]
+planes = [np.asarray(Image.fromarray(one).resize(photo.size, 2)) for one in logits]  # bilinear
+mask = Image.fromarray(np.stack(planes).argmax(0).astype(np.uint8))  # train ids
+mask.putpalette([level for one in classes for level in one["colour"]])  # and their colours
+mask.save(sys.argv[2])

@@ -1,0 +1,110 @@
+"""Runs to exports, and masks of those in a process that has no advent_dist."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+import advent_dist
+from advent_dist import cli
+from advent_dist.models.segmenter import Segmenter
+from tests.checkpoint_parts import write_weights
+from tests.unit.runs.test_trained import trained_run
+
+FPN = {"model__decoder": "fpn", "model__multi_level": False}
+VIT = {"model__encoder": "test_vit", "model__decoder": "linear", "model__multi_level": False}
+NETWORKS: dict[str, dict[str, Any]] = {"deeplab": {}, "fpn": FPN, "vit": VIT}
+SIZE = (96, 64)
+
+_STRANGER = """\
+import runpy, sys
+sys.modules["advent_dist"] = None  # an import of it, or of what is in it, fails
+for folder in sys.argv[1].split(":"):
+    for name in ("onnx_exact", "onnx_larger", "torch_exact"):
+        program, photo = name.split("_")
+        sys.argv[1:] = [f"{folder}/../{photo}.png", f"{folder}/{name}.png"]
+        runpy.run_path(f"{folder}/predict_{program}.py", run_name="__main__")
+"""
+
+
+def varied(segmenter: Segmenter, photo: Path) -> dict[str, Tensor]:
+    """Random weights that see all classes in a photo, each by itself as often as any other."""
+    weights = segmenter.state_dict()
+    images = torch.from_numpy(np.array(Image.open(photo))).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        common = segmenter(images).main.mean((0, 2, 3))
+    bias = next(k for k in weights if "main_head" in k and weights[k].shape == common.shape)
+    return {**weights, bias: weights[bias] - common}
+
+
+@pytest.fixture(scope="module")
+def exports(_unchecked: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export of each network, with the masks that its scripts make of two photos."""
+    here = tmp_path_factory.mktemp("exports")
+    random = np.random.default_rng(0)
+    noise = Image.fromarray(random.integers(0, 256, (8, 12, 3), dtype=np.uint8))
+    for name, size in (("exact", SIZE), ("larger", (301, 203))):
+        noise.resize(size, Image.Resampling.BICUBIC).save(here / f"{name}.png")
+    for name, changes in NETWORKS.items():
+        common = {"data__classes": "camvid11", "data__evaluation_size": SIZE}
+        run, (segmenter, _) = trained_run(here / "runs", name, **common, **changes)
+        write_weights(run, 4, varied(segmenter, here / "exact.png"))
+        arguments = ["export", run, "--to", str(here / name), "--onnx", "--torch"]
+        assert cli.run(arguments) == 0
+    folders = ":".join(str(here / name) for name in NETWORKS)
+    subprocess.run([sys.executable, "-c", _STRANGER, folders], cwd="/", check=True)
+    return here
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_strangers_get_the_masks_that_predict_makes(name: str, exports: Path) -> None:
+    model = advent_dist.load(exports / "runs" / name)
+    # A larger photo is resized by Pillow there, and its logits twice.
+    for made, others in (("onnx_exact", 1e-4), ("torch_exact", 1e-4), ("onnx_larger", 0.02)):
+        expected = model.predict(exports / f"{made.partition('_')[2]}.png").train_ids
+        assert len(np.unique(expected)) > 4
+        mask = Image.open(exports / name / f"{made}.png")
+        assert (np.asarray(mask) != expected).mean() <= others, made
+        painted = np.array(model.classes.palette, np.uint8)[np.asarray(mask)]
+        assert (np.asarray(mask.convert("RGB")) == painted).all()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_an_export_is_taken_where_a_run_is(name: str, exports: Path, tmp_path: Path) -> None:
+    photo = exports / "larger.png"
+    run, export = (advent_dist.load(place / name) for place in (exports / "runs", exports))
+    assert export.classes == run.classes
+    for one, other in zip(run.predict(photo), export.predict(photo), strict=True):
+        assert (one == other).all()
+    both = [str(exports / name), str(exports / "runs" / name)]
+    arguments = ["predict", *both, "--images", str(photo), "--out", str(tmp_path)]
+    assert cli.run(arguments) == 0
+    written = np.asarray(Image.open(tmp_path / "larger_trainid.png"))
+    assert (written != run.predict(photo).train_ids).mean() <= 1e-4
+
+
+def test_it_says_which_sizes_it_takes(exports: Path) -> None:
+    said = {name: json.loads((exports / name / "config.json").read_text()) for name in NETWORKS}
+    assert [said[name]["input"]["sizes"] for name in NETWORKS] == ["any", "any", "this one"]
+    card = (exports / "vit" / "README.md").read_text()
+    assert "**Any batch, but one size**: width 96 and height 64, for `model.encoder = test_vit" in (
+        card
+    )
+    assert "Batch, height and width may be any" in (exports / "fpn" / "README.md").read_text()
+
+
+def test_scripts_are_short(exports: Path) -> None:
+    for script in ("predict_onnx.py", "predict_torch.py"):
+        text = (exports / "fpn" / script).read_text()
+        lines = [line for line in text.splitlines() if line and "import" not in line]
+        assert len(lines) <= 15
+        assert "import advent_dist" not in text
