@@ -54,4 +54,20 @@ def why_one_size(run: TrainedRun) -> str | None:
             f"model.encoder = {model.encoder}: a transformer's positions are laid out for images "
             "of one size"
         )
+    if any(_pads_by_size(module) for module in network.modules()):
+        return (
+            f"model.encoder = {model.encoder}: its padding, TensorFlow's, depends on the size of "
+            "images"
+        )
     return None
+
+
+def _pads_by_size(module: nn.Module) -> bool:
+    """Whether it is a strided convolution or pooling with TensorFlow's padding, by timm's names.
+
+    PyTorch follows it through images of any size, but takes hours to read such a program back: each
+    layer's size is a formula of those of all before.
+    """
+    stride = getattr(module, "stride", 1)
+    strided = max(stride) > 1 if isinstance(stride, tuple) else stride > 1
+    return type(module).__name__.endswith("Same") and strided

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from advent_dist import cli
+from advent_dist import cli, load
 from advent_dist.data.store import open_folder
 from advent_dist.pictures import to_png
 from tests.helpers import write_tiny_shards
@@ -46,6 +46,17 @@ def test_predict(
     assert cli.run(["predict", run, "--images", "s3://nowhere/x", "--out", "y"]) == 1
     assert "there is no bucket 'nowhere'" in capsys.readouterr().err
     assert not list(tmp_path.iterdir()), "nothing is written to a folder called s3:"
+
+
+def test_export(run: str, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["export", run, "--to", f"{bucket}/hub/model"]) == 0
+    assert cli.run(["export", run, "--to", f"{bucket}/hub/model"]) == 1
+    assert cli.run(["export", run, "--to", f"{bucket}/hub/model", "--overwrite"]) == 0
+    photo = Image.new("RGB", (30, 20), (200, 0, 0))
+    one, other = (load(url).predict(photo) for url in (run, f"{bucket}/hub/model"))
+    assert (one.entropy == other.entropy).all()
+    assert not list(tmp_path.iterdir())
 
 
 def test_report(run: str, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,20 @@ def test_which_networks_take_one_size() -> None:
     assert why_one_size(trained()) is None
     hrda = why_one_size(trained("streets_hrda", model__detail_crop=(64, 48)))
     assert hrda == "model.detail_crop = 64 48: windows are laid out over images of one size"
+    padded = why_one_size(trained(model__encoder="tf_efficientnet_lite0")) or ""
+    assert padded.startswith("model.encoder = tf_efficientnet_lite0: its padding, TensorFlow's")
+
+
+def test_one_size_where_pytorch_can_not_follow_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transformer of which nobody knew that its positions are laid out for one size."""
+    monkeypatch.setattr("advent_dist.export.program.why_one_size", lambda run: None)
+    decoder = {"model__decoder": "linear", "model__multi_level": False}
+    size = {"data__evaluation_size": (40, 24)}
+    program = trace(trained(model__encoder="test_vit", **decoder, **size))
+    assert program.one_size == (
+        "model.encoder = test_vit: torch.export can't follow it through images of any size"
+    )
+    assert program.dynamic == {0: "batch"}
 
 
 def test_what_pytorch_can_not_follow_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
