@@ -65,8 +65,8 @@ def why_one_size(run: TrainedRun) -> str | None:
 def _pads_by_size(module: nn.Module) -> bool:
     """Whether it is a strided convolution or pooling with TensorFlow's padding, by timm's names.
 
-    PyTorch follows it through images of any size, but takes hours to read such a program back: each
-    layer's size is a formula of those of all before.
+    PyTorch follows it through images of any size, but has not read such a program of a whole
+    network back after five minutes: each layer's size is a formula of those of all before.
     """
     stride = getattr(module, "stride", 1)
     strided = max(stride) > 1 if isinstance(stride, tuple) else stride > 1
