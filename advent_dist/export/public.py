@@ -54,5 +54,5 @@ def place(folder: str) -> str:
 
 
 def _file(weights: str) -> str:
-    """`pip:PACKAGE`, or a file's name without its folder."""
-    return weights if weights.startswith("pip:") else PurePosixPath(weights).name
+    """`pip:PACKAGE`, or the name of a file or run folder, without where it lies."""
+    return weights if weights.startswith("pip:") else PurePosixPath(weights.partition("?")[0]).name
