@@ -78,6 +78,7 @@ def main(arguments: list[str]) -> int:
     program = export(
         # With the config of the run, which knows its initial weights: those are not loaded here.
         replace(trained, experiment=run.experiment()),
+        run.weights(options.which),
         run.url.rsplit("/", 1)[-1],
         snapshot,
         target,

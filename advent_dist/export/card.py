@@ -120,7 +120,10 @@ def _windows(experiment: Experiment) -> str:
     if sliding is None:
         return ""
     across, down = sliding.window
-    return f", and seen in windows of {across}x{down}, whose logits are averaged where they overlap"
+    return (
+        f", and seen in windows of {across}x{down}, whose {sliding.average} are averaged where "
+        "they overlap"
+    )
 
 
 def _evaluated(experiment: Experiment, snapshot: Snapshot) -> str:

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from advent_dist.config import ClusterConfig, Experiment
+from advent_dist.config import ClusterConfig, Experiment, MethodConfig, VFMUDAPlusPlusConfig
 
 _SHOWN_PARTS = 2
 """Of the path of a data set that is no relative one."""
@@ -40,6 +40,7 @@ def public(experiment: Experiment) -> Experiment:
             cache_dir=None,
         ),
         model=replace(model, weights=None if model.weights is None else _file(model.weights)),
+        method=_method(experiment.method),
         run=replace(run, name=None, storage="runs"),
         cluster=ClusterConfig(workers=cluster.workers, gpus_per_worker=cluster.gpus_per_worker),
     )
@@ -51,6 +52,12 @@ def place(folder: str) -> str:
         return folder
     parts = PurePosixPath(folder.partition("://")[2] or folder).parts
     return "/".join([part for part in parts if part != "/"][-_SHOWN_PARTS:])
+
+
+def _method(method: MethodConfig) -> MethodConfig:
+    if isinstance(method, VFMUDAPlusPlusConfig) and method.distill_weights is not None:
+        return replace(method, distill_weights=_file(method.distill_weights))
+    return method
 
 
 def _file(weights: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files as resources
 from pathlib import Path
 
 import safetensors.torch
+from torch import Tensor
 
 from advent_dist.data.class_file import class_file_text
 from advent_dist.data.store import Folder
@@ -31,6 +32,7 @@ def names_of(programs: Sequence[str]) -> list[str]:
 
 def export(
     run: TrainedRun,
+    weights: Mapping[str, Tensor],
     name: str,
     snapshot: Snapshot,
     target: Folder,
@@ -45,6 +47,7 @@ def export(
 
     Args:
         run: on the CPU.
+        weights: those of its snapshot, as the checkpoint has them: adapters by themselves.
         name: what the card calls it.
         snapshot: which of its snapshots that is.
         target: the folder; see `earlier_files`.
@@ -65,11 +68,10 @@ def export(
     with own_folder() as here:
         program = trace(run) if programs else None
         agreements = {} if program is None else _written(program, programs, here)
-        weights = {key: one.contiguous() for key, one in run.segmenter.state_dict().items()}
         files: dict[str, bytes | Path] = {
             CONFIG_FILE: description(run, snapshot, program, names),
             CLASSES_FILE: class_file_text(run.classes).encode(),
-            MODEL_FILE: safetensors.torch.save(weights, metadata={"format": "pt"}),
+            MODEL_FILE: safetensors.torch.save(dict(weights), metadata={"format": "pt"}),
             CARD_FILE: card(run, name, snapshot, program, agreements, SCRIPTS, license_name),
         }
         scripts = resources("advent_dist.export") / "scripts"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,12 @@ def test_a_public_config_is_a_config() -> None:
     places = {"data.evaluation": "/a/city/val", "data.held_out": "/b/city/val"}
     shown = public(override(experiment("streets_advent"), places))
     assert (shown.data.evaluation, shown.data.held_out) == ("city/val", None)
+
+
+def test_a_teachers_weights_are_a_name() -> None:
+    weights = {"method.distill_weights": "/home/alice/teacher.pth"}
+    changed = override(experiment("streets_vfm_uda_plus_plus"), weights)
+    assert public(changed).method == replace(changed.method, distill_weights="teacher.pth")
 
 
 def test_names_of_strangers_are_text(tmp_path: Path) -> None:
