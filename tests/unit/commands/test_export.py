@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import advent_dist
@@ -162,3 +163,12 @@ def test_a_damaged_export_is_named(run: str, tmp_path: Path) -> None:
     weights.unlink()
     with pytest.raises(CheckpointError, match=r"model\.safetensors can't be read"):
         advent_dist.load(out)
+
+
+def test_adapters_are_exported_as_they_are(tmp_path: Path) -> None:
+    changes = {"model__encoder": "test_vit", "model__decoder": "linear", "model__lora__rank": 2}
+    run, _ = trained_run(tmp_path / "runs", data__classes="camvid11", **changes)
+    assert export(run, "--to", tmp_path / "out") == 0
+    photo = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    one, other = (advent_dist.load(url).predict(photo) for url in (run, tmp_path / "out"))
+    assert (one.entropy == other.entropy).all()
