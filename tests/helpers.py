@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 
 from advent_dist.config import Experiment
-from advent_dist.config.method import MIXING
+from advent_dist.config.methods import MIXING
 from advent_dist.config.override import override
 from advent_dist.experiments import experiment
 from advent_dist.parallel.world import World

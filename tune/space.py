@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from advent_dist.config import Experiment
-from advent_dist.config.method import SelfTrainingConfig
+from advent_dist.config.methods.self_training import SelfTrainingConfig
 from advent_dist.config.override import override
 from advent_dist.errors import ConfigError
 

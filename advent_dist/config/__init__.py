@@ -9,7 +9,7 @@ from advent_dist.config.data import AugmentConfig, DataConfig
 from advent_dist.config.engine import EngineConfig
 from advent_dist.config.experiment import Experiment
 from advent_dist.config.lora import LoRAConfig
-from advent_dist.config.method import (
+from advent_dist.config.methods import (
     AdventConfig,
     AdventMinEntConfig,
     DACSConfig,

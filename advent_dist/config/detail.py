@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advent_dist.config.data import DataConfig
-from advent_dist.config.method import DETAILED, MethodConfig
+from advent_dist.config.methods import DETAILED, MethodConfig
 from advent_dist.config.require import Size, require
 
 

@@ -8,7 +8,7 @@ from advent_dist.config.cluster import ClusterConfig
 from advent_dist.config.data import DataConfig
 from advent_dist.config.detail import require_detail_fits
 from advent_dist.config.engine import EngineConfig
-from advent_dist.config.method import MASKING, MIXING, MethodConfig
+from advent_dist.config.methods import MASKING, MIXING, MethodConfig
 from advent_dist.config.model import ModelConfig
 from advent_dist.config.optimizer import OptimizerConfig
 from advent_dist.config.require import require, require_inside

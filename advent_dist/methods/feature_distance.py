@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from advent_dist.config.method import FeatureDistanceConfig
+from advent_dist.config.methods.daformer import FeatureDistanceConfig
 from advent_dist.losses import at_least_fp32
 from advent_dist.models.segmenter import Segmenter
 from advent_dist.parallel.world import World

@@ -6,7 +6,7 @@ from typing import final
 
 from torch import Tensor
 
-from advent_dist.config.method import FeatureDistanceConfig
+from advent_dist.config.methods.daformer import FeatureDistanceConfig
 from advent_dist.methods.feature_distance import FeatureDistance
 from advent_dist.methods.levels import all_pixels_losses, weighted
 from advent_dist.methods.parts import Parts

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from advent_dist.augmentation import blocks
-from advent_dist.config.method import (
+from advent_dist.config.methods import (
     MICConfig,
     MICDACSConfig,
     MICHRDAConfig,

@@ -6,7 +6,7 @@ from typing import final
 
 from torch import Tensor
 
-from advent_dist.config.method import SelfTrainingConfig
+from advent_dist.config.methods.self_training import SelfTrainingConfig
 from advent_dist.losses import at_least_fp32
 from advent_dist.methods.parts import Parts
 from advent_dist.methods.pseudo_labels import PseudoLabels, pseudo_labels

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from advent_dist.augmentation.classmix import choose_classes, paste
 from advent_dist.augmentation.strong import StrongAugmentation
-from advent_dist.config.method import SelfTrainingConfig
+from advent_dist.config.methods.self_training import SelfTrainingConfig
 from advent_dist.methods.levels import all_pixels_losses, weighted
 from advent_dist.methods.pseudo_labels import PseudoLabels
 from advent_dist.parallel.engine import Engine

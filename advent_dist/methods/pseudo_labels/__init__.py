@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from advent_dist.config.method import SelfTrainingConfig
+from advent_dist.config.methods.self_training import SelfTrainingConfig
 from advent_dist.methods.pseudo_labels.class_balanced import class_balanced
 from advent_dist.methods.pseudo_labels.class_capped import class_capped
 from advent_dist.methods.pseudo_labels.confident import confident

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from advent_dist.config.method import SelfTrainingConfig
+from advent_dist.config.methods.self_training import SelfTrainingConfig
 from advent_dist.methods.pseudo_labels.labels import PseudoLabels, where_sure
 from advent_dist.parallel.world import World
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, final
 import pytest
 import torch
 
-from advent_dist.config import method as configs
+from advent_dist.config.methods.supervised import SupervisedConfig
 from advent_dist.config.override import override
 from advent_dist.config.require import require
 from advent_dist.losses import cross_entropy
@@ -27,14 +27,14 @@ _TEXT = (Path(__file__).parents[3] / "docs" / "add_a_method.md").read_text()
 
 def test_it_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     namespace: dict[str, Any] = {
-        **{one.__name__: one for one in (dataclass, final, require, cross_entropy)},
-        **{one.__name__: one for one in (fit_source, logged, weighted, Parts, DomainBatch)},
+        **{one.__name__: one for one in (SupervisedConfig, dataclass, final, require)},
+        **{one.__name__: one for one in (cross_entropy, fit_source, logged, weighted)},
+        **{one.__name__: one for one in (DomainBatch, Parts)},
         "ClassVar": ClassVar,
         "Literal": Literal,
         "Need": Need,
         "Metrics": Metrics,
         "IGNORE_INDEX": IGNORE_INDEX,
-        "_SupervisedConfig": configs._SupervisedConfig,
         "METHODS": METHODS.copy(),
     }
     for block in re.findall(r"```python\n(.*?)```", _TEXT, re.DOTALL):
