@@ -15,7 +15,7 @@ import tyro
 from rich.table import Table
 
 from advent_dist.commands.against import print_comparison
-from advent_dist.config import Average, Size
+from advent_dist.config import View
 from advent_dist.errors import ConfigError
 from advent_dist.evaluation.counts import Evaluation
 from advent_dist.evaluation.labelled import Accuracy
@@ -26,7 +26,7 @@ from advent_dist.runs.scoring import score
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate:
+class Evaluate(View):
     """Score trained runs on shards, labelled or not; several are averaged, logits by logits."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
@@ -47,17 +47,6 @@ class Evaluate:
     """Checkpoint of each run. The best one was chosen on the images that the run was evaluated on:
     it flatters there."""
 
-    window: Size | None = None
-    """Width and height in pixels of windows that slide over the images, which have the size that
-    the first run was evaluated at (data.evaluation_size); none takes data.evaluation_window."""
-
-    stride: Size | None = None
-    """How far the next window lies to the right, and below; none takes half of --window."""
-
-    average: Average | None = None
-    """What the mean is taken of where windows overlap, `logits` or `probabilities`; none takes
-    data.evaluation_average."""
-
     json: bool = False
     """Print JSON instead of a table."""
 
@@ -75,9 +64,7 @@ def main(arguments: list[str]) -> int:
             options.which,
             options.data,
             options.several,
-            options.window,
-            options.stride,
-            options.average,
+            options,
         )
         print_comparison(judged, options.which, as_json=options.json)
         return 0
@@ -87,9 +74,7 @@ def main(arguments: list[str]) -> int:
         list(options.runs),
         options.which,
         options.data,
-        options.window,
-        options.stride,
-        options.average,
+        options,
     )
     if options.json:
         sys.stdout.write(json.dumps(result.to_json(), indent=2) + "\n")

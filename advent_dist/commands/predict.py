@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from advent_dist.config import Average, Size
+from advent_dist.config import View
 from advent_dist.data.store import open_folder
 from advent_dist.printable import printable
 from advent_dist.runs.images import find_images
@@ -23,7 +23,7 @@ _NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Predict:
+class Predict(View):
     """Segment an image or a folder of them; several runs are averaged, logits by logits."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
@@ -38,17 +38,6 @@ class Predict:
 
     which: Literal["last", "best"] = "last"
     """Checkpoint of each run."""
-
-    window: Size | None = None
-    """Width and height in pixels of windows that slide over the images, which have the size that
-    the first run was evaluated at (data.evaluation_size); none takes data.evaluation_window."""
-
-    stride: Size | None = None
-    """How far the next window lies to the right, and below; none takes half of --window."""
-
-    average: Average | None = None
-    """What the mean is taken of where windows overlap, `logits` or `probabilities`; none takes
-    data.evaluation_average."""
 
 
 def main(arguments: list[str]) -> int:
@@ -65,9 +54,7 @@ def main(arguments: list[str]) -> int:
         list(options.runs),
         options.which,
         device,
-        options.window,
-        options.stride,
-        options.average,
+        options,
     )
     predict(
         [run.coarse for run in runs],

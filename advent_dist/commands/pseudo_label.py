@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from advent_dist.config import Average, Size
+from advent_dist.config import View
 from advent_dist.config.require import require
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.manifest import Manifest
@@ -38,7 +38,7 @@ from shards.write import VoidLabelsError
 
 
 @dataclass(frozen=True, kw_only=True)
-class PseudoLabel:
+class PseudoLabel(View):
     """Label a target's shards by what a run sees in them; of several runs, by the mean logits."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
@@ -72,15 +72,6 @@ class PseudoLabel:
     which: Literal["last", "best"] = "last"
     """Checkpoint of each run."""
 
-    window: Size | None = None
-    """As of `predict`."""
-
-    stride: Size | None = None
-    """As of `predict`."""
-
-    average: Average | None = None
-    """As of `predict`."""
-
     overwrite: bool = False
     """Replace the shards that are there."""
 
@@ -97,9 +88,7 @@ def main(arguments: list[str]) -> int:
         list(options.runs),
         options.which,
         device,
-        options.window,
-        options.stride,
-        options.average,
+        options,
     )
     data = runs[0].experiment.data
     there = (data, data.target)
@@ -182,8 +171,8 @@ def _by(options: PseudoLabel, runs: Sequence[TrainedRun]) -> str:
 
 
 def _digest(run: TrainedRun) -> str:
-    """Of the weights and the windows."""
-    digest = hashlib.sha256(repr(run.sliding).encode())
+    """Of the weights, and of how they look at images."""
+    digest = hashlib.sha256(repr((run.sliding, run.scales, run.flip)).encode())
     for name, values in run.segmenter.state_dict().items():
         digest.update(name.encode())
         digest.update(values.cpu().numpy().tobytes())

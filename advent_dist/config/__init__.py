@@ -29,6 +29,7 @@ from advent_dist.config.optimizer import OptimizerConfig
 from advent_dist.config.require import Size
 from advent_dist.config.run import RunConfig
 from advent_dist.config.sliding import Average, Sliding
+from advent_dist.config.view import View
 
 __all__ = [
     "AdventConfig",
@@ -57,4 +58,5 @@ __all__ = [
     "SourceOnlyConfig",
     "VFMUDAConfig",
     "VFMUDAPlusPlusConfig",
+    "View",
 ]

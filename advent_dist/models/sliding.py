@@ -109,12 +109,9 @@ def slide(segment: Segment, images: Shaped[Tensor, "n 3 h w"], sliding: Sliding)
     windows = windows_over(shape, sliding.window, sliding.stride)
     pieces = (segment(window.of(images)).main for window in windows)
     if sliding.average == "logits":
-        values = averaged(pieces, windows, shape)
-    else:
-        mean = averaged((piece.softmax(1) for piece in pieces), windows, shape)
-        # Finite where a probability is 0: what is upsampled would not be a number.
-        values = mean.clamp_(min=torch.finfo(mean.dtype).tiny).log_()
-    return CoarseLogits(values=values, align_corners=False)
+        return CoarseLogits(values=averaged(pieces, windows, shape), align_corners=False)
+    mean = averaged((piece.softmax(1) for piece in pieces), windows, shape)
+    return CoarseLogits.of_probabilities(mean)
 
 
 def main_logits(

@@ -21,6 +21,17 @@ class CoarseLogits:
     align_corners: bool
     """How they lie on the image; see `Network.align_corners`."""
 
+    @classmethod
+    def of_probabilities(cls, values: Float[Tensor, "n c h w"]) -> CoarseLogits:
+        """Logits whose softmax they are; changes them in place.
+
+        Args:
+            values: of a whole image, so that align_corners makes no difference at its own size.
+        """
+        # Finite where a probability is 0: what is upsampled would not be a number.
+        smallest = torch.finfo(values.dtype).tiny
+        return cls(values=values.clamp_(min=smallest).log_(), align_corners=False)
+
     def upsample(self, size: tuple[int, int]) -> Float[Tensor, "n c h w"]:
         """Bilinear logits [n, C, h, w].
 

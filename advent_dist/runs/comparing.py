@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from advent_dist.config import Average, Size
+from advent_dist.config import View
 from advent_dist.errors import ConfigError
 from advent_dist.evaluation.paired import Comparison, compare
 from advent_dist.evaluation.verdict import is_adaptation, verdict
@@ -45,9 +45,7 @@ def compare_runs(
     which: str,
     folder: str | None = None,
     several: Several | None = None,
-    window: Size | None = None,
-    stride: Size | None = None,
-    average: Average | None = None,
+    view: View | None = None,
 ) -> Judged:
     """Compare runs with others on the same images.
 
@@ -58,9 +56,7 @@ def compare_runs(
         folder: Shards; none takes the images that the first run was evaluated on.
         several: Several runs of a side are an ensemble, or trainings by several seeds. Those are
             paired in the order of their seeds. None is an ensemble, unless both sides have several.
-        window: See `load_runs`, as for `stride`.
-        stride: Of the windows.
-        average: Of what, where they overlap.
+        view: See `load_runs`.
 
     Raises:
         ConfigError: it is not clear what several runs are, or seeds are not as many, or not
@@ -82,7 +78,7 @@ def compare_runs(
         sides = [[one] for one, _ in pairs], [[other] for _, other in pairs]
     else:
         sides = [list(ours)], [list(theirs)]
-    found, names = score_images([*sides[0], *sides[1]], which, folder, window, stride, average)
+    found, names = score_images([*sides[0], *sides[1]], which, folder, view)
     seeds = len(sides[0])
     return _judged(ours, theirs, compare(found[:seeds], found[seeds:], names), several)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from advent_dist.config import Average, DataConfig, Size
+from advent_dist.config import DataConfig, Size, View
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.evaluation_loader import EvaluationLoader, target_images
 from advent_dist.errors import DataError
@@ -25,9 +25,7 @@ def score(
     urls: list[str],
     which: str,
     folder: str | None = None,
-    window: Size | None = None,
-    stride: Size | None = None,
-    average: Average | None = None,
+    view: View | None = None,
 ) -> Evaluation:
     """Evaluate one run or the ensemble of several.
 
@@ -35,16 +33,14 @@ def score(
         urls: Run folders.
         which: `last` or `best` checkpoint.
         folder: Shards; none takes the images that the first run was evaluated on.
-        window: See `load_runs`, as for `stride`.
-        stride: Of the windows.
-        average: Of what, where they overlap.
+        view: See `load_runs`.
 
     Raises:
-        ConfigError: no such window or stride can be.
+        ConfigError: no such view can be.
         DamageError: more samples were skipped than `data.max_damaged_fraction` allows.
     """
     device = available_device()
-    runs = load_runs(urls, which, device, window, stride, average)
+    runs = load_runs(urls, which, device, view)
     loader = _images(runs[0].experiment.data, runs[0].classes, urls[0], folder, device)
     counts = evaluate([run.predictor for run in runs], loader, runs[0].classes.num_classes, device)
     loader.require_little_damage(loader.skipped)
@@ -73,9 +69,7 @@ def score_images(
     sides: Sequence[Sequence[str]],
     which: str,
     folder: str | None = None,
-    window: Size | None = None,
-    stride: Size | None = None,
-    average: Average | None = None,
+    view: View | None = None,
 ) -> tuple[list[Overlaps], tuple[str, ...]]:
     """Score several sides on the same images, image by image, each as `score` does it by itself.
 
@@ -85,21 +79,19 @@ def score_images(
         sides: Of each the folder of a run, or of several that are an ensemble.
         which: `last` or `best` checkpoint.
         folder: Shards; none takes the images that the first run was evaluated on.
-        window: See `load_runs`, as for `stride`.
-        stride: Of the windows.
-        average: Of what, where they overlap.
+        view: See `load_runs`.
 
     Returns:
         The counts of each side, and the names of the classes.
 
     Raises:
-        ConfigError: no such window or stride can be.
+        ConfigError: no such view can be.
         DataError: the images have no labels.
         CheckpointError: the runs predict different classes.
         DamageError: more samples were skipped than `data.max_damaged_fraction` allows.
     """
     device = available_device()
-    runs = [load_runs(list(side), which, device, window, stride, average) for side in sides]
+    runs = [load_runs(list(side), which, device, view) for side in sides]
     require_same_classes([side[0] for side in sides], [side[0] for side in runs])
     first = runs[0][0].experiment.data
     by_size: dict[Size, list[int]] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from advent_dist.config import Average, Experiment, Size, Sliding
+from advent_dist.config import Experiment, Sliding, View
 from advent_dist.config.override import override
 from advent_dist.config.require import require
 from advent_dist.config.sliding import sliding
@@ -19,6 +19,7 @@ from advent_dist.models.adapters import merge_adapters
 from advent_dist.models.segmenter import Segmenter, build_segmenter
 from advent_dist.models.sliding import main_logits, slide
 from advent_dist.models.state_dicts import check_fits
+from advent_dist.models.test_time import augmented
 from advent_dist.models.upsampling import CoarseLogits
 from advent_dist.runs.exported import ExportFolder, is_export
 from advent_dist.runs.folder import RunFolder
@@ -40,12 +41,29 @@ class TrainedRun:
     sliding: Sliding | None
     """The windows that images are predicted in; none for images as a whole."""
 
+    scales: tuple[float, ...] = (1.0,)
+    """The sizes that they are seen at; see `View.scales`."""
+
+    flip: bool = False
+    """Whether they are also seen mirrored."""
+
     def predictor(self, images: Tensor, size: tuple[int, int]) -> Tensor:
         """The main head's logits at a size; see `counts.Predictor`."""
+        if self._repeats:
+            return self.coarse(images).upsample(size)
         return main_logits(self.segmenter, images, size, self.sliding)
 
     def coarse(self, images: Tensor) -> CoarseLogits:
         """The same before they are upsampled; see `bands.CoarsePredictor`."""
+        if self._repeats:
+            return augmented(self._once, images, self.scales, flip=self.flip)
+        return self._once(images)
+
+    @property
+    def _repeats(self) -> bool:
+        return self.flip or self.scales != (1.0,)
+
+    def _once(self, images: Tensor) -> CoarseLogits:
         if self.sliding is None:
             return self.segmenter.coarse(images)
         return slide(self.segmenter, images, self.sliding)
@@ -101,9 +119,7 @@ def load_runs(
     urls: list[str],
     which: str,
     device: torch.device,
-    window: Size | None = None,
-    stride: Size | None = None,
-    average: Average | None = None,
+    view: View | None = None,
 ) -> list[TrainedRun]:
     """The segmenters of several runs of one task; see `load_run`.
 
@@ -113,27 +129,27 @@ def load_runs(
         urls: The run folders.
         which: `last` or `best` checkpoint.
         device: Where to put them.
-        window: `--window`, in place of the run's own.
-        stride: `--stride`.
-        average: `--average`, in place of the first run's.
+        view: What is asked for in place of the first run's own view; none changes nothing.
 
     Raises:
-        ConfigError: no such window or stride can be, or there are no windows.
+        ConfigError: no such window, stride or scale can be, or there are no windows.
         CheckpointError: they predict different classes.
     """
     runs = [load_run(url, which, device) for url in urls]
     data = runs[0].experiment.data
     windows = data.sliding
-    if (window, stride) != (None, None):
+    view = view or View()
+    view.require_scales()
+    if (view.window, view.stride) != (None, None):
         windows = sliding(
-            window, stride, data.evaluation_size, data.evaluation_average, prefix="--"
+            view.window, view.stride, data.evaluation_size, data.evaluation_average, prefix="--"
         )
-    if average is not None:
+    if view.average is not None:
         fix = "there are no windows; give --window too"
-        require(windows is not None, "--average", average, fix)
-        windows = windows and replace(windows, average=average)
+        require(windows is not None, "--average", view.average, fix)
+        windows = windows and replace(windows, average=view.average)
     require_same_classes(urls, runs)
-    return [replace(run, sliding=windows) for run in runs]
+    return [replace(run, sliding=windows, scales=view.scales, flip=view.flip) for run in runs]
 
 
 def require_same_classes(urls: Sequence[str], runs: Sequence[TrainedRun]) -> None:

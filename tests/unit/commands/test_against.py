@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from advent_dist import cli
+from advent_dist.config import View
 from advent_dist.runs.scoring import score
 from tests.shard_helpers import examples, write_shards
 from tests.unit.runs.test_trained import trained_run
@@ -144,5 +145,5 @@ def test_each_side_sees_the_images_as_by_itself(
     assert found["miou"]["ours"] == pytest.approx(score([one], "last").to_json()["miou"])
     assert found["miou"]["theirs"] == pytest.approx(score([other], "last").to_json()["miou"])
     windows = answer(capsys, one, "--against", other, "--window", "32", "32")
-    alone = score([other], "last", window=(32, 32)).to_json()
+    alone = score([other], "last", view=View(window=(32, 32))).to_json()
     assert windows["miou"]["theirs"] == pytest.approx(alone["miou"])

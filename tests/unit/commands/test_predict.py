@@ -53,3 +53,25 @@ def test_windows_over_an_image(tmp_path: Path) -> None:
     assert np.abs(of_logits - whole).max() > 10
     # What windows disagree on is less sure by the mean of their probabilities.
     assert of_probabilities.mean() > of_logits.mean() + 0.5
+
+
+def test_several_looks_at_an_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, (segmenter, _) = trained_run(tmp_path, data__classes="camvid11")
+    weights = segmenter.state_dict()
+    write_weights(run, 4, {k: 100 * v if "main_head" in k else v for k, v in weights.items()})
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    Image.fromarray(noise[:, ::-1]).save(tmp_path / "b.png")
+    found = {}
+    for number, flags in enumerate(([], ["--flip"], ["--scales", "0.5", "1"])):
+        for name in "ab":
+            out = tmp_path / f"out{number}"
+            arguments = ["predict", run, "--images", str(tmp_path / f"{name}.png"), "--out"]
+            assert cli.run([*arguments, str(out), *flags]) == 0
+            found[number, name] = np.array(Image.open(out / f"{name}_entropy.png")).astype(int)
+    assert np.abs(found[1, "a"] - found[1, "b"][:, ::-1]).max() <= 1, "both sides alike"
+    assert np.abs(found[0, "a"] - found[0, "b"][:, ::-1]).max() > 1
+    assert np.abs(found[2, "a"] - found[0, "a"]).max() > 1
+    arguments = ["predict", run, "--images", str(tmp_path / "a.png"), "--scales", "0"]
+    assert cli.run([*arguments, "--out", str(tmp_path / "x")]) == 1
+    assert "--scales = (0.0,): give factors of the size" in capsys.readouterr().err
