@@ -6,6 +6,7 @@ Each image gets a colour map, its train ids and an entropy map.
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -13,8 +14,10 @@ import tyro
 
 from advent_dist.config import View
 from advent_dist.data.store import open_folder
+from advent_dist.errors import DataError
 from advent_dist.printable import printable
 from advent_dist.runs.images import find_images
+from advent_dist.runs.overview import PAGE, write_overview
 from advent_dist.runs.predict import predict
 from advent_dist.runs.trained import available_device, load_runs
 
@@ -34,10 +37,14 @@ class Predict(View):
 
     out: str
     """Folder or URL to write NAME_color.png, NAME_trainid.png and NAME_entropy.png to, in the same
-    folders as the images."""
+    folders as the images; of several also predictions.json, and uncertain.html, a page of the most
+    uncertain. What is there whole, of the same file and by the same models, is not made again."""
 
     which: Literal["last", "best"] = "last"
     """Checkpoint of each run."""
+
+    overlay: bool = False
+    """Write NAME_overlay.png, too: the colours over the image."""
 
 
 def main(arguments: list[str]) -> int:
@@ -56,15 +63,34 @@ def main(arguments: list[str]) -> int:
         device,
         options,
     )
-    predict(
+    out, classes = open_folder(options.out), runs[0].classes
+    began = time.monotonic()
+    predicted = predict(
         [run.coarse for run in runs],
         images,
-        open_folder(options.out),
-        runs[0].classes,
+        out,
+        classes,
         runs[0].experiment.data.evaluation_size,
         device,
+        by="+".join(run.digest for run in runs),
+        overlay=options.overlay,
     )
-    sys.stdout.write(f"{len(images.names)} images -> {options.out}\n")
+    rate = predicted.new / max(time.monotonic() - began, 1e-9)
+    count = len(predicted.seen)
+    there = f"; {count - predicted.new} were there" if predicted.new < count else ""
+    said = [f"{count} images -> {options.out} ({rate:.2g} images/s{there})"]
+    if count > 1:
+        summary = write_overview(images, predicted.seen, out, classes)
+        said.append(
+            f"mean entropy {summary['mean_entropy']:.3f}, {len(summary['classes'])} classes; the "
+            f"most uncertain images: {out.url}/{PAGE}"
+        )
+    sys.stdout.write(printable("".join(f"{line}\n" for line in said)))
+    if predicted.unreadable:
+        raise DataError(
+            f"{len(predicted.unreadable)} of {len(images.names)} images could not be read, all "
+            f"others are in {out.url}; mend or remove: {', '.join(predicted.unreadable)}"
+        )
     return 0
 
 

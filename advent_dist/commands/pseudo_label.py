@@ -6,7 +6,6 @@ its target (IntraDA).
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -166,17 +165,8 @@ def _by(options: PseudoLabel, runs: Sequence[TrainedRun]) -> str:
         rule.append(f"threshold={options.threshold:g}")
     if options.easy is not None:
         rule.append(f"easy={options.easy:g}")
-    models = "+".join(f"{run.experiment.name}@{_digest(run)}" for run in runs)
+    models = "+".join(f"{run.experiment.name}@{run.digest}" for run in runs)
     return f"{models},{','.join(rule)}"
-
-
-def _digest(run: TrainedRun) -> str:
-    """Of the weights, and of how they look at images."""
-    digest = hashlib.sha256(repr((run.sliding, run.scales, run.flip)).encode())
-    for name, values in run.segmenter.state_dict().items():
-        digest.update(name.encode())
-        digest.update(values.cpu().numpy().tobytes())
-    return digest.hexdigest()[:12]
 
 
 def _table(manifest: Manifest, thresholds: list[float]) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -14,8 +15,8 @@ from advent_dist.data.image import ENDINGS, is_image, read_image
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError
 
-KINDS = ("color", "trainid", "entropy")
-"""What is written for each image; see `predict.predict`."""
+KINDS = ("color", "trainid", "overlay", "entropy")
+"""What may be written for each image; see `predict.predict`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,9 @@ class ImageFiles:
 
     left_alone: list[str]
     """Paths below it of the files that are no images by their names."""
+
+    stamps: Mapping[str, tuple[int, ...]]
+    """Of each image numbers that change when its file does."""
 
     def read(self, name: str) -> Image.Image:
         """An image as it is meant to be looked at, RGB.
@@ -57,22 +61,27 @@ def find_images(url: str, out: str) -> ImageFiles:
             would have the name of another one's result or of an image.
     """
     folder = open_folder(url)
-    names = folder.walk()
-    if names == [""]:
+    stamps = folder.stamps()
+    if list(stamps) == [""]:
         parent, slash, name = folder.url.rpartition("/")
-        images = ImageFiles(folder=open_folder(parent or slash or "."), names=[name], left_alone=[])
+        images = ImageFiles(
+            folder=open_folder(parent or slash or "."),
+            names=[name],
+            left_alone=[],
+            stamps={name: stamps[""]},
+        )
     else:
-        images = _below(folder, names, out)
+        images = _below(folder, stamps, out)
     _require_own_names(images, out)
     return images
 
 
-def _below(folder: Folder, names: list[str], out: str) -> ImageFiles:
+def _below(folder: Folder, stamps: Mapping[str, tuple[int, ...]], out: str) -> ImageFiles:
     """The images among the files of a folder."""
-    if not names:
+    if not stamps:
         raise DataError(f"--images {folder.url}: there is no such file, and no folder with files")
     earlier = _address(out).removeprefix(f"{_address(folder.url)}/")
-    names = [name for name in names if not name.startswith(f"{earlier}/")]
+    names = [name for name in sorted(stamps) if not name.startswith(f"{earlier}/")]
     # Hidden folders hold what was thrown away, and thumbnails.
     chosen = [
         name
@@ -85,7 +94,10 @@ def _below(folder: Folder, names: list[str], out: str) -> ImageFiles:
             f"{', '.join(ENDINGS)}"
         )
     return ImageFiles(
-        folder=folder, names=chosen, left_alone=[name for name in names if name not in set(chosen)]
+        folder=folder,
+        names=chosen,
+        left_alone=[name for name in names if name not in set(chosen)],
+        stamps={name: stamps[name] for name in chosen},
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from io import BytesIO
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -19,9 +21,11 @@ from advent_dist.data.store import Folder
 from advent_dist.data.transforms import resize_image
 from advent_dist.errors import DataError, UnavailableError
 from advent_dist.evaluation.counts import pixel_entropy
-from advent_dist.pictures import colourise
 from advent_dist.runs.bands import CoarsePredictor, logit_bands
-from advent_dist.runs.images import ImageFiles, result_name
+from advent_dist.runs.images import KINDS, ImageFiles
+from advent_dist.runs.results import Results, Seen
+
+T = TypeVar("T")
 
 
 def predict(
@@ -31,13 +35,20 @@ def predict(
     classes: ClassSet,
     size: Size,
     device: torch.device,
-) -> None:
+    *,
+    by: str,
+    overlay: bool = False,
+) -> Predicted:
     """Segment images, each at its own resolution; several models are averaged, logits by logits.
 
     For NAME.jpg it writes into `out`
     - NAME_color.png: RGB, each class in its colour of the palette;
     - NAME_trainid.png: 8-bit grey, the train ids;
+    - NAME_overlay.png, where asked: the mean of the image and its colours;
     - NAME_entropy.png: 8-bit grey, 255 times the normalised entropy, so white is most uncertain.
+
+    What is there already, whole, of the same file and by the same models, is left as it is. The
+    next image is read, and the pictures of the one before are written, while one is segmented.
 
     Args:
         predictors: the models, in eval mode.
@@ -46,31 +57,87 @@ def predict(
         classes: names and palette of the models' classes.
         size: width, height in pixels that the images are resized to for the models (bicubic).
         device: where the models are.
+        by: digest of the models and of how they look at images.
+        overlay: whether to write overlays.
 
     Raises:
-        DataError: after all others were written, some images could not be read; or `out` can't be
-            written to.
+        DataError: storage is away, or `out` can't be written to.
     """
-    unreadable = []
-    for name in track(images.names, description="predict", console=Console(stderr=True)):
-        try:
-            image = images.read(name)
-        except UnavailableError:
-            raise  # the storage is at fault, and not this image
-        except DataError as error:
-            unreadable.append(str(error))
-            continue
-        shape, resized = (image.height, image.width), as_input(image, size).to(device)
-        del image  # memory for the results
-        train_ids, entropy = _segment(predictors, resized, shape)
-        out.write(result_name(name, "color"), _png(colourise(train_ids, classes.palette)))
-        out.write(result_name(name, "trainid"), _png(train_ids))
-        out.write(result_name(name, "entropy"), _png(entropy))
-    if unreadable:
-        raise DataError(
-            f"{len(unreadable)} of {len(images.names)} images could not be read, all others were "
-            f"written to {out.url}; mend or remove: {', '.join(unreadable)}"
-        )
+    kinds = [kind for kind in KINDS if overlay or kind != "overlay"]
+    results = Results(out, kinds, classes.palette)
+    there = results.there(images.stamps, by)
+    todo = [name for name in images.names if name not in there]
+    seen, unreadable = dict(there), list[str]()
+    with ThreadPoolExecutor(1, "read") as reading, ThreadPoolExecutor(1, "write") as writing:
+        upcoming = _ahead(reading, partial(_read, images), todo)
+        written: Future[None] | None = None
+        for name, read in track(
+            zip(todo, upcoming, strict=True),
+            "predict",
+            total=len(images.names),
+            completed=len(there),
+            console=Console(stderr=True),
+        ):
+            if isinstance(read, DataError):
+                unreadable.append(str(read))
+                continue
+            shape, resized = (read.height, read.width), as_input(read, size).to(device)
+            pixels = np.asarray(read) if overlay else None
+            train_ids, entropy, mean = _segment(predictors, resized, shape)
+            found = zip(*np.unique(train_ids, return_counts=True), strict=True)
+            seen[name] = Seen(
+                by=by,
+                stamp=images.stamps[name],
+                entropy=mean,
+                pixels={int(one): int(count) for one, count in found},
+            )
+            if written is not None:
+                written.result()
+            write = partial(results.write, name, seen[name], train_ids, entropy, pixels)
+            written = writing.submit(write)
+        if written is not None:
+            written.result()
+    return Predicted(
+        seen={name: seen[name] for name in images.names if name in seen},
+        new=len(todo) - len(unreadable),
+        unreadable=unreadable,
+    )
+
+
+class Predicted(NamedTuple):
+    """What was seen in images."""
+
+    seen: dict[str, Seen]
+    """By path, in order."""
+
+    new: int
+    """How many were not there already."""
+
+    unreadable: list[str]
+    """A message of each image that could not be read."""
+
+
+def _read(images: ImageFiles, name: str) -> Image.Image | DataError:
+    """The image, or why it can't be had."""
+    try:
+        return images.read(name)
+    except UnavailableError:
+        raise  # the storage is at fault, and not this image
+    except DataError as error:
+        return error
+
+
+def _ahead(
+    threads: ThreadPoolExecutor, read: Callable[[str], T], names: Sequence[str]
+) -> Iterator[T]:
+    """What is read, in order; the next one while the one before is worked on."""
+    upcoming: Future[T] | None = None
+    for name in names:
+        arrived, upcoming = upcoming, threads.submit(read, name)
+        if arrived is not None:
+            yield arrived.result()
+    if upcoming is not None:
+        yield upcoming.result()
 
 
 def as_input(image: Image.Image, size: Size) -> UInt8[Tensor, "1 3 h w"]:
@@ -82,16 +149,14 @@ def _segment(
     predictors: Sequence[CoarsePredictor],
     image: UInt8[Tensor, "1 3 h w"],
     shape: tuple[int, int],
-) -> tuple[UInt8[np.ndarray, "i j"], UInt8[np.ndarray, "i j"]]:
-    """Train ids and 255 times the entropy, at a size of `shape` = (height, width)."""
+) -> tuple[UInt8[np.ndarray, "i j"], UInt8[np.ndarray, "i j"], float]:
+    """Train ids, 255 times the entropy, and its mean, at a size of `shape` = (height, width)."""
     train_ids, entropy = (torch.empty(shape, dtype=torch.uint8) for _ in range(2))
+    total = 0.0
     for rows, logits in logit_bands(predictors, image, shape):
         train_ids[rows] = logits[0].argmax(0)
-        entropy[rows] = (255 * pixel_entropy(logits)[0]).round()
-    return train_ids.numpy(), entropy.numpy()
-
-
-def _png(picture: UInt8[np.ndarray, ...]) -> bytes:
-    file = BytesIO()
-    Image.fromarray(picture).save(file, format="PNG")
-    return file.getvalue()
+        exact = pixel_entropy(logits)[0]
+        entropy[rows] = (255 * exact).round()
+        total += exact.sum(dtype=torch.float64).item()
+    mean = min(max(total / entropy.numel(), 0.0), 1.0)
+    return train_ids.numpy(), entropy.numpy(), mean

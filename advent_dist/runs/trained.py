@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -58,6 +59,17 @@ class TrainedRun:
         if self._repeats:
             return augmented(self._once, images, self.scales, flip=self.flip)
         return self._once(images)
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits of what it makes of an image: its weights, and how it looks."""
+        size = self.experiment.data.evaluation_size
+        how = (size, self.sliding, self.scales, self.flip, self.classes)
+        digest = hashlib.sha256(repr(how).encode())
+        for name, values in self.segmenter.state_dict().items():
+            digest.update(name.encode())
+            digest.update(values.cpu().numpy().tobytes())
+        return digest.hexdigest()[:12]
 
     @property
     def _repeats(self) -> bool:

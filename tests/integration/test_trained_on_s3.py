@@ -40,6 +40,14 @@ def test_predict(
     results = open_folder(f"{bucket}/x")
     assert results.walk() == [f"a/b_{kind}.png" for kind in ("color", "entropy", "trainid")]
     assert Image.open(io.BytesIO(results.read("a/b_trainid.png"))).size == (30, 20)
+    photos.write("c.png", to_png(Image.new("RGB", (30, 20), (0, 200, 0))))
+    capsys.readouterr()
+    assert cli.run(["predict", run, "--images", photos.url, "--out", f"{bucket}/x"]) == 0
+    assert "2 images -> " in (said := capsys.readouterr().out)
+    assert "; 1 were there)" in said
+    assert {"predictions.json", "uncertain.html"} == set(results.list()) - {
+        f"c_{kind}.png" for kind in ("color", "entropy", "trainid")
+    }
     one = ["--images", f"{photos.url}/a/b.png", "--out", f"{bucket}/y"]
     assert cli.run(["predict", run, *one]) == 0
     assert open_folder(f"{bucket}/y").read("b_color.png") == results.read("a/b_color.png")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ def test_an_ensemble_predicts_a_folder(tmp_path: Path, capsys: pytest.CaptureFix
     out = tmp_path / "out"
     arguments = ["predict", run, run, "--images", str(images), "--out", str(out)]
     assert cli.run(arguments) == 0
-    assert capsys.readouterr().out == f"1 images -> {out}\n"
+    assert capsys.readouterr().out.startswith(f"1 images -> {out} (")
     train_ids = np.array(Image.open(out / "a_trainid.png"))
     assert train_ids.shape == (48, 64)
     assert train_ids.max() < 11
@@ -75,3 +76,38 @@ def test_several_looks_at_an_image(tmp_path: Path, capsys: pytest.CaptureFixture
     arguments = ["predict", run, "--images", str(tmp_path / "a.png"), "--scales", "0"]
     assert cli.run([*arguments, "--out", str(tmp_path / "x")]) == 1
     assert "--scales = (0.0,): give factors of the size" in capsys.readouterr().err
+
+
+def test_the_same_command_goes_on_and_says_what_it_came_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One bad image ends nothing; an overlay is the mean of image and colours."""
+    run, _ = trained_run(tmp_path, data__classes="camvid11")
+    images, out = tmp_path / "images", tmp_path / "out"
+    images.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (3, 48, 64, 3), dtype=np.uint8)
+    for name, pixels in zip("abc", noise, strict=True):
+        Image.fromarray(pixels).save(images / f"{name}.png")
+    (images / "bad.png").write_bytes(b"no image")
+    arguments = ["predict", run, "--images", str(images), "--out", str(out), "--overlay"]
+    assert cli.run(arguments) == 1
+    said = capsys.readouterr()
+    assert f"3 images -> {out} (" in said.out
+    assert f"the most uncertain images: {out}/uncertain.html" in said.out
+    assert "1 of 4 images could not be read" in said.err
+    overlay, color = (np.array(Image.open(out / f"a_{kind}.png")) for kind in ("overlay", "color"))
+    assert (overlay == noise[0] // 2 + color // 2).all()
+    (images / "bad.png").unlink()
+    made = {path: path.read_bytes() for path in out.iterdir()}
+    (out / "b_entropy.png").unlink()
+    assert cli.run(arguments) == 0
+    assert "; 2 were there)" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in out.iterdir()} == made
+    summary = json.loads((out / "predictions.json").read_text())
+    assert summary["images"] == 3
+    assert sum(summary["classes"].values()) == pytest.approx(1)
+    entropies = list(summary["entropies"].values())
+    assert entropies == sorted(entropies, reverse=True)
+    page = (out / "uncertain.html").read_text()
+    assert all(f"{name}.png, mean entropy" in page for name in "abc")
+    assert len(page) < 1e6

@@ -1,21 +1,22 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.data.store import open_folder
-from advent_dist.errors import DataError
 from advent_dist.evaluation.counts import pixel_entropy
 from advent_dist.models.upsampling import CoarseLogits
 from advent_dist.runs.bands import CoarsePredictor
 from advent_dist.runs.images import find_images
-from advent_dist.runs.predict import predict
+from advent_dist.runs.predict import Predicted, predict
 
 CPU = torch.device("cpu")
 SIZE = (16, 8)
@@ -44,9 +45,11 @@ def photographs(tmp_path: Path) -> Path:
     return folder
 
 
-def run(images: Path | str, out: Path | str, *predictors: CoarsePredictor) -> None:
-    found = find_images(str(images), str(out))
-    predict(predictors or [by_redness], found, open_folder(str(out)), CAMVID_11, SIZE, CPU)
+def run(
+    images: Path | str, out: Path | str, *predictors: CoarsePredictor, by: str = "x"
+) -> Predicted:
+    found, folder = find_images(str(images), str(out)), open_folder(str(out))
+    return predict(predictors or [by_redness], found, folder, CAMVID_11, SIZE, CPU, by=by)
 
 
 def read(file: Path) -> np.ndarray:
@@ -136,12 +139,57 @@ def test_unreadable_images_are_named_after_the_others(photographs: Path, tmp_pat
     (photographs / "a_text.png").write_text("no image")
     cut = (photographs / "left.png").read_bytes()[:60]
     (photographs / "b_cut.png").write_bytes(cut)
-    with pytest.raises(DataError, match=r"2 of 4 .*a_text\.png.*b_cut\.png"):
-        run(photographs, tmp_path / "out")
+    first, second = run(photographs, tmp_path / "out").unreadable
+    assert "a_text.png" in first
+    assert "b_cut.png" in second
     assert (tmp_path / "out" / "left_color.png").exists()
 
 
 def test_images_of_more_than_8_bits_are_not_cut_off(photographs: Path, tmp_path: Path) -> None:
     Image.fromarray(np.full((4, 6), 3000, np.uint16)).save(photographs / "deep.png")
-    with pytest.raises(DataError, match=r"1 of 3 .*deep\.png: it has the mode I.*8 bits a channel"):
-        run(photographs, tmp_path / "out")
+    (said,) = run(photographs, tmp_path / "out").unreadable
+    assert re.search(r"deep\.png: it has the mode I.*8 bits a channel", said)
+
+
+def test_what_is_there_is_not_made_again(photographs: Path, tmp_path: Path) -> None:
+    """But what was not written to its end, of another image or by another model, is."""
+    out = tmp_path / "out"
+    first = run(photographs, out)
+    assert (first.new, list(first.seen)) == (2, ["Grey.JPG", "left.png"])
+    pictures = {file: file.read_bytes() for file in out.iterdir()}
+    again = run(photographs, out, _never)
+    assert (again.new, again.seen) == (0, first.seen)
+    (out / "left_entropy.png").unlink()
+    assert run(photographs, out).new == 1
+    (out / "left_entropy.png").write_bytes(pictures[out / "left_entropy.png"][:-20])
+    (out / "Grey_trainid.png").unlink()
+    assert run(photographs, out).new == 2
+    assert {file: file.read_bytes() for file in out.iterdir()} == pictures
+    Image.new("L", (30, 50), 10).save(photographs / "Grey.JPG")
+    assert run(photographs, out).new == 1
+    assert run(photographs, out, by="y").new == 2
+
+
+def _never(image: Tensor) -> CoarseLogits:
+    raise AssertionError("there is nothing to be done")
+
+
+def test_a_note_is_what_the_pictures_show(photographs: Path, tmp_path: Path) -> None:
+    seen = run(photographs, tmp_path / "out").seen["left.png"]
+    ids, counts = np.unique(read(tmp_path / "out" / "left_trainid.png"), return_counts=True)
+    assert seen.pixels == dict(zip(ids.tolist(), counts.tolist(), strict=True))
+    entropy = read(tmp_path / "out" / "left_entropy.png") / 255
+    assert seen.entropy == pytest.approx(entropy.mean(), abs=1 / 255)
+
+
+@pytest.mark.parametrize("note", [None, "", "[]", '{"by": "x"}', "\x00", '{"by": 1, "stamp": {}}'])
+def test_pictures_by_strangers_are_made_again(
+    photographs: Path, tmp_path: Path, note: str | None
+) -> None:
+    out = tmp_path / "out"
+    run(photographs, out)
+    texts = PngInfo()
+    if note is not None:
+        texts.add_text("advent_dist", note)
+    Image.new("L", (60, 40)).save(out / "left_entropy.png", pnginfo=texts)
+    assert run(photographs, out).new == 1

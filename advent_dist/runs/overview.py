@@ -1,0 +1,80 @@
+"""What many predictions come to: numbers, and a page of the images that are most uncertain."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from advent_dist.data.classes import ClassSet
+from advent_dist.data.store import Folder
+from advent_dist.pictures import panel, to_png
+from advent_dist.report import Panel
+from advent_dist.report.page import Page, pictures, render
+from advent_dist.runs.images import ImageFiles, result_name
+from advent_dist.runs.results import Seen
+
+SUMMARY, PAGE = "predictions.json", "uncertain.html"
+"""Where they lie, among the results."""
+
+_SHOWN = 24
+"""Images on the page."""
+
+
+def write_overview(
+    images: ImageFiles, seen: Mapping[str, Seen], out: Folder, classes: ClassSet
+) -> dict[str, Any]:
+    """Write `predictions.json` and `uncertain.html`; what the first says.
+
+    Args:
+        images: what was segmented.
+        seen: of each image what was seen in it; one or more.
+        out: where the results lie.
+        classes: names and palette.
+    """
+    uncertain = sorted(seen, key=lambda name: (-seen[name].entropy, name))
+    pixels: Counter[int] = Counter()
+    for one in seen.values():
+        pixels.update(one.pixels)
+    total = pixels.total()
+    summary = {
+        "images": len(seen),
+        "mean_entropy": sum(one.entropy for one in seen.values()) / len(seen),
+        "classes": {
+            name: pixels[train_id] / total
+            for train_id, name in enumerate(classes.names)
+            if pixels[train_id]
+        },
+        "entropies": {name: seen[name].entropy for name in uncertain},
+    }
+    out.write(SUMMARY, json.dumps(summary, indent=1).encode())
+    shown = [_panel(images, name, seen[name], out, classes) for name in uncertain[:_SHOWN]]
+    page = Page(
+        title=f"The most uncertain of {len(seen)} images",
+        notes=["To label these teaches most of what is not known yet."],
+        sections=[pictures(shown)],
+    )
+    out.write(PAGE, render(page).encode())
+    return summary
+
+
+def _panel(images: ImageFiles, name: str, seen: Seen, out: Folder, classes: ClassSet) -> Panel:
+    """An image with its prediction and entropy."""
+    train_ids, entropy = (
+        np.asarray(Image.open(BytesIO(out.read(result_name(name, kind)))))
+        for kind in ("trainid", "entropy")
+    )
+    caption = f"{name}, mean entropy {seen.entropy:.3f}"
+    picture = panel(
+        np.asarray(images.read(name)),
+        None,
+        {"prediction": train_ids},
+        {"prediction": entropy / 255},
+        classes.palette,
+    )
+    return Panel(caption=caption, png=to_png(picture, title=caption))

@@ -1,0 +1,135 @@
+"""What `predict` leaves of an image: pictures, the last of which notes what they were made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from typing import Annotated
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from pydantic import Field, TypeAdapter, ValidationError
+
+from advent_dist.data.store import Folder
+from advent_dist.errors import DataError
+from advent_dist.pictures import Colour, colourise
+from advent_dist.runs.images import result_name
+
+_NOTE = "advent_dist"
+"""Keyword of the note in a PNG."""
+
+_END = b"IEND\xaeB`\x82"
+"""The last bytes of a PNG."""
+
+_READERS = 16
+"""Pictures that are looked at at the same time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What was seen in an image, and by whom."""
+
+    by: str
+    """Digest of the models and of how they looked."""
+
+    stamp: tuple[int, ...]
+    """Numbers that change when the image's file does."""
+
+    entropy: Annotated[float, Field(ge=0, le=1)]
+    """Normalised, the mean over the pixels."""
+
+    pixels: dict[int, Annotated[int, Field(gt=0)]]
+    """Train id -> pixels that were taken for it, of those that some were."""
+
+
+class Results:
+    """The pictures of many images.
+
+    Args:
+        out: where they lie.
+        kinds: of pictures; see `images.KINDS`. The last one has the note.
+        palette: one RGB colour a class.
+    """
+
+    def __init__(self, out: Folder, kinds: Sequence[str], palette: Sequence[Colour]) -> None:
+        self._out = out
+        self._kinds = kinds
+        self._palette = palette
+
+    def there(self, images: Mapping[str, tuple[int, ...]], by: str) -> dict[str, Seen]:
+        """Those images whose pictures are all there, whole, and just what would be made again.
+
+        Args:
+            images: path -> stamp.
+            by: who would make them.
+        """
+        listed = set(self._out.walk())
+        names = [
+            name
+            for name in images
+            if all(result_name(name, kind) in listed for kind in self._kinds)
+        ]
+        with ThreadPoolExecutor(_READERS) as threads:
+            found = dict(zip(names, threads.map(self._note, names), strict=True))
+        return {
+            name: seen
+            for name, seen in found.items()
+            if seen is not None and (seen.by, seen.stamp) == (by, images[name])
+        }
+
+    def _note(self, name: str) -> Seen | None:
+        """What the last picture says; none if that is nothing of ours."""
+        try:
+            data = self._out.read(result_name(name, self._kinds[-1]))
+            if not data.endswith(_END):
+                return None
+            with Image.open(BytesIO(data), formats=["PNG"]) as picture:
+                return _ADAPTER.validate_json(str(picture.info.get(_NOTE)))
+        except (DataError, ValidationError):
+            return None
+        except Exception:  # Pillow raises nearly anything at a damaged file
+            return None
+
+    def write(
+        self,
+        name: str,
+        seen: Seen,
+        train_ids: UInt8[np.ndarray, "i j"],
+        entropy: UInt8[np.ndarray, "i j"],
+        image: UInt8[np.ndarray, "i j 3"] | None,
+    ) -> None:
+        """Write the pictures of an image; whoever is interrupted has left no note.
+
+        Args:
+            name: the image's path.
+            seen: the note.
+            train_ids: of each pixel.
+            entropy: 255 times the normalised one.
+            image: RGB, for an overlay; none without.
+        """
+        pictures = {
+            "color": colourise(train_ids, self._palette),
+            "trainid": train_ids,
+            "entropy": entropy,
+        }
+        if image is not None:
+            pictures["overlay"] = image // 2 + pictures["color"] // 2
+        for kind in self._kinds:
+            note = json.dumps(asdict(seen)) if kind == self._kinds[-1] else None
+            self._out.write(result_name(name, kind), _png(pictures[kind], note))
+
+
+def _png(picture: UInt8[np.ndarray, ...], note: str | None) -> bytes:
+    file, texts = BytesIO(), PngInfo()
+    if note is not None:
+        texts.add_text(_NOTE, note)
+    Image.fromarray(picture).save(file, format="PNG", pnginfo=texts)
+    return file.getvalue()
+
+
+_ADAPTER = TypeAdapter(Seen)
