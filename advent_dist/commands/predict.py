@@ -5,21 +5,28 @@ Each image gets a colour map, its train ids and an entropy map.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import tyro
 
 from advent_dist.config import View
+from advent_dist.config.require import require
 from advent_dist.data.store import open_folder
 from advent_dist.errors import DataError
 from advent_dist.printable import printable
 from advent_dist.runs.images import find_images
 from advent_dist.runs.overview import PAGE, write_overview
-from advent_dist.runs.predict import predict
-from advent_dist.runs.trained import available_device, load_runs
+from advent_dist.runs.predict import Outcome, predict_missing
+from advent_dist.runs.predict_job import PredictJob
+
+Elsewhere = Callable[[Sequence[str]], Iterator[Outcome]]
+"""Segments images in other processes; see `Predictor.predict`."""
 
 _NAMED = 5
 """How many of the files that were left alone are named."""
@@ -46,6 +53,17 @@ class Predict(View):
     overlay: bool = False
     """Write NAME_overlay.png, too: the colours over the image."""
 
+    workers: int = 0
+    """Processes of one CPU each on a Ray cluster, all of which reach the folders by these paths or
+    URLs; 0 does it in this process."""
+
+    gpus_per_worker: int = 0
+    """GPUs of each worker."""
+
+    address: str | None = None
+    """Address of the Ray cluster, `auto` for the one that this machine is part of; none takes
+    RAY_ADDRESS, and without it starts Ray on this machine until all is done."""
+
 
 def main(arguments: list[str]) -> int:
     """Run the command; see the module's docstring."""
@@ -56,31 +74,26 @@ def main(arguments: list[str]) -> int:
     images = find_images(options.images, options.out)
     if images.left_alone:
         sys.stderr.write(printable(f"-- {_told(images.left_alone)}\n"))
-    device = available_device()
-    runs = load_runs(
-        list(options.runs),
-        options.which,
-        device,
-        options,
-    )
-    out, classes = open_folder(options.out), runs[0].classes
-    began = time.monotonic()
-    predicted = predict(
-        [run.coarse for run in runs],
-        images,
-        out,
-        classes,
-        runs[0].experiment.data.evaluation_size,
-        device,
-        by="+".join(run.digest for run in runs),
+    job = PredictJob(
+        runs=tuple(_absolute(url) for url in options.runs),
+        which=options.which,
+        view=options,
+        images=_absolute(images.folder.url),
+        stamps=images.stamps,
+        out=_absolute(options.out),
         overlay=options.overlay,
     )
+    predictor, out = job.predictor(), open_folder(job.out)
+    began = time.monotonic()
+    with _workers(options, job) as elsewhere:
+        predict = elsewhere or predictor.predict
+        predicted = predict_missing(images, predictor.results, predictor.by, predict)
     rate = predicted.new / max(time.monotonic() - began, 1e-9)
     count = len(predicted.seen)
     there = f"; {count - predicted.new} were there" if predicted.new < count else ""
     said = [f"{count} images -> {options.out} ({rate:.2g} images/s{there})"]
     if count > 1:
-        summary = write_overview(images, predicted.seen, out, classes)
+        summary = write_overview(images, predicted.seen, out, predictor.classes)
         said.append(
             f"mean entropy {summary['mean_entropy']:.3f}, {len(summary['classes'])} classes; the "
             f"most uncertain images: {out.url}/{PAGE}"
@@ -92,6 +105,25 @@ def main(arguments: list[str]) -> int:
             f"others are in {out.url}; mend or remove: {', '.join(predicted.unreadable)}"
         )
     return 0
+
+
+def _workers(options: Predict, job: PredictJob) -> AbstractContextManager[Elsewhere | None]:
+    workers, gpus = options.workers, options.gpus_per_worker
+    require(workers >= 0, "--workers", workers, "give 0 or more")
+    require(gpus >= 0, "--gpus-per-worker", gpus, "give 0 or more")
+    if not workers:
+        alone = "it is of use with --workers only"
+        require(not gpus, "--gpus-per-worker", gpus, alone)
+        require(not options.address, "--address", options.address, alone)
+        return nullcontext()
+    from cluster.predicting import on_ray  # here, since importing Ray takes seconds
+
+    return on_ray(job, workers, gpus, options.address)
+
+
+def _absolute(url: str) -> str:
+    """The same for processes in other folders."""
+    return url if "://" in url else os.path.abspath(os.path.expanduser(url))
 
 
 def _told(left_alone: list[str]) -> str:

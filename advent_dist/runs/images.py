@@ -16,7 +16,7 @@ from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError
 
 KINDS = ("color", "trainid", "overlay", "entropy")
-"""What may be written for each image; see `predict.predict`."""
+"""What may be written for each image; see `predict.Predictor`. The last one vouches for all."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -17,91 +18,93 @@ from torch import Tensor
 
 from advent_dist.config import Size
 from advent_dist.data.classes import ClassSet
-from advent_dist.data.store import Folder
 from advent_dist.data.transforms import resize_image
 from advent_dist.errors import DataError, UnavailableError
 from advent_dist.evaluation.counts import pixel_entropy
 from advent_dist.runs.bands import CoarsePredictor, logit_bands
-from advent_dist.runs.images import KINDS, ImageFiles
+from advent_dist.runs.images import ImageFiles
 from advent_dist.runs.results import Results, Seen
 
 T = TypeVar("T")
 
 
-def predict(
-    predictors: Sequence[CoarsePredictor],
-    images: ImageFiles,
-    out: Folder,
-    classes: ClassSet,
-    size: Size,
-    device: torch.device,
-    *,
-    by: str,
-    overlay: bool = False,
-) -> Predicted:
-    """Segment images, each at its own resolution; several models are averaged, logits by logits.
+Outcome = tuple[str, Seen | DataError]
+"""An image's path, and what was seen in it or why it can't be read."""
 
-    For NAME.jpg it writes into `out`
+
+@dataclass(frozen=True, kw_only=True)
+class Predictor:
+    """Models, and where the images come from and the pictures go to.
+
+    For NAME.jpg it writes
     - NAME_color.png: RGB, each class in its colour of the palette;
     - NAME_trainid.png: 8-bit grey, the train ids;
     - NAME_overlay.png, where asked: the mean of the image and its colours;
     - NAME_entropy.png: 8-bit grey, 255 times the normalised entropy, so white is most uncertain.
-
-    What is there already, whole, of the same file and by the same models, is left as it is. The
-    next image is read, and the pictures of the one before are written, while one is segmented.
-
-    Args:
-        predictors: the models, in eval mode.
-        images: what to segment.
-        out: on a disk or on object storage; it is made where it is missing.
-        classes: names and palette of the models' classes.
-        size: width, height in pixels that the images are resized to for the models (bicubic).
-        device: where the models are.
-        by: digest of the models and of how they look at images.
-        overlay: whether to write overlays.
-
-    Raises:
-        DataError: storage is away, or `out` can't be written to.
     """
-    kinds = [kind for kind in KINDS if overlay or kind != "overlay"]
-    results = Results(out, kinds, classes.palette)
-    there = results.there(images.stamps, by)
-    todo = [name for name in images.names if name not in there]
-    seen, unreadable = dict(there), list[str]()
-    with ThreadPoolExecutor(1, "read") as reading, ThreadPoolExecutor(1, "write") as writing:
-        upcoming = _ahead(reading, partial(_read, images), todo)
-        written: Future[None] | None = None
-        for name, read in track(
-            zip(todo, upcoming, strict=True),
-            "predict",
-            total=len(images.names),
-            completed=len(there),
-            console=Console(stderr=True),
-        ):
-            if isinstance(read, DataError):
-                unreadable.append(str(read))
-                continue
-            shape, resized = (read.height, read.width), as_input(read, size).to(device)
-            pixels = np.asarray(read) if overlay else None
-            train_ids, entropy, mean = _segment(predictors, resized, shape)
-            found = zip(*np.unique(train_ids, return_counts=True), strict=True)
-            seen[name] = Seen(
-                by=by,
-                stamp=images.stamps[name],
-                entropy=mean,
-                pixels={int(one): int(count) for one, count in found},
-            )
-            if written is not None:
-                written.result()
-            write = partial(results.write, name, seen[name], train_ids, entropy, pixels)
-            written = writing.submit(write)
-        if written is not None:
-            written.result()
-    return Predicted(
-        seen={name: seen[name] for name in images.names if name in seen},
-        new=len(todo) - len(unreadable),
-        unreadable=unreadable,
-    )
+
+    predictors: Sequence[CoarsePredictor]
+    """The models, in eval mode; several are averaged, logits by logits."""
+
+    images: ImageFiles
+    """What is segmented, each image at its own resolution."""
+
+    results: Results
+    """Where the pictures go."""
+
+    classes: ClassSet
+    """What the models tell apart."""
+
+    size: Size
+    """Width, height in pixels that the images are resized to for the models (bicubic)."""
+
+    device: torch.device
+    """Where the models are."""
+
+    by: str
+    """Digest of the models and of how they look at images."""
+
+    def predict(self, names: Sequence[str]) -> Iterator[Outcome]:
+        """Segment these images, in order; what is yielded has its pictures written.
+
+        The next image is read, and the pictures of the one before are written, while one is
+        segmented.
+
+        Raises:
+            DataError: storage is away, or can't be written to.
+        """
+        with ThreadPoolExecutor(1, "read") as reading, ThreadPoolExecutor(1, "write") as writing:
+            upcoming = _ahead(reading, partial(_read, self.images), names)
+            before: Future[Outcome] | None = None
+            for name, image in zip(names, upcoming, strict=True):
+                if isinstance(image, DataError):
+                    yield name, image
+                    continue
+                write = self._segmented(name, image)
+                if before is not None:
+                    yield before.result()
+                before = writing.submit(write)
+            if before is not None:
+                yield before.result()
+
+    def _segmented(self, name: str, image: Image.Image) -> Callable[[], Outcome]:
+        """What writes the pictures of an image."""
+        shape, resized = (image.height, image.width), as_input(image, self.size).to(self.device)
+        pixels = np.asarray(image) if self.results.overlays else None
+        train_ids, entropy, mean = _segment(self.predictors, resized, shape)
+        found = zip(*np.unique(train_ids, return_counts=True), strict=True)
+        seen = Seen(
+            by=self.by,
+            stamp=self.images.stamps[name],
+            entropy=mean,
+            pixels={int(one): int(count) for one, count in found},
+        )
+
+        def write() -> Outcome:
+            self.results.write(name, seen, train_ids, entropy, pixels)
+            return name, seen
+
+        return write
 
 
 class Predicted(NamedTuple):
@@ -115,6 +118,44 @@ class Predicted(NamedTuple):
 
     unreadable: list[str]
     """A message of each image that could not be read."""
+
+
+def predict_missing(
+    images: ImageFiles,
+    results: Results,
+    by: str,
+    predict: Callable[[Sequence[str]], Iterator[Outcome]],
+) -> Predicted:
+    """Segment the images whose pictures are not there, whole, of the same file and models.
+
+    Args:
+        images: all of them.
+        results: where the pictures are.
+        by: digest of the models.
+        predict: segments images, in any order; see `Predictor.predict`.
+
+    Raises:
+        DataError: see `Predictor.predict`.
+    """
+    there = results.there(images.stamps, by)
+    todo = [name for name in images.names if name not in there]
+    seen, unreadable = dict(there), dict[str, str]()
+    for name, outcome in track(
+        predict(todo),
+        "predict",
+        total=len(images.names),
+        completed=len(there),
+        console=Console(stderr=True),
+    ):
+        if isinstance(outcome, DataError):
+            unreadable[name] = str(outcome)
+        else:
+            seen[name] = outcome
+    return Predicted(
+        seen={name: seen[name] for name in images.names if name in seen},
+        new=len(todo) - len(unreadable),
+        unreadable=[unreadable[name] for name in sorted(unreadable)],
+    )
 
 
 def _read(images: ImageFiles, name: str) -> Image.Image | DataError:

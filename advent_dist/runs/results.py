@@ -18,7 +18,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from advent_dist.data.store import Folder
 from advent_dist.errors import DataError
 from advent_dist.pictures import Colour, colourise
-from advent_dist.runs.images import result_name
+from advent_dist.runs.images import KINDS, result_name
 
 _NOTE = "advent_dist"
 """Keyword of the note in a PNG."""
@@ -52,13 +52,14 @@ class Results:
 
     Args:
         out: where they lie.
-        kinds: of pictures; see `images.KINDS`. The last one has the note.
         palette: one RGB colour a class.
+        overlays: whether they are among them.
     """
 
-    def __init__(self, out: Folder, kinds: Sequence[str], palette: Sequence[Colour]) -> None:
+    def __init__(self, out: Folder, palette: Sequence[Colour], *, overlays: bool = False) -> None:
+        self.overlays = overlays
         self._out = out
-        self._kinds = kinds
+        self._kinds = [kind for kind in KINDS if overlays or kind != "overlay"]
         self._palette = palette
 
     def there(self, images: Mapping[str, tuple[int, ...]], by: str) -> dict[str, Seen]:

@@ -16,7 +16,8 @@ from advent_dist.evaluation.counts import pixel_entropy
 from advent_dist.models.upsampling import CoarseLogits
 from advent_dist.runs.bands import CoarsePredictor
 from advent_dist.runs.images import find_images
-from advent_dist.runs.predict import Predicted, predict
+from advent_dist.runs.predict import Predicted, Predictor, predict_missing
+from advent_dist.runs.results import Results
 
 CPU = torch.device("cpu")
 SIZE = (16, 8)
@@ -49,7 +50,17 @@ def run(
     images: Path | str, out: Path | str, *predictors: CoarsePredictor, by: str = "x"
 ) -> Predicted:
     found, folder = find_images(str(images), str(out)), open_folder(str(out))
-    return predict(predictors or [by_redness], found, folder, CAMVID_11, SIZE, CPU, by=by)
+    results = Results(folder, CAMVID_11.palette)
+    predictor = Predictor(
+        predictors=predictors or [by_redness],
+        images=found,
+        results=results,
+        classes=CAMVID_11,
+        size=SIZE,
+        device=CPU,
+        by=by,
+    )
+    return predict_missing(found, results, by, predictor.predict)
 
 
 def read(file: Path) -> np.ndarray:

@@ -1,0 +1,64 @@
+"""What `predict` is asked for, so that any process can begin to do a part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from advent_dist.config import View
+from advent_dist.data.store import open_folder
+from advent_dist.runs.images import ImageFiles
+from advent_dist.runs.predict import Predictor
+from advent_dist.runs.results import Results
+from advent_dist.runs.trained import available_device, load_runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictJob:
+    """Runs, images, and where the results go; paths are absolute."""
+
+    runs: tuple[str, ...]
+    """Run folders or their URLs."""
+
+    which: str
+    """`last` or `best` checkpoint of each."""
+
+    view: View
+    """How they look at images."""
+
+    images: str
+    """Folder or URL of what is segmented."""
+
+    stamps: Mapping[str, tuple[int, ...]]
+    """Of each image in it numbers that change when its file does."""
+
+    out: str
+    """Folder or URL of the results."""
+
+    overlay: bool
+    """Whether overlays are among them."""
+
+    def predictor(self) -> Predictor:
+        """The models, on this process's device.
+
+        Raises:
+            ConfigError, CheckpointError, DataError: see `load_runs`.
+        """
+        device = available_device()
+        images = ImageFiles(
+            folder=open_folder(self.images),
+            names=list(self.stamps),
+            left_alone=[],
+            stamps=self.stamps,
+        )
+        runs = load_runs(list(self.runs), self.which, device, self.view)
+        classes = runs[0].classes
+        return Predictor(
+            predictors=[run.coarse for run in runs],
+            images=images,
+            results=Results(open_folder(self.out), classes.palette, overlays=self.overlay),
+            classes=classes,
+            size=runs[0].experiment.data.evaluation_size,
+            device=device,
+            by="+".join(run.digest for run in runs),
+        )

@@ -1,0 +1,123 @@
+"""Predictions on a Ray cluster, through Ray Data: the same pictures as in one process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+import ray.data
+from pydantic import TypeAdapter
+
+from advent_dist.config import ClusterConfig
+from advent_dist.errors import ConfigError, DataError, UserError
+from advent_dist.runs.predict import Outcome, Predictor
+from advent_dist.runs.predict_job import PredictJob
+from advent_dist.runs.results import Seen
+from cluster.capacity import capacity, fit
+from cluster.connection import ray_cluster
+
+_CHUNK = 16
+"""Images that a worker takes at a time: what a killed one did of them is done again."""
+
+_SEEN = TypeAdapter(Seen)
+
+
+@contextmanager
+def on_ray(
+    job: PredictJob, workers: int, gpus_per_worker: int, address: str | None
+) -> Iterator[Callable[[Sequence[str]], Iterator[Outcome]]]:
+    """Connect to a Ray cluster.
+
+    Args:
+        job: What is asked for; the workers reach its folders by the same paths and URLs.
+        workers: Processes, of one CPU each.
+        gpus_per_worker: That each of them has.
+        address: The cluster's; none takes RAY_ADDRESS, and without it starts Ray on this machine.
+
+    Yields:
+        What segments images there; their order is not kept.
+
+    Raises:
+        ConfigError: there is no such cluster, or it has too little room and does not grow.
+    """
+    with ray_cluster(ClusterConfig(address=address)):
+        _require_room(workers, gpus_per_worker)
+
+        def predict(names: Sequence[str]) -> Iterator[Outcome]:
+            return _predict(job, names, workers, gpus_per_worker)
+
+        yield predict
+
+
+def _require_room(workers: int, gpus_per_worker: int) -> None:
+    """Ray would wait without a word."""
+    one = ClusterConfig(cpus_per_worker=1, gpus_per_worker=gpus_per_worker)
+    there = capacity(ray.nodes())  # type: ignore[no-untyped-call]
+    room = max(fit(there.nodes, one), fit(there.most, one))
+    if workers > room:
+        gpus = f" and {gpus_per_worker} GPUs" if gpus_per_worker else ""
+        raise ConfigError(
+            f"--workers {workers}: the cluster has room for {room} of 1 CPU{gpus} each; give fewer "
+            "workers, or add nodes"
+        )
+
+
+def _predict(
+    job: PredictJob, names: Sequence[str], workers: int, gpus_per_worker: int
+) -> Iterator[Outcome]:
+    if not names:
+        return
+    # It would draw its own bars over ours, and tell of its plans.
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    chunks = [names[first : first + _CHUNK] for first in range(0, len(names), _CHUNK)]
+    rows = ray.data.from_items(
+        [{"names": list(chunk)} for chunk in chunks], override_num_blocks=len(chunks)
+    ).map_batches(
+        _Worker,
+        fn_constructor_args=(job,),
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(size=min(workers, len(chunks))),
+        num_cpus=1,
+        num_gpus=gpus_per_worker,
+    )
+    for row in rows.iter_rows():
+        if row["ends_all"]:
+            raise DataError(row["why"])
+        seen = None if row["why"] else _SEEN.validate_json(row["seen"])
+        yield row["name"], DataError(row["why"]) if seen is None else seen
+
+
+class _Worker:
+    """The models, in a process of their own."""
+
+    def __init__(self, job: PredictJob) -> None:
+        self._predictor: Predictor | UserError
+        try:
+            self._predictor = job.predictor()
+        except UserError as error:
+            self._predictor = error
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Segment a chunk; errors as rows, since Ray would wrap those that are raised."""
+        rows: list[dict[str, Any]] = []
+        try:
+            if isinstance(self._predictor, UserError):
+                raise self._predictor
+            for name, outcome in self._predictor.predict([str(one) for one in batch["names"][0]]):
+                if isinstance(outcome, DataError):
+                    rows.append(_row(name=name, why=str(outcome)))
+                else:
+                    rows.append(_row(name=name, seen=_SEEN.dump_json(outcome).decode()))
+        except UserError as error:
+            rows.append(_row(why=str(error), ends_all=True))
+        return {key: [row[key] for row in rows] for key in _row()}
+
+
+def _row(
+    name: str = "", seen: str = "", why: str = "", *, ends_all: bool = False
+) -> dict[str, Any]:
+    return {"name": name, "seen": seen, "why": why, "ends_all": ends_all}
