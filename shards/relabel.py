@@ -6,6 +6,7 @@ Images are copied as they are encoded.
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -46,11 +47,18 @@ class Samples:
     """
 
     manifest: Manifest
+    """What they say."""
+
     url: str
+    """Where they lie."""
+
+    stamp: int
+    """Changes when any of them does: the manifest has their checksums."""
 
     def __init__(self, data: DataConfig, folder: str) -> None:
         self.url = folder_url(data, folder).rstrip("/")
         self.manifest, decoder = open_shards(data, folder, labelled=False, training=False)
+        self.stamp = zlib.crc32(self.manifest.to_json().encode())
         self._reader: BlockReader = decoder.reader
         self._keys: dict[int, str] = {}
 
@@ -154,7 +162,7 @@ class _Item:
     key: str
     where: str
     number: int
-    stamp: tuple[int, ...] = ()
+    stamp: tuple[int, ...]
 
     def load(self, labelled: bool) -> tuple[Pixels, Pixels | None]:
         raise AssertionError("it is encoded as it is")
@@ -174,6 +182,11 @@ class _Relabelled:
     def items(self, labelled: bool) -> Sequence[_Item]:
         """See `Reader.items`; the keys are those of the samples."""
         return [
-            _Item(key=key, where=f"{self.samples.url}: sample {key}", number=number)
+            _Item(
+                key=key,
+                where=f"{self.samples.url}: sample {key}",
+                number=number,
+                stamp=(self.samples.stamp,),
+            )
             for key, number in zip(self.samples.keys(self.numbers), self.numbers, strict=True)
         ]

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from advent_dist.data.store import open_folder
+from advent_dist.errors import CheckpointError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +76,16 @@ def main(arguments: list[str]) -> int:
     if replaced:
         sys.stderr.write(f"-- replaces in {target.url}: {', '.join(replaced)}\n")
     trained = load_run(options.run, options.which, torch.device("cpu"))
+    weights = run.weights(options.which)
+    if snapshot_of(run, options.which, others) != snapshot:
+        raise CheckpointError(
+            f"{run.url}: the run went on, and its {options.which} checkpoint is another one now; "
+            "export again"
+        )
     program = export(
         # With the config of the run, which knows its initial weights: those are not loaded here.
         replace(trained, experiment=run.experiment()),
-        run.weights(options.which),
+        weights,
         run.url.rsplit("/", 1)[-1],
         snapshot,
         target,

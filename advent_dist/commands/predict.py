@@ -21,7 +21,7 @@ from advent_dist.data.store import open_folder
 from advent_dist.errors import DataError
 from advent_dist.printable import printable
 from advent_dist.runs.images import find_images
-from advent_dist.runs.overview import PAGE, write_overview
+from advent_dist.runs.overview import PAGE, require_ours, write_overview
 from advent_dist.runs.predict import Outcome, predict_missing
 from advent_dist.runs.predict_job import PredictJob
 
@@ -74,11 +74,12 @@ def main(arguments: list[str]) -> int:
     images = find_images(options.images, options.out)
     if images.left_alone:
         sys.stderr.write(printable(f"-- {_told(images.left_alone)}\n"))
+    require_ours(open_folder(options.out))
     job = PredictJob(
         runs=tuple(_absolute(url) for url in options.runs),
         which=options.which,
         view=options,
-        images=_absolute(images.folder.url),
+        images=_absolute(images.folder.url or "/"),
         stamps=images.stamps,
         out=_absolute(options.out),
         overlay=options.overlay,

@@ -23,9 +23,11 @@ from rich.table import Table
 from advent_dist.config import View
 from advent_dist.config.require import require
 from advent_dist.data.classes import ClassSet
-from advent_dist.data.manifest import Manifest
-from advent_dist.errors import ConfigError
+from advent_dist.data.manifest import FILE_NAME, Manifest
+from advent_dist.data.store import open_folder
+from advent_dist.errors import ConfigError, DataError
 from advent_dist.printable import plain_console, printable
+from advent_dist.runs.images import address
 from advent_dist.runs.labelling.confidences import Confidences
 from advent_dist.runs.labelling.easy import easy_and_hard
 from advent_dist.runs.labelling.labeller import Labeller
@@ -94,6 +96,7 @@ def main(arguments: list[str]) -> int:
     if options.images is not None:
         there = (replace(data, root=options.images), "")
     samples = Samples(*there)
+    _check_room(options, samples.url)
     labeller = Labeller([run.coarse for run in runs], data.evaluation_size, device)
     thresholds, entropies = _looked_at(options, samples, labeller, runs[0].classes)
     share = 1.0 if options.easy is None else options.easy
@@ -127,6 +130,25 @@ def _check(options: PseudoLabel) -> None:
         require(value is None or 0 < value <= 1, f"--{name}", value, "give a share in (0, 1]")
     if options.hard_to is not None and options.easy is None:
         raise ConfigError(f"--hard-to {options.hard_to}: give --easy, a share of the images, too")
+
+
+def _check_room(options: PseudoLabel, source: str) -> None:
+    """Refuse places at once, and not after hours of looking.
+
+    Raises:
+        ConfigError: one of them is that of the images, or both are one.
+        DataError: shards are there.
+    """
+    places = {address(source): "--images"}
+    for flag, url in (("--to", options.to), ("--hard-to", options.hard_to)):
+        if url is None:
+            continue
+        other = places.setdefault(address(url), flag)
+        fix = "give another folder: what is written there would replace what is read"
+        require(other == flag, flag, url, f"the same as {other}; {fix}")
+        folder = open_folder(url)
+        if FILE_NAME in folder.list() and not options.overwrite:
+            raise DataError(f"{flag} {folder.url} holds shards already; add --overwrite")
 
 
 def _looked_at(

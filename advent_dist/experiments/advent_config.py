@@ -7,6 +7,7 @@ types.
 from __future__ import annotations
 
 import difflib
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -128,6 +129,8 @@ def read_advent_config(path: str) -> AdventConfigFile:
     try:
         tree = yaml_tree(text, tuples=True)
     except yaml.constructor.ConstructorError as error:
+        if "tag:yaml.org,2002:python" not in str(error.problem):
+            raise ConfigError(f"{path}: it is no YAML ({error.problem}); mend it") from None
         raise ConfigError(
             f"{path}: it holds objects of Python's, which could run code ({error.problem}), as the "
             "train_cfg.yml does that ADVENT writes; give the file that ADVENT was started with"
@@ -151,6 +154,11 @@ def read_advent_config(path: str) -> AdventConfigFile:
 _SECTIONS: dict[str, type[BaseModel]] = {"TRAIN": AdventTrain, "TEST": AdventTest}
 
 
+_SHORT = reprlib.Repr()
+"""Of a tree that names one part many times, all of it would be longer than memory."""
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 2, 80, 80
+
+
 def _first(error: ErrorDetails) -> str:
     """A complaint with the key, the value and the fix."""
     place = [str(one) for one in error["loc"]]
@@ -163,7 +171,7 @@ def _first(error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return f"{key} is missing; give a YAML file of a training, such as ADVENT's advent.yml"
     value = error["input"]
-    text = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:77]}..."
+    text = _SHORT.repr(value)
     fix = f"{error['msg'][0].lower()}{error['msg'][1:]}"
     if isinstance(value, str) and _is_number(value):
         fix += ", and YAML takes 1e-3 for text: write 1.0e-3"

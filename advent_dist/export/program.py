@@ -102,9 +102,18 @@ def _traced(network: ExportedNetwork, size: Size, one_size: str | None) -> Progr
             (_example(size, one_size),),
             dynamic_shapes={"images": dict.fromkeys(dimensions, Dim.DYNAMIC)},
         )
+    _without_places(traced)
     in_whole_numbers(traced.graph_module)
     _compared(traced, examples)
     return Program(traced=traced, size=size, one_size=one_size, examples=examples)
+
+
+def _without_places(traced: ExportedProgram) -> None:
+    """Take out where the code of each operation lies on this machine: it would be in the files."""
+    for module in traced.graph_module.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            for node in module.graph.nodes:
+                node.meta.pop("stack_trace", None)
 
 
 def _compared(traced: ExportedProgram, examples: list[Example]) -> Agreement:

@@ -70,6 +70,8 @@ def write(target: Folder, files: Mapping[str, bytes | Path], earlier: list[str])
     """
     # First, and so replaced last: what a write that was cut off leaves is known as an export.
     target.write(CONFIG_FILE, _content(files[CONFIG_FILE]))
+    if MODEL_FILE in earlier:  # without weights it is not taken for one that is whole
+        target.remove(MODEL_FILE)
     for name, content in files.items():
         if name == CONFIG_FILE:
             continue

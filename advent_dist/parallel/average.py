@@ -95,21 +95,27 @@ class Average:
             )
         try:
             with safe_open(files[0], framework="pt") as file:
-                for name, parameter in self._trained.items():
-                    parameter.copy_(file.get_tensor(name))
+                averaged = set(file.keys())
+                if not averaged or averaged - dict(self.module.named_parameters()).keys():
+                    raise KeyError("it has other parameters")
+                averaged &= self._trained.keys()
+                for name in averaged:
+                    self._trained[name].copy_(file.get_tensor(name))
                 self.updates = int(file.metadata()[_UPDATES])
-            self._load_rest(weights)
+            self._load_rest(averaged, weights)
         except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{files[0]} is no average of this network ({error}); take another checkpoint, or "
                 "start the run anew (--overwrite)"
             ) from error
 
-    def _load_rest(self, weights: Path | None) -> None:
-        """What is not trained, and the same in the network and its average."""
-        rest = {n: p for n, p in self.module.named_parameters() if n not in self._trained}
-        if weights is None or not rest:
+    def _load_rest(self, averaged: set[str], weights: Path | None) -> None:
+        """What was not trained so far, or is not from here on: the network's own."""
+        rest = {n: p for n, p in self.module.named_parameters() if n not in averaged}
+        if not rest:
             return
+        if weights is None:
+            raise KeyError(next(iter(rest)))
         with safe_open(weights, framework="pt") as file:
             for name, parameter in rest.items():
                 parameter.copy_(file.get_tensor(name))

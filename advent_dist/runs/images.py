@@ -16,7 +16,7 @@ from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError
 
 KINDS = ("color", "trainid", "overlay", "entropy")
-"""What may be written for each image; see `predict.Predictor`. The last one vouches for all."""
+"""What may be written for each image; see `predict.Predictor`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ def _below(folder: Folder, stamps: Mapping[str, tuple[int, ...]], out: str) -> I
     """The images among the files of a folder."""
     if not stamps:
         raise DataError(f"--images {folder.url}: there is no such file, and no folder with files")
-    earlier = _address(out).removeprefix(f"{_address(folder.url)}/")
+    earlier = address(out).removeprefix(f"{address(folder.url)}/")
     names = [name for name in sorted(stamps) if not name.startswith(f"{earlier}/")]
     # Hidden folders hold what was thrown away, and thumbnails.
     chosen = [
@@ -102,7 +102,7 @@ def _below(folder: Folder, stamps: Mapping[str, tuple[int, ...]], out: str) -> I
 
 
 def _require_own_names(images: ImageFiles, out: str) -> None:
-    place, target = _address(images.folder.url), _address(out)
+    place, target = address(images.folder.url), address(out)
     if place == target:
         raise DataError(f"--out {out}: give another folder than that of the images")
     uses = Counter(str(PurePosixPath(name).with_suffix("")) for name in images.names)
@@ -123,7 +123,7 @@ def _require_own_names(images: ImageFiles, out: str) -> None:
                 )
 
 
-def _address(url: str) -> str:
+def address(url: str) -> str:
     """The same for all ways to name a folder."""
     folder = open_folder(url)
     return os.path.realpath(folder.url or "/") if folder.is_local else folder.url

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -13,6 +14,8 @@ from PIL import Image
 
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import Folder
+from advent_dist.errors import DataError
+from advent_dist.json_text import json_object
 from advent_dist.pictures import panel, to_png
 from advent_dist.report import Panel
 from advent_dist.report.page import Page, pictures, render
@@ -21,6 +24,9 @@ from advent_dist.runs.results import Seen
 
 SUMMARY, PAGE = "predictions.json", "uncertain.html"
 """Where they lie, among the results."""
+
+_MADE_BY = "advent-dist predict"
+"""In the summary: it is ours, and may be replaced."""
 
 _SHOWN = 24
 """Images on the page."""
@@ -43,6 +49,7 @@ def write_overview(
         pixels.update(one.pixels)
     total = pixels.total()
     summary = {
+        "made_by": _MADE_BY,
         "images": len(seen),
         "mean_entropy": sum(one.entropy for one in seen.values()) / len(seen),
         "classes": {
@@ -63,10 +70,28 @@ def write_overview(
     return summary
 
 
+def require_ours(out: Folder) -> None:
+    """Refuse to replace a summary or a page of somebody else's.
+
+    Raises:
+        DataError: one lies where ours will.
+    """
+    there = {SUMMARY, PAGE} & set(out.list())
+    if not there:
+        return
+    with suppress(DataError):
+        if json_object(out.read(SUMMARY), SUMMARY).get("made_by") == _MADE_BY:
+            return
+    raise DataError(
+        f"--out {out.url}: {', '.join(sorted(there))} there is of no predict of advent-dist, and "
+        "would be replaced; give another folder"
+    )
+
+
 def _panel(images: ImageFiles, name: str, seen: Seen, out: Folder, classes: ClassSet) -> Panel:
     """An image with its prediction and entropy."""
     train_ids, entropy = (
-        np.asarray(Image.open(BytesIO(out.read(result_name(name, kind)))))
+        np.asarray(Image.open(BytesIO(out.read(result_name(name, kind))), formats=["PNG"]))
         for kind in ("trainid", "entropy")
     )
     caption = f"{name}, mean entropy {seen.entropy:.3f}"

@@ -1,4 +1,4 @@
-"""What `predict` leaves of an image: pictures, the last of which notes what they were made of."""
+"""What `predict` leaves of an image: pictures, each with a note of what it was made of."""
 
 from __future__ import annotations
 
@@ -76,17 +76,22 @@ class Results:
             if all(result_name(name, kind) in listed for kind in self._kinds)
         ]
         with ThreadPoolExecutor(_READERS) as threads:
-            found = dict(zip(names, threads.map(self._note, names), strict=True))
+            found = dict(zip(names, threads.map(self._notes, names), strict=True))
         return {
             name: seen
             for name, seen in found.items()
             if seen is not None and (seen.by, seen.stamp) == (by, images[name])
         }
 
-    def _note(self, name: str) -> Seen | None:
-        """What the last picture says; none if that is nothing of ours."""
+    def _notes(self, name: str) -> Seen | None:
+        """What all pictures of an image say; none where they differ."""
+        first, *others = (self._note(result_name(name, kind)) for kind in self._kinds)
+        return first if all(other == first for other in others) else None
+
+    def _note(self, file: str) -> Seen | None:
+        """What a picture says; none if that is nothing of ours."""
         try:
-            data = self._out.read(result_name(name, self._kinds[-1]))
+            data = self._out.read(file)
             if not data.endswith(_END):
                 return None
             with Image.open(BytesIO(data), formats=["PNG"]) as picture:
@@ -104,7 +109,7 @@ class Results:
         entropy: UInt8[np.ndarray, "i j"],
         image: UInt8[np.ndarray, "i j 3"] | None,
     ) -> None:
-        """Write the pictures of an image; whoever is interrupted has left no note.
+        """Write the pictures of an image; each has the note, lest others pass for its company.
 
         Args:
             name: the image's path.
@@ -121,14 +126,12 @@ class Results:
         if image is not None:
             pictures["overlay"] = image // 2 + pictures["color"] // 2
         for kind in self._kinds:
-            note = json.dumps(asdict(seen)) if kind == self._kinds[-1] else None
-            self._out.write(result_name(name, kind), _png(pictures[kind], note))
+            self._out.write(result_name(name, kind), _png(pictures[kind], seen))
 
 
-def _png(picture: UInt8[np.ndarray, ...], note: str | None) -> bytes:
+def _png(picture: UInt8[np.ndarray, ...], seen: Seen) -> bytes:
     file, texts = BytesIO(), PngInfo()
-    if note is not None:
-        texts.add_text(_NOTE, note)
+    texts.add_text(_NOTE, json.dumps(asdict(seen)))
     Image.fromarray(picture).save(file, format="PNG", pnginfo=texts)
     return file.getvalue()
 

@@ -184,6 +184,7 @@ def require_same(then: dict[str, Any], experiment: Experiment) -> None:
         ("model", "decoder", "deeplab"),
         ("model", "decoder_width", None),
         ("model", "multi_level", None),
+        ("model", "head_dilations", 4),
         ("model", "mask_token", False),
         ("model", "lora", no_adapters),
         ("model", "discriminator_width", None),

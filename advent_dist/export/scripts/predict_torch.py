@@ -11,7 +11,8 @@ from PIL import Image, ImageOps
 here = Path(__file__).parent
 size = json.loads((here / "config.json").read_text())["input"]["size"]
 classes = json.loads((here / "classes.json").read_text())["classes"]
-photo = ImageOps.exif_transpose(Image.open(sys.argv[1])).convert("RGB")
+file = Image.open(sys.argv[1], formats=["JPEG", "PNG", "WEBP", "BMP", "TIFF"])
+photo = ImageOps.exif_transpose(file).convert("RGB")
 pixels = np.asarray(photo.resize(size, Image.Resampling.BICUBIC), np.float32)
 network = torch.export.load(here / "model.pt2").module()
 logits = network(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0].detach().numpy()

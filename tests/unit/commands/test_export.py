@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -172,3 +173,25 @@ def test_adapters_are_exported_as_they_are(tmp_path: Path) -> None:
     photo = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     one, other = (advent_dist.load(url).predict(photo) for url in (run, tmp_path / "out"))
     assert (one.entropy == other.entropy).all()
+
+
+def test_a_run_that_goes_on_meanwhile_is_not_mixed(
+    run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its last checkpoint is another one when the weights are read than when the card was made."""
+    weights = RunFolder.weights
+
+    def later(folder: RunFolder, which: str) -> Any:
+        found = weights(folder, which)
+        summary = Path(run) / "summary.json"
+        tree = json.loads(summary.read_text())
+        tree["checkpoints"]["last"] = tree["checkpoints"]["best"]
+        summary.write_text(json.dumps(tree))
+        return found
+
+    monkeypatch.setattr(RunFolder, "weights", later)
+    before = (Path(run) / "summary.json").read_text()
+    assert export(run, "--to", tmp_path / "out") == 1
+    (Path(run) / "summary.json").write_text(before)
+    assert "the run went on, and its last checkpoint is another one now" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -34,6 +34,10 @@ TEST:
 """
 
 
+_DOUBLED = "".join(f"A{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 41))
+"""A few lines that stand for 2^40 numbers."""
+
+
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -242,6 +246,11 @@ def test_training_takes_the_file(here: Path) -> None:
         ("TRAIN: {}\nSOURCE: Foggy", "SOURCE = 'Foggy': give 'GTA' or 'SYNTHIA'"),
         ("TRAIN: {}\nEXP_NAME: ../x", "name = '../x': give a name of at most"),
         ("TRAIN: {}\nTRAIN: {}", "the name 'TRAIN' stands twice"),
+        (
+            f"TRAIN: {{}}\nA: &a0 [1]\n{_DOUBLED}SOURCE: *a40",
+            "SOURCE = [[[...], [...]], [[",
+        ),
+        ("TRAIN: {[1]: 2}", "it is no YAML (found unhashable key)"),
         ("TRAIN: 3", "TRAIN = 3: input should be a valid dictionary"),
         ("TEST: {MODE: single}", "it has no TRAIN, so it is for ADVENT's test.py"),
         ("SOURCE: GTA", "TRAIN is missing; give a YAML file of a training"),

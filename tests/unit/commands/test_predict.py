@@ -111,3 +111,23 @@ def test_the_same_command_goes_on_and_says_what_it_came_to(
     page = (out / "uncertain.html").read_text()
     assert all(f"{name}.png, mean entropy" in page for name in "abc")
     assert len(page) < 1e6
+
+
+def test_a_summary_of_somebody_else_is_not_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, _ = trained_run(tmp_path, data__classes="camvid11")
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in "ab":
+        Image.new("RGB", (64, 48)).save(images / f"{name}.png")
+    for theirs in ("predictions.json", "uncertain.html"):
+        out = tmp_path / theirs.partition(".")[0]
+        out.mkdir()
+        (out / theirs).write_text('{"mine": 1}')
+        arguments = ["predict", run, "--images", str(images), "--out", str(out)]
+        assert cli.run(arguments) == 1
+        assert f"{theirs} there is of no predict of advent-dist" in capsys.readouterr().err
+        assert [path.name for path in out.iterdir()] == [theirs]
+        (out / theirs).unlink()
+        assert cli.run(arguments) == cli.run(arguments) == 0

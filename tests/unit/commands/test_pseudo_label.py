@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -178,3 +179,54 @@ def test_an_interrupted_call_goes_on(
     made, most = 0, COUNT - 3
     assert label(run, broken, "--rule", "all") == 0
     assert samples(broken) == samples(whole)
+
+
+@pytest.mark.parametrize(
+    ("to", "hard", "said"),
+    [
+        ("data/target", None, "--to = .*: the same as --images"),
+        ("data/../data/target/", None, "--to = .*: the same as --images"),
+        ("labelled", "data/target", "--hard-to = .*: the same as --images"),
+        ("labelled", "labelled", "--hard-to = .*: the same as --to"),
+    ],
+)
+def test_the_images_are_not_overwritten(
+    run: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    to: str,
+    hard: str | None,
+    said: str,
+) -> None:
+    target = tmp_path / "data" / "target"
+    before = {path: path.read_bytes() for path in target.iterdir()}
+    flags = [] if hard is None else ["--easy", "0.5", "--hard-to", f"{tmp_path}/{hard}"]
+    assert label(run, Path(f"{tmp_path}/{to}"), "--overwrite", *flags) == 1
+    assert re.search(said, capsys.readouterr().err)
+    assert {path: path.read_bytes() for path in target.iterdir()} == before
+
+
+def test_what_was_begun_of_other_images_is_not_gone_on_with(
+    run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though they are called alike."""
+    monkeypatch.setattr(relabel, "BuildOptions", partial(BuildOptions, shard_mb=0.02))
+    other = tmp_path / "other"
+    write_shards(str(other), examples(COUNT + 1, SIZE)[:COUNT], labelled=False)
+    labelled = Labeller.label
+    made = 0
+
+    def until(*arguments: Any, **options: Any) -> Any:
+        nonlocal made
+        made += 1
+        if made > 4:
+            raise KeyboardInterrupt
+        return labelled(*arguments, **options)
+
+    monkeypatch.setattr(Labeller, "label", until)
+    to = tmp_path / "labelled"
+    assert label(run, to, "--rule", "all") == 130
+    monkeypatch.setattr(Labeller, "label", labelled)
+    assert label(run, to, "--rule", "all", "--images", str(other)) == 0
+    images = {key: files["image.png"] for key, files in samples(to).items()}
+    assert images == {key: files["image.png"] for key, files in samples(other).items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,15 @@ def test_scripts_are_short(exports: Path) -> None:
         lines = [line for line in text.splitlines() if line and "import" not in line]
         assert len(lines) <= 15
         assert "import advent_dist" not in text
+
+
+def test_no_place_of_this_machine_gets_out(exports: Path) -> None:
+    """Not even in programs, whose operations PyTorch notes the lines of code of."""
+    places = [str(Path(advent_dist.__file__).parents[1]), str(Path(torch.__file__).parent)]
+    for file in (exports / "deeplab").iterdir():
+        contents = [file.read_bytes()]
+        if file.suffix == ".pt2":
+            with zipfile.ZipFile(file) as archive:
+                contents = [archive.read(name) for name in archive.namelist()]
+        found = [one for one in places if any(one.encode() in content for content in contents)]
+        assert not found, f"{file.name}: {found}"

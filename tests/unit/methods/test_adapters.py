@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from advent_dist.config.override import override
 from advent_dist.data.class_sets import CITYSCAPES_19
@@ -108,9 +110,14 @@ def test_other_adapters_do_not_go_on(tmp_path: Path) -> None:
             _restore(method, tmp_path, override(EXPERIMENT, changes))
 
 
-def test_blocks_that_were_frozen_may_be_trained_from_a_checkpoint_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["source_only", "mic"])
+def test_blocks_that_were_frozen_may_be_trained_from_a_checkpoint_on(
+    name: str, tmp_path: Path
+) -> None:
+    """By the teacher, too."""
     frozen = {**ADAPTED, "model__lora__rank": None, "model__trained_blocks": 0}
-    method = tiny_method("source_only", **frozen)
+    method = tiny_method(name, **frozen)
+    method.step(batch_of(name, 0))
     chosen = override(EXPERIMENT, {"model.lora.rank": None, "model.trained_blocks": 0})
     checkpoint.save(
         tmp_path,
@@ -122,7 +129,37 @@ def test_blocks_that_were_frozen_may_be_trained_from_a_checkpoint_on(tmp_path: P
         streams={},
     )
     thawed = override(chosen, {"model.trained_blocks": 2})
-    other = tiny_method("source_only", **{**frozen, "model__trained_blocks": 2}, run__seed=1)
+    other = tiny_method(name, **{**frozen, "model__trained_blocks": 2}, run__seed=1)
     _restore(other, tmp_path, thawed)
-    for key, value in weights_of(method)["segmenter"].items():
-        assert torch.equal(value, weights_of(other)["segmenter"][key]), key
+    for one, kept in method.kept.items():
+        found = dict(other.kept[one].module.named_parameters())
+        for key, value in kept.module.named_parameters():
+            assert torch.equal(value, found[key]), f"{one}.{key}"
+
+
+def test_a_checkpoint_of_before_goes_on(tmp_path: Path) -> None:
+    """What nothing trains was among the trained weights, and in the teacher's file."""
+    method = tiny_method("mic", **ADAPTED)
+    method.step(batch_of("mic", 0))
+    _save(method, tmp_path)
+    for name, kept in method.kept.items():
+        file = tmp_path / "engines" / name / "00000.safetensors"
+        with safe_open(file, framework="pt") as opened:
+            tensors, metadata = load_file(file), opened.metadata()
+        for key, value in kept.module.named_parameters():
+            if not value.requires_grad and "base_layer" in key:
+                values = value.detach().clone()
+                if name == "teacher":
+                    tensors[key] = values
+                else:
+                    tensors[f"weight:0:{key}"] = values.flatten()
+        save_file(tensors, file, metadata=metadata)
+        run = json.loads((tmp_path / "run.json").read_text())
+        run["files"][file.relative_to(tmp_path).as_posix()] = file.stat().st_size
+        (tmp_path / "run.json").write_text(json.dumps(run))
+    other = tiny_method("mic", **ADAPTED, run__seed=1)
+    _restore(other, tmp_path)
+    for name, kept in method.kept.items():
+        found = dict(other.kept[name].module.named_parameters())
+        for key, value in kept.module.named_parameters():
+            assert value.equal(found[key]), f"{name}.{key}"

@@ -204,3 +204,14 @@ def test_pictures_by_strangers_are_made_again(
         texts.add_text("advent_dist", note)
     Image.new("L", (60, 40)).save(out / "left_entropy.png", pnginfo=texts)
     assert run(photographs, out).new == 1
+
+
+def test_pictures_of_two_models_are_not_taken_for_one_s(photographs: Path, tmp_path: Path) -> None:
+    """What a model left that was cut off in the middle of an image, or made no overlays."""
+    out = tmp_path / "out"
+    run(photographs, out, by="a")
+    first = {file.name: file.read_bytes() for file in out.iterdir()}
+    run(photographs, out, by="b")
+    (out / "left_entropy.png").write_bytes(first["left_entropy.png"])
+    assert run(photographs, out, by="a").new == 2
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == first

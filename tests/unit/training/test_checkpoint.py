@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from advent_dist.config import Experiment
 from advent_dist.config.override import override
 from advent_dist.data.class_sets import CITYSCAPES_19
 from advent_dist.errors import CheckpointError
+from advent_dist.experiments import experiment as registered
 from advent_dist.methods.base import Method
 from advent_dist.models.segmenter import build_segmenter
 from advent_dist.parallel.world import World
@@ -206,3 +208,13 @@ def test_a_rank_s_file_of_something_else_is_refused(
     file.write_bytes(bytes(file.stat().st_size))
     with pytest.raises(CheckpointError, match=r"rank_00000.safetensors can't be read"):
         _restore(folder, experiment)
+
+
+def test_a_head_of_other_dilations_does_not_go_on() -> None:
+    """Also from a checkpoint that is older than the field: half of the head would be lost."""
+    now = override(registered("gta5_cityscapes_advent"), {"model.head_dilations": 2})
+    then = json.loads(json.dumps(asdict(now)))
+    checkpoint.require_same(then, now)
+    del then["model"]["head_dilations"]
+    with pytest.raises(CheckpointError, match=r"model\.head_dilations = 2, .* with 4"):
+        checkpoint.require_same(then, now)
