@@ -149,25 +149,24 @@ def _loop(options: Options, out: Path) -> Any:
 
 
 def _predict(way: str, options: Options, out: str) -> Any:
-    images = find_images(str(options.images), out)
+    images = find_images(os.path.abspath(options.images), out)
     job = PredictJob(
         runs=(os.path.abspath(options.run),),
         which="last",
         view=View(),
-        images=os.path.abspath(options.images),
-        stamps=images.stamps,
+        images=images,
         out=out,
         overlay=False,
     )
     if way == "one process":
         _on_one_core()
-        for _ in job.predictor().predict(images.names):
+        for _ in job.predictor().predict(list(images.stamps)):
             yield time.perf_counter()
         return
     from cluster.predicting import on_ray
 
     with on_ray(job, int(way.split()[0]), 0, None) as predict:
-        for _ in predict(images.names):
+        for _ in predict(list(images.stamps)):
             yield time.perf_counter()
 
 

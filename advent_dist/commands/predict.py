@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import tyro
@@ -20,7 +20,7 @@ from advent_dist.config.require import require
 from advent_dist.data.store import open_folder
 from advent_dist.errors import DataError
 from advent_dist.printable import printable
-from advent_dist.runs.images import find_images
+from advent_dist.runs.images import ImageFiles, find_images
 from advent_dist.runs.overview import PAGE, require_ours, write_overview
 from advent_dist.runs.predict import Outcome, predict_missing
 from advent_dist.runs.predict_job import PredictJob
@@ -40,7 +40,7 @@ class Predict(View):
     """Run folders or their URLs."""
 
     images: str
-    """Image, or folder with images in it and in its folders; a path or a URL."""
+    """Image, folder with images in it and in its folders, or folder of shards; a path or a URL."""
 
     out: str
     """Folder or URL to write NAME_color.png, NAME_trainid.png and NAME_entropy.png to, in the same
@@ -72,15 +72,14 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("advent-dist predict: give at least one run folder; see --help\n")
         return 2
     images = find_images(options.images, options.out)
-    if images.left_alone:
+    if isinstance(images, ImageFiles) and images.left_alone:
         sys.stderr.write(printable(f"-- {_told(images.left_alone)}\n"))
     require_ours(open_folder(options.out))
     job = PredictJob(
         runs=tuple(_absolute(url) for url in options.runs),
         which=options.which,
         view=options,
-        images=_absolute(images.folder.url or "/"),
-        stamps=images.stamps,
+        images=replace(images, url=_absolute(images.url)),
         out=_absolute(options.out),
         overlay=options.overlay,
     )
@@ -102,7 +101,7 @@ def main(arguments: list[str]) -> int:
     sys.stdout.write(printable("".join(f"{line}\n" for line in said)))
     if predicted.unreadable:
         raise DataError(
-            f"{len(predicted.unreadable)} of {len(images.names)} images could not be read, all "
+            f"{len(predicted.unreadable)} of {len(images.stamps)} images could not be read, all "
             f"others are in {out.url}; mend or remove: {', '.join(predicted.unreadable)}"
         )
     return 0
@@ -127,7 +126,7 @@ def _absolute(url: str) -> str:
     return url if "://" in url else os.path.abspath(os.path.expanduser(url))
 
 
-def _told(left_alone: list[str]) -> str:
+def _told(left_alone: Sequence[str]) -> str:
     named = ", ".join(left_alone[:_NAMED])
     others = len(left_alone) - _NAMED
     return (

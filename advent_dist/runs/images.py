@@ -1,47 +1,73 @@
-"""The images that `predict` is given: one, a folder of them, or folders in folders."""
+"""The images that `predict` is given: one, a folder of them, folders in folders, or shards."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
+from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
 from advent_dist.data.image import ENDINGS, is_image, read_image
+from advent_dist.data.manifest import FILE_NAME
 from advent_dist.data.store import Folder, open_folder
-from advent_dist.errors import DataError
+from advent_dist.errors import DataError, UnavailableError
+from advent_dist.runs.shard_images import ShardImages, open_shard_images
 
 KINDS = ("color", "trainid", "overlay", "entropy")
 """What may be written for each image; see `predict.Predictor`."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImageFiles:
-    """Images below a folder."""
+@runtime_checkable
+class Images(Protocol):
+    """Many images by their names; small, and to be sent to other processes."""
 
-    folder: Folder
-    """On a disk or on object storage."""
+    @property
+    def url(self) -> str:
+        """The folder that they lie in, on a disk or on object storage."""
 
-    names: list[str]
-    """Their paths below it, sorted."""
+    @property
+    def stamps(self) -> Mapping[str, tuple[int, ...]]:
+        """Name -> numbers that change when the image does; in the order to read them in."""
 
-    left_alone: list[str]
-    """Paths below it of the files that are no images by their names."""
-
-    stamps: Mapping[str, tuple[int, ...]]
-    """Of each image numbers that change when its file does."""
-
-    def read(self, name: str) -> Image.Image:
-        """An image as it is meant to be looked at, RGB.
+    def each(self, names: Sequence[str]) -> Iterator[Image.Image | DataError]:
+        """Those of these names, in an order as that of `stamps`, RGB; or why one can't be had.
 
         Raises:
-            DataError: it can't be read; the message names it.
+            UnavailableError: the storage is at fault, and not an image.
         """
-        return read_image(BytesIO(self.folder.read(name)), f"{self.folder.url}/{name}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFiles:
+    """Images below a folder, by their paths below it."""
+
+    url: str
+    """See `Images`."""
+
+    stamps: Mapping[str, tuple[int, ...]]
+    """See `Images`."""
+
+    left_alone: Sequence[str] = ()
+    """Paths below it of the files that are no images by their names."""
+
+    def each(self, names: Sequence[str]) -> Iterator[Image.Image | DataError]:
+        """As they are meant to be looked at; see `Images`."""
+        folder = open_folder(self.url)
+        return (_read(folder, name) for name in names)
+
+
+def _read(folder: Folder, name: str) -> Image.Image | DataError:
+    try:
+        return read_image(BytesIO(folder.read(name)), f"{folder.url}/{name}")
+    except UnavailableError:
+        raise  # the storage is at fault, and not this image
+    except DataError as error:
+        return error
 
 
 def result_name(name: str, kind: str) -> str:
@@ -49,11 +75,12 @@ def result_name(name: str, kind: str) -> str:
     return f"{PurePosixPath(name).with_suffix('')}_{kind}.png"
 
 
-def find_images(url: str, out: str) -> ImageFiles:
+def find_images(url: str, out: str) -> ImageFiles | ShardImages:
     """The images that a path or URL means, once it is sure that no result replaces anything else.
 
     Args:
-        url: an image, or a folder; what lies in `out`, if that is in the folder, does not count.
+        url: an image, a folder of them, or one of shards; what lies in `out`, if that is in the
+            folder, does not count.
         out: folder that the results will be written to.
 
     Raises:
@@ -62,14 +89,13 @@ def find_images(url: str, out: str) -> ImageFiles:
     """
     folder = open_folder(url)
     stamps = folder.stamps()
+    if FILE_NAME in stamps and any(name.endswith(".tar") for name in stamps):
+        if address(folder.url) == address(out):
+            raise DataError(f"--out {out}: give another folder than that of the shards")
+        return open_shard_images(folder.url)
     if list(stamps) == [""]:
         parent, slash, name = folder.url.rpartition("/")
-        images = ImageFiles(
-            folder=open_folder(parent or slash or "."),
-            names=[name],
-            left_alone=[],
-            stamps={name: stamps[""]},
-        )
+        images = ImageFiles(url=parent or slash or ".", stamps={name: stamps[""]})
     else:
         images = _below(folder, stamps, out)
     _require_own_names(images, out)
@@ -94,26 +120,25 @@ def _below(folder: Folder, stamps: Mapping[str, tuple[int, ...]], out: str) -> I
             f"{', '.join(ENDINGS)}"
         )
     return ImageFiles(
-        folder=folder,
-        names=chosen,
-        left_alone=[name for name in names if name not in set(chosen)],
+        url=folder.url or "/",
         stamps={name: stamps[name] for name in chosen},
+        left_alone=[name for name in names if name not in set(chosen)],
     )
 
 
 def _require_own_names(images: ImageFiles, out: str) -> None:
-    place, target = address(images.folder.url), address(out)
+    place, target = address(images.url), address(out)
     if place == target:
         raise DataError(f"--out {out}: give another folder than that of the images")
-    uses = Counter(str(PurePosixPath(name).with_suffix("")) for name in images.names)
+    uses = Counter(str(PurePosixPath(name).with_suffix("")) for name in images.stamps)
     shared = [stem for stem, count in uses.items() if count > 1]
     if shared:
         raise DataError(
-            f"--images {images.folder.url}: several files are called {', '.join(shared)} but for "
+            f"--images {images.url}: several files are called {', '.join(shared)} but for "
             "their ending, and so would be their results; rename all but one of each"
         )
-    inputs = {f"{place}/{name}" for name in images.names}
-    for name in images.names:
+    inputs = {f"{place}/{name}" for name in images.stamps}
+    for name in images.stamps:
         for kind in KINDS:
             result = f"{target}/{result_name(name, kind)}"
             if result in inputs:

@@ -19,7 +19,7 @@ from advent_dist.json_text import json_object
 from advent_dist.pictures import panel, to_png
 from advent_dist.report import Panel
 from advent_dist.report.page import Page, pictures, render
-from advent_dist.runs.images import ImageFiles, result_name
+from advent_dist.runs.images import Images, result_name
 from advent_dist.runs.results import Seen
 
 SUMMARY, PAGE = "predictions.json", "uncertain.html"
@@ -33,7 +33,7 @@ _SHOWN = 24
 
 
 def write_overview(
-    images: ImageFiles, seen: Mapping[str, Seen], out: Folder, classes: ClassSet
+    images: Images, seen: Mapping[str, Seen], out: Folder, classes: ClassSet
 ) -> dict[str, Any]:
     """Write `predictions.json` and `uncertain.html`; what the first says.
 
@@ -88,15 +88,18 @@ def require_ours(out: Folder) -> None:
     )
 
 
-def _panel(images: ImageFiles, name: str, seen: Seen, out: Folder, classes: ClassSet) -> Panel:
+def _panel(images: Images, name: str, seen: Seen, out: Folder, classes: ClassSet) -> Panel:
     """An image with its prediction and entropy."""
     train_ids, entropy = (
         np.asarray(Image.open(BytesIO(out.read(result_name(name, kind))), formats=["PNG"]))
         for kind in ("trainid", "entropy")
     )
+    image = next(images.each([name]))
+    if isinstance(image, DataError):
+        raise image
     caption = f"{name}, mean entropy {seen.entropy:.3f}"
     picture = panel(
-        np.asarray(images.read(name)),
+        np.asarray(image),
         None,
         {"prediction": train_ids},
         {"prediction": entropy / 255},

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -19,10 +18,10 @@ from torch import Tensor
 from advent_dist.config import Size
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.transforms import resize_image
-from advent_dist.errors import DataError, UnavailableError
+from advent_dist.errors import DataError
 from advent_dist.evaluation.counts import pixel_entropy
 from advent_dist.runs.bands import CoarsePredictor, logit_bands
-from advent_dist.runs.images import ImageFiles
+from advent_dist.runs.images import Images
 from advent_dist.runs.results import Results, Seen
 
 T = TypeVar("T")
@@ -46,7 +45,7 @@ class Predictor:
     predictors: Sequence[CoarsePredictor]
     """The models, in eval mode; several are averaged, logits by logits."""
 
-    images: ImageFiles
+    images: Images
     """What is segmented, each image at its own resolution."""
 
     results: Results
@@ -74,7 +73,7 @@ class Predictor:
             DataError: storage is away, or can't be written to.
         """
         with ThreadPoolExecutor(1, "read") as reading, ThreadPoolExecutor(1, "write") as writing:
-            upcoming = _ahead(reading, partial(_read, self.images), names)
+            upcoming = _ahead(reading, self.images.each(names))
             before: Future[Outcome] | None = None
             for name, image in zip(names, upcoming, strict=True):
                 if isinstance(image, DataError):
@@ -121,7 +120,7 @@ class Predicted(NamedTuple):
 
 
 def predict_missing(
-    images: ImageFiles,
+    images: Images,
     results: Results,
     by: str,
     predict: Callable[[Sequence[str]], Iterator[Outcome]],
@@ -138,12 +137,12 @@ def predict_missing(
         DataError: see `Predictor.predict`.
     """
     there = results.there(images.stamps, by)
-    todo = [name for name in images.names if name not in there]
+    todo = [name for name in images.stamps if name not in there]
     seen, unreadable = dict(there), dict[str, str]()
     for name, outcome in track(
         predict(todo),
         "predict",
-        total=len(images.names),
+        total=len(images.stamps),
         completed=len(there),
         console=Console(stderr=True),
     ):
@@ -152,33 +151,19 @@ def predict_missing(
         else:
             seen[name] = outcome
     return Predicted(
-        seen={name: seen[name] for name in images.names if name in seen},
+        seen={name: seen[name] for name in images.stamps if name in seen},
         new=len(todo) - len(unreadable),
         unreadable=[unreadable[name] for name in sorted(unreadable)],
     )
 
 
-def _read(images: ImageFiles, name: str) -> Image.Image | DataError:
-    """The image, or why it can't be had."""
-    try:
-        return images.read(name)
-    except UnavailableError:
-        raise  # the storage is at fault, and not this image
-    except DataError as error:
-        return error
-
-
-def _ahead(
-    threads: ThreadPoolExecutor, read: Callable[[str], T], names: Sequence[str]
-) -> Iterator[T]:
-    """What is read, in order; the next one while the one before is worked on."""
-    upcoming: Future[T] | None = None
-    for name in names:
-        arrived, upcoming = upcoming, threads.submit(read, name)
-        if arrived is not None:
-            yield arrived.result()
-    if upcoming is not None:
-        yield upcoming.result()
+def _ahead(threads: ThreadPoolExecutor, items: Iterator[T]) -> Iterator[T]:
+    """The same, the next one being made while the one before is worked on."""
+    end = object()
+    upcoming: Future[Any] = threads.submit(next, items, end)
+    while (item := upcoming.result()) is not end:
+        upcoming = threads.submit(next, items, end)
+        yield item
 
 
 def as_input(image: Image.Image, size: Size) -> UInt8[Tensor, "1 3 h w"]:

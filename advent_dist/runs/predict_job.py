@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from advent_dist.config import View
 from advent_dist.data.store import open_folder
-from advent_dist.runs.images import ImageFiles
+from advent_dist.runs.images import Images
 from advent_dist.runs.predict import Predictor
 from advent_dist.runs.results import Results
 from advent_dist.runs.trained import available_device, load_runs
@@ -26,11 +25,8 @@ class PredictJob:
     view: View
     """How they look at images."""
 
-    images: str
-    """Folder or URL of what is segmented."""
-
-    stamps: Mapping[str, tuple[int, ...]]
-    """Of each image in it numbers that change when its file does."""
+    images: Images
+    """What is segmented."""
 
     out: str
     """Folder or URL of the results."""
@@ -45,17 +41,11 @@ class PredictJob:
             ConfigError, CheckpointError, DataError: see `load_runs`.
         """
         device = available_device()
-        images = ImageFiles(
-            folder=open_folder(self.images),
-            names=list(self.stamps),
-            left_alone=[],
-            stamps=self.stamps,
-        )
         runs = load_runs(list(self.runs), self.which, device, self.view)
         classes = runs[0].classes
         return Predictor(
             predictors=[run.coarse for run in runs],
-            images=images,
+            images=self.images,
             results=Results(open_folder(self.out), classes.palette, overlays=self.overlay),
             classes=classes,
             size=runs[0].experiment.data.evaluation_size,

@@ -21,7 +21,7 @@ def files(folder: Path, *names: str) -> str:
 def test_images_of_all_folders_are_found_and_all_else_is_left_alone(tmp_path: Path) -> None:
     url = files(tmp_path, "b.JPG", "a/c.jpeg", "a/d/e.Tiff", "f.webp", "._b.JPG", "a/notes.txt")
     images = find_images(url, str(tmp_path.parent / "out"))
-    assert images.names == ["a/c.jpeg", "a/d/e.Tiff", "b.JPG", "f.webp"]
+    assert list(images.stamps) == ["a/c.jpeg", "a/d/e.Tiff", "b.JPG", "f.webp"]
     assert images.left_alone == ["._b.JPG", "a/notes.txt"]
 
 
@@ -29,26 +29,26 @@ def test_one_file_is_taken_whatever_its_ending(tmp_path: Path, monkeypatch) -> N
     url = files(tmp_path, "a.jpg", "scan")
     for name in ("a.jpg", "scan"):
         images = find_images(f"{url}/{name}", "out")
-        assert (images.folder.url, images.names, images.left_alone) == (url, [name], [])
+        assert (images.url, list(images.stamps)) == (url, [name])
     monkeypatch.chdir(tmp_path)
-    assert find_images("a.jpg", "out").folder.list() == ["a.jpg", "scan"]
+    assert open_folder(find_images("a.jpg", "out").url).list() == ["a.jpg", "scan"]
 
 
 def test_earlier_results_are_no_images(tmp_path: Path, monkeypatch) -> None:
     url = files(tmp_path, "a.jpg", "out/a_color.png", "outside/b.jpg")
     monkeypatch.chdir(tmp_path)
     for images, out in ((url, f"{url}/out"), (".", "out"), (f"file://{url}", "./out/")):
-        assert find_images(images, out).names == ["a.jpg", "outside/b.jpg"]
+        assert list(find_images(images, out).stamps) == ["a.jpg", "outside/b.jpg"]
     open_folder("memory://earlier").write("a.jpg", b"")
     open_folder("memory://earlier/out").write("a_color.png", b"")
-    assert find_images("memory://earlier", "memory://earlier/out").names == ["a.jpg"]
+    assert list(find_images("memory://earlier", "memory://earlier/out").stamps) == ["a.jpg"]
 
 
 def test_a_link_to_a_folder_above_is_followed_once(tmp_path: Path) -> None:
     url = files(tmp_path / "images", "a.jpg")
     (tmp_path / "images" / "up").symlink_to(tmp_path / "images")
     (tmp_path / "images" / "more").symlink_to(files(tmp_path / "elsewhere", "b.jpg"))
-    assert find_images(url, "out").names == ["a.jpg", "more/b.jpg"]
+    assert list(find_images(url, "out").stamps) == ["a.jpg", "more/b.jpg"]
 
 
 def test_what_cannot_work_is_refused(tmp_path: Path) -> None:

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.data.store import open_folder
+from advent_dist.errors import DataError
 from advent_dist.evaluation.counts import pixel_entropy
 from advent_dist.models.upsampling import CoarseLogits
 from advent_dist.runs.bands import CoarsePredictor
 from advent_dist.runs.images import find_images
 from advent_dist.runs.predict import Predicted, Predictor, predict_missing
 from advent_dist.runs.results import Results
+from tests.shard_helpers import examples, write_shards
 
 CPU = torch.device("cpu")
 SIZE = (16, 8)
@@ -215,3 +217,30 @@ def test_pictures_of_two_models_are_not_taken_for_one_s(photographs: Path, tmp_p
     (out / "left_entropy.png").write_bytes(first["left_entropy.png"])
     assert run(photographs, out, by="a").new == 2
     assert {file.name: file.read_bytes() for file in out.iterdir()} == first
+
+
+def test_images_of_shards(tmp_path: Path) -> None:
+    """By their keys, and those that are damaged are named."""
+    shards = tmp_path / "shards"
+    write_shards(str(shards), examples(7, SIZE), labelled=False)
+    found = run(shards, tmp_path / "out")
+    assert list(found.seen) == [f"s{number:04d}" for number in range(7)]
+    for number, one in enumerate(examples(7, SIZE)):
+        Image.fromarray(one.image).save(tmp_path / f"s{number:04d}.png")
+        run(tmp_path / f"s{number:04d}.png", tmp_path / "one")
+        kinds = [f"s{number:04d}_{kind}.png" for kind in KINDS]
+        for kind in kinds:
+            assert (read(tmp_path / "out" / kind) == read(tmp_path / "one" / kind)).all()
+    assert run(shards, tmp_path / "out").new == 0
+    images = find_images(str(shards), str(tmp_path / "again"))
+    first, *_, last = list(images.stamps)
+    assert isinstance(next(images.each([last])), Image.Image)
+    tar = shards / "shard-00000.tar"
+    data = bytearray(tar.read_bytes())
+    data[600] ^= 1
+    tar.write_bytes(data)
+    damaged = next(images.each([first]))
+    assert isinstance(damaged, DataError)
+    assert "shard-00000.tar" in str(damaged)
+    with pytest.raises(DataError, match="give another folder than that of the shards"):
+        find_images(str(shards), f"{shards}/")
