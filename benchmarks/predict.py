@@ -2,11 +2,11 @@
 
     python benchmarks/predict.py --run RUN --images DIR [--rounds 3]
 
-RUN is a trained run, DIR a folder of 100 images or more. Each way is a process of its own: the
-loop, and `predict` in one process, on one core and one thread each; `predict --workers 1` and `2`
-on Ray, whose workers have a core and a thread each. The first 32 images are to warm up: the start
-of Ray and of the workers is not in the rates, but stands beside them. Rounds of all ways follow
-each other; ratios are medians over the rounds.
+RUN is a trained run, DIR a folder of 100 images or more. Each way is a process of its own that
+computes on one thread: the loop, `predict` in one process, `predict --workers 1` and `2` on Ray, a
+thread each. What reads and writes beside it may have another core. The first 32 images are to warm
+up: the start of Ray and of the workers is not in the rates, but stands beside them. Rounds of all
+ways follow each other; ratios are medians over the rounds.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ def measure(way: str, options: Options) -> dict[str, float]:
     """Images per second after those that are to warm up, and seconds to the first."""
     with tempfile.TemporaryDirectory() as out:
         began = time.perf_counter()
+        torch.set_num_threads(1)
         if way == "loop":
-            _on_one_core()
             ended = list(_loop(options, Path(out)))
         else:
             ended = list(_predict(way, options, out))
@@ -121,11 +121,6 @@ def measure(way: str, options: Options) -> dict[str, float]:
         "images_per_s": (len(ended) - _WARM_UP) / (ended[-1] - ended[_WARM_UP - 1]),
         "start_s": ended[0] - began,
     }
-
-
-def _on_one_core() -> None:
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    torch.set_num_threads(1)
 
 
 def _loop(options: Options, out: Path) -> Any:
@@ -159,7 +154,6 @@ def _predict(way: str, options: Options, out: str) -> Any:
         overlay=False,
     )
     if way == "one process":
-        _on_one_core()
         for _ in job.predictor().predict(list(images.stamps)):
             yield time.perf_counter()
         return

@@ -72,7 +72,7 @@ def _predict(
         return
     # It would draw its own bars over ours, and tell of its plans.
     ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     chunks = [names[first : first + _CHUNK] for first in range(0, len(names), _CHUNK)]
     rows = ray.data.from_items(
         [{"names": list(chunk)} for chunk in chunks], override_num_blocks=len(chunks)
