@@ -71,6 +71,7 @@ def main(arguments: list[str]) -> int:
     if not options.runs:
         sys.stderr.write("advent-dist predict: give at least one run folder; see --help\n")
         return 2
+    _check_workers(options)
     images = find_images(options.images, options.out)
     if isinstance(images, ImageFiles) and images.left_alone:
         sys.stderr.write(printable(f"-- {_told(images.left_alone)}\n"))
@@ -107,7 +108,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _workers(options: Predict, job: PredictJob) -> AbstractContextManager[Elsewhere | None]:
+def _check_workers(options: Predict) -> None:
     workers, gpus = options.workers, options.gpus_per_worker
     require(workers >= 0, "--workers", workers, "give 0 or more")
     require(gpus >= 0, "--gpus-per-worker", gpus, "give 0 or more")
@@ -115,10 +116,14 @@ def _workers(options: Predict, job: PredictJob) -> AbstractContextManager[Elsewh
         alone = "it is of use with --workers only"
         require(not gpus, "--gpus-per-worker", gpus, alone)
         require(not options.address, "--address", options.address, alone)
+
+
+def _workers(options: Predict, job: PredictJob) -> AbstractContextManager[Elsewhere | None]:
+    if not options.workers:
         return nullcontext()
     from cluster.predicting import on_ray  # here, since importing Ray takes seconds
 
-    return on_ray(job, workers, gpus, options.address)
+    return on_ray(job, options.workers, options.gpus_per_worker, options.address)
 
 
 def _absolute(url: str) -> str:

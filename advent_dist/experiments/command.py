@@ -34,13 +34,13 @@ def train_command(
     """
     name = str(experiment["name"])
     if given is not None:
-        start, default = ["--config", config], dict(_leaves(given))
+        start, default = ["--config", config], dict(leaves(given))
     else:
         plain = json.loads(to_json(EXPERIMENTS[name]())) if name in EXPERIMENTS else experiment
-        start, default = [name], dict(_leaves(plain))
+        start, default = [name], dict(leaves(plain))
     others = {
         path: value
-        for path, value in _leaves(experiment)
+        for path, value in leaves(experiment)
         if path in default
         and value != default[path]
         and path not in _ELSEWHERE
@@ -59,9 +59,10 @@ def _flag(path: str, value: Any) -> str:
     return shlex.join(["--" + ".".join([*parents, name]), *map(str, words)])
 
 
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Path, such as `optimizer.segmenter_lr`, and value of each field of a config as a tree."""
     for name, value in tree.items():
         if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
+            yield from leaves(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

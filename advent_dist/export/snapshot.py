@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from advent_dist.config import Experiment
 from advent_dist.config.selection import TARGET_MIOU, chosen_by
 from advent_dist.errors import CheckpointError, ConfigError
+from advent_dist.experiments.command import leaves
 from advent_dist.export.public import public
 from advent_dist.runs.folder import RunFolder
 
@@ -129,7 +130,7 @@ def _summary(run: RunFolder, which: str) -> dict[str, Any]:
 def _require_other_seed(url: str, one: Experiment, other: Experiment) -> None:
     """Refuse a training of something else: no spread over seeds would be its."""
     same = replace(public(other), run=replace(public(other).run, seed=one.run.seed))
-    trees = (dict(_leaves(asdict(public(one)))), dict(_leaves(asdict(same))))
+    trees = (dict(leaves(asdict(public(one)))), dict(leaves(asdict(same))))
     for path in {**trees[0], **trees[1]}:
         values = [tree.get(path) for tree in trees]
         if values[0] != values[1]:
@@ -137,14 +138,6 @@ def _require_other_seed(url: str, one: Experiment, other: Experiment) -> None:
                 f"--other-seeds {url}: {path} = {values[1]!r}, but the run that is exported has "
                 f"{values[0]!r}; give trainings that differ in run.seed alone"
             )
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _is_number(value: Any) -> bool:

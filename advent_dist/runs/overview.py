@@ -60,11 +60,17 @@ def write_overview(
         "entropies": {name: seen[name].entropy for name in uncertain},
     }
     out.write(SUMMARY, json.dumps(summary, indent=1).encode())
-    shown = [_panel(images, name, seen[name], out, classes) for name in uncertain[:_SHOWN]]
+    shown = uncertain[:_SHOWN]
+    # Read in their own order, in which a block of shards is read once.
+    in_order = sorted(shown, key=list(images.stamps).index)
+    panels = {
+        name: _panel(name, image, seen[name], out, classes)
+        for name, image in zip(in_order, images.each(in_order), strict=True)
+    }
     page = Page(
         title=f"The most uncertain of {len(seen)} images",
         notes=["To label these teaches most of what is not known yet."],
-        sections=[pictures(shown)],
+        sections=[pictures([panels[name] for name in shown])],
     )
     out.write(PAGE, render(page).encode())
     return summary
@@ -88,15 +94,16 @@ def require_ours(out: Folder) -> None:
     )
 
 
-def _panel(images: Images, name: str, seen: Seen, out: Folder, classes: ClassSet) -> Panel:
+def _panel(
+    name: str, image: Image.Image | DataError, seen: Seen, out: Folder, classes: ClassSet
+) -> Panel:
     """An image with its prediction and entropy."""
+    if isinstance(image, DataError):
+        raise image
     train_ids, entropy = (
         np.asarray(Image.open(BytesIO(out.read(result_name(name, kind))), formats=["PNG"]))
         for kind in ("trainid", "entropy")
     )
-    image = next(images.each([name]))
-    if isinstance(image, DataError):
-        raise image
     caption = f"{name}, mean entropy {seen.entropy:.3f}"
     picture = panel(
         np.asarray(image),

@@ -62,10 +62,10 @@ def test_what_nothing_trains_is_in_memory_once() -> None:
         assert alike == [not parameter.requires_grad] * 2, name
 
 
-def _save(method: Method, folder: Path) -> None:
+def _save(method: Method, folder: Path, experiment: Any = EXPERIMENT) -> None:
     checkpoint.save(
         folder,
-        experiment=EXPERIMENT,
+        experiment=experiment,
         classes=CITYSCAPES_19,
         world=World(),
         method=method,
@@ -119,15 +119,7 @@ def test_blocks_that_were_frozen_may_be_trained_from_a_checkpoint_on(
     method = tiny_method(name, **frozen)
     method.step(batch_of(name, 0))
     chosen = override(EXPERIMENT, {"model.lora.rank": None, "model.trained_blocks": 0})
-    checkpoint.save(
-        tmp_path,
-        experiment=chosen,
-        classes=CITYSCAPES_19,
-        world=World(),
-        method=method,
-        progress=Progress(step=1),
-        streams={},
-    )
+    _save(method, tmp_path, chosen)
     thawed = override(chosen, {"model.trained_blocks": 2})
     other = tiny_method(name, **{**frozen, "model__trained_blocks": 2}, run__seed=1)
     _restore(other, tmp_path, thawed)
