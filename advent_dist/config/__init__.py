@@ -6,6 +6,7 @@
 from advent_dist.config.call import Call
 from advent_dist.config.cluster import ClusterConfig
 from advent_dist.config.data import AugmentConfig, DataConfig
+from advent_dist.config.detector import DetectorConfig
 from advent_dist.config.engine import EngineConfig
 from advent_dist.config.experiment import Experiment
 from advent_dist.config.lora import LoRAConfig
@@ -14,6 +15,10 @@ from advent_dist.config.methods import (
     AdventMinEntConfig,
     DACSConfig,
     DAFormerConfig,
+    DetectorAdventConfig,
+    DetectorAdventMinEntConfig,
+    DetectorMinEntConfig,
+    DetectorSourceOnlyConfig,
     HRDAConfig,
     MethodConfig,
     MICConfig,
@@ -41,6 +46,11 @@ __all__ = [
     "DACSConfig",
     "DAFormerConfig",
     "DataConfig",
+    "DetectorAdventConfig",
+    "DetectorAdventMinEntConfig",
+    "DetectorConfig",
+    "DetectorMinEntConfig",
+    "DetectorSourceOnlyConfig",
     "EngineConfig",
     "Experiment",
     "HRDAConfig",

@@ -85,6 +85,9 @@ class DataConfig:
     """Shard folder of labelled target images that a sweep's results are reported on: others than
     those of `evaluation`, which choose."""
 
+    labels: Literal["pixels", "boxes"] = "pixels"
+    """What of a labelled sample is read: its label map, or its boxes (for detectors)."""
+
     classes: str | None = None
     """Name of the class set that the shards must have; none takes what their manifests say."""
 
@@ -197,6 +200,13 @@ class DataConfig:
         require(0 <= share <= 1, "data.max_damaged_fraction", share, "a share is 0 to 1")
         fix = "must be positive, and finite: nothing waits for ever"
         require(0 < self.timeout_s < math.inf, "data.timeout_s", self.timeout_s, fix)
+
+    @property
+    def one_size(self) -> bool:
+        """Whether the images of both domains have one size in training."""
+        low, high = self.augment.scale
+        cropped = self.augment.crop is not None
+        return cropped or (self.source_size == self.target_size and low == high)
 
     @property
     def sliding(self) -> Sliding | None:

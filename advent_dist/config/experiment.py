@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
+
+import tyro
+from pydantic import Discriminator, Tag
 
 from advent_dist.config.cluster import ClusterConfig
 from advent_dist.config.data import DataConfig
-from advent_dist.config.detail import require_detail_fits
+from advent_dist.config.detection import require_detection_fits
+from advent_dist.config.detector import DetectorConfig
 from advent_dist.config.engine import EngineConfig
-from advent_dist.config.methods import MASKING, MIXING, MethodConfig
+from advent_dist.config.methods import MethodConfig
 from advent_dist.config.model import ModelConfig
 from advent_dist.config.optimizer import OptimizerConfig
 from advent_dist.config.require import require, require_inside
 from advent_dist.config.run import RunConfig
+from advent_dist.config.segmentation import require_segmentation_fits
+
+
+def _kind(model: object) -> str:
+    """Which of the two a config is of, as an object or as JSON has it."""
+    has = "detector" in model if isinstance(model, dict) else isinstance(model, DetectorConfig)
+    return "detector" if has else "segmenter"
+
+
+NetworkConfig = Annotated[
+    Annotated[ModelConfig, Tag("segmenter")] | Annotated[DetectorConfig, Tag("detector")],
+    Discriminator(_kind),
+    tyro.conf.AvoidSubcommands,
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +44,11 @@ class Experiment:
     data: DataConfig
     """Which shards are read, and how."""
 
-    model: ModelConfig = field(default_factory=ModelConfig)
-    """The networks."""
+    model: NetworkConfig = field(default_factory=ModelConfig)
+    """The networks: a segmenter's, or a detector's."""
 
     method: MethodConfig
-    """How the segmenter is adapted."""
+    """How the network is adapted."""
 
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """Optimisers and schedule."""
@@ -58,35 +77,13 @@ class Experiment:
             self.run.select_by,
             "set data.source_evaluation to a folder of labelled source images",
         )
-        repeats = self.optimizer.published_repeats
-        fits = self.model.encoder == "deeplab_v2" and self.optimizer.segmenter == "sgd"
-        require(
-            fits or not repeats,
-            "optimizer.published_repeats",
-            repeats,
-            "only the paper's network has them (model.encoder = deeplab_v2 with "
-            "optimizer.segmenter = sgd); set it to False",
-        )
-        require(
-            isinstance(self.method, MASKING) or not self.model.mask_token,
-            "model.mask_token",
-            True,
-            f"{self.method.name} hides nothing of images; set it to False, or take method.name mic",
-        )
+        if isinstance(self.model, DetectorConfig):
+            require_detection_fits(self.model, self.method, self.data, self.optimizer)
+        else:
+            require_segmentation_fits(self.model, self.method, self.data, self.optimizer)
         data = self.data
-        require_detail_fits(self.model.detail_crop, self.method, data)
-        one_size = data.augment.crop is not None or (
-            data.source_size == data.target_size and data.augment.scale[0] == data.augment.scale[1]
-        )
         require(
-            one_size or not isinstance(self.method, MIXING),
-            "data.augment.crop",
-            None,
-            f"{self.method.name} pastes parts of source images into target images, which must "
-            "have one size for it; give a width and height that both domains are cropped to",
-        )
-        require(
-            one_size or not data.augment.fda_beta,
+            data.one_size or not data.augment.fda_beta,
             "data.augment.crop",
             None,
             "data.augment.fda_beta takes frequencies of target images into source images, which "

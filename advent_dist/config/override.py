@@ -123,7 +123,7 @@ def _first_error(error: ValidationError, tree: Mapping[str, Any]) -> ConfigError
 def _path(place: Sequence[str | int], tree: Mapping[str, Any]) -> str:
     """Where pydantic says that it was, as a dotted path in `tree`."""
     section, *names = place
-    if section == "method":
+    if section in ("method", "model"):
         names = names[1:]  # the first one chose the config's class
     node: Any = tree
     path = []

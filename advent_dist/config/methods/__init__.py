@@ -7,6 +7,12 @@ from pydantic import Discriminator
 
 from advent_dist.config.methods.adversarial import AdventConfig, AdventMinEntConfig
 from advent_dist.config.methods.daformer import DAFormerConfig
+from advent_dist.config.methods.detection import (
+    DetectorAdventConfig,
+    DetectorAdventMinEntConfig,
+    DetectorMinEntConfig,
+    DetectorSourceOnlyConfig,
+)
 from advent_dist.config.methods.hrda import HRDAConfig, MICHRDAConfig
 from advent_dist.config.methods.mic import MICConfig, MICDACSConfig
 from advent_dist.config.methods.minent import MinEntConfig
@@ -23,6 +29,14 @@ MASKING = (MICConfig, MICDACSConfig, MICHRDAConfig, VFMUDAConfig, VFMUDAPlusPlus
 MIXING = (DACSConfig, DAFormerConfig, HRDAConfig, *MASKING)
 """Methods that paste pixels of one domain into the other, which must have one size for it."""
 
+DETECTING = (
+    DetectorSourceOnlyConfig,
+    DetectorMinEntConfig,
+    DetectorAdventConfig,
+    DetectorAdventMinEntConfig,
+)
+"""Methods of detectors; all others are a segmenter's."""
+
 MethodConfig = Annotated[
     SourceOnlyConfig
     | MinEntConfig
@@ -35,19 +49,28 @@ MethodConfig = Annotated[
     | VFMUDAConfig
     | VFMUDAPlusPlusConfig
     | HRDAConfig
-    | MICHRDAConfig,
+    | MICHRDAConfig
+    | DetectorSourceOnlyConfig
+    | DetectorMinEntConfig
+    | DetectorAdventConfig
+    | DetectorAdventMinEntConfig,
     Discriminator("name"),
     tyro.conf.AvoidSubcommands,
 ]
 
 __all__ = [
     "DETAILED",
+    "DETECTING",
     "MASKING",
     "MIXING",
     "AdventConfig",
     "AdventMinEntConfig",
     "DACSConfig",
     "DAFormerConfig",
+    "DetectorAdventConfig",
+    "DetectorAdventMinEntConfig",
+    "DetectorMinEntConfig",
+    "DetectorSourceOnlyConfig",
     "HRDAConfig",
     "MICConfig",
     "MICDACSConfig",
