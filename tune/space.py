@@ -240,7 +240,9 @@ def ready_made(experiment: Experiment) -> Space:
         if hasattr(experiment.method, weight):
             main, aux = f"method.{weight}", f"method.{weight}_aux"
             paths[main] = _around(experiment, main)
-            if experiment.model.multi_level and hasattr(experiment.method, f"{weight}_aux"):
+            if getattr(experiment.model, "multi_level", False) and hasattr(
+                experiment.method, f"{weight}_aux"
+            ):
                 paths[aux] = Ratio(0.05, 1.0, of=main)
     unread = experiment.method.unread if isinstance(experiment.method, SelfTrainingConfig) else ()
     for name, distribution in _OF_METHODS.items():

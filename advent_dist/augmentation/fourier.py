@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from advent_dist.types import DomainBatch
+from advent_dist.types import PairedImages
+
+Batch = TypeVar("Batch", bound=PairedImages)
 
 
-def in_target_style(batch: DomainBatch, beta: float) -> DomainBatch:
+def in_target_style(batch: Batch, beta: float) -> Batch:
     """The batch with each source image in the style of one of its target images, drawn at random.
 
     PyTorch's generator of the CPU draws. Nothing waits for the device.

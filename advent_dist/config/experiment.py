@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from pydantic import Discriminator, Tag
@@ -19,6 +19,7 @@ from advent_dist.config.optimizer import OptimizerConfig
 from advent_dist.config.require import require, require_inside
 from advent_dist.config.run import RunConfig
 from advent_dist.config.segmentation import require_segmentation_fits
+from advent_dist.errors import ConfigError
 
 
 def _kind(model: object) -> str:
@@ -61,6 +62,37 @@ class Experiment:
 
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     """The workers."""
+
+    @property
+    def network(self) -> Literal["segmenter", "detector"]:
+        """What is trained: names its engine, and the file of its weights in checkpoints."""
+        return "detector" if isinstance(self.model, DetectorConfig) else "segmenter"
+
+    @property
+    def segmenter(self) -> ModelConfig:
+        """The networks of a run that trains a segmenter.
+
+        Raises:
+            ConfigError: it trains a detector.
+        """
+        if isinstance(self.model, DetectorConfig):
+            raise ConfigError(
+                f"{self.name} trains a detector ({self.model.detector}), and this is for segmenters"
+            )
+        return self.model
+
+    @property
+    def detector(self) -> DetectorConfig:
+        """The networks of a run that trains a detector.
+
+        Raises:
+            ConfigError: it trains a segmenter.
+        """
+        if isinstance(self.model, ModelConfig):
+            raise ConfigError(
+                f"{self.name} trains a segmenter ({self.model.encoder}), and this is for detectors"
+            )
+        return self.model
 
     def __post_init__(self) -> None:
         require_inside("name", self.name)

@@ -80,7 +80,7 @@ def card(
     )
     environment.filters["plain"] = _plain
     experiment = public(run.experiment)
-    data, model = experiment.data, experiment.model
+    data, model = experiment.data, experiment.segmenter
     text = environment.get_template("card.md").render(
         license=license_name,
         tags=["semantic-segmentation", "domain-adaptation", experiment.method.name],

@@ -28,7 +28,7 @@ def description(
         files: names of all files of the export.
     """
     normalise = run.segmenter.normalise
-    model = run.experiment.model
+    model = run.experiment.segmenter
     tree: dict[str, Any] = {
         "format": FORMAT,
         "version": version("advent-dist"),

@@ -39,7 +39,7 @@ def why_one_size(run: TrainedRun) -> str | None:
 
     Its field is named, and its value.
     """
-    model, network = run.experiment.model, run.segmenter.network
+    model, network = run.experiment.segmenter, run.segmenter.network
     if run.sliding is not None:
         width, height = run.sliding.window
         return (

@@ -78,7 +78,7 @@ def trace(run: TrainedRun) -> Program:
         # What PyTorch can't follow, or takes of some sizes only, raises nearly anything.
         except Exception:
             one_size = (
-                f"model.encoder = {run.experiment.model.encoder}: torch.export can't follow it "
+                f"model.encoder = {run.experiment.segmenter.encoder}: torch.export can't follow it "
                 "through images of any size"
             )
     try:
@@ -87,7 +87,7 @@ def trace(run: TrainedRun) -> Program:
         raise
     except Exception as error:
         raise ExportError(
-            f"model.encoder = {run.experiment.model.encoder}: torch.export can't follow it "
+            f"model.encoder = {run.experiment.segmenter.encoder}: torch.export can't follow it "
             f"({_first_line(error)}); export without --onnx and --torch"
         ) from error
 

@@ -19,7 +19,7 @@ def public(experiment: Experiment) -> Experiment:
     """
     data, model, run, cluster = (
         experiment.data,
-        experiment.model,
+        experiment.segmenter,
         experiment.run,
         experiment.cluster,
     )

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from advent_dist.parallel.engine import Engine, Kept
-from advent_dist.types import DomainBatch, Metrics
+from advent_dist.types import Metrics, PairedImages
+
+Batch = TypeVar("Batch", bound=PairedImages, contravariant=True)
 
 
-class Method(Protocol):
-    """An adaptation method, ready to train."""
+class Method(Protocol[Batch]):
+    """An adaptation method, ready to train on one kind of batches."""
 
     @property
     def engines(self) -> Mapping[str, Engine]:
-        """Every network that trains, by name; `segmenter` is always one."""
+        """Every network that trains, by name; `segmenter` or `detector` is one."""
 
     @property
     def kept(self) -> Mapping[str, Kept]:
         """Every network under the name that its checkpoint bears: engines, and averages of them."""
 
-    def step(self, batch: DomainBatch) -> Metrics:
+    def step(self, batch: Batch) -> Metrics:
         """Learn from one micro-batch on the engines' device.
 
         Returns:

@@ -43,7 +43,7 @@ from advent_dist.runs.checkpoints import (
 )
 from advent_dist.runs.classes import read_classes, require_agreement
 from advent_dist.runs.exported import is_export
-from advent_dist.training.checkpoint import CLASSES_FILE, WEIGHTS_FILE, require_same
+from advent_dist.training.checkpoint import CLASSES_FILE, WEIGHTS_FILES, require_same
 from advent_dist.training.progress import Progress
 
 CONFIG_FILE = "config.json"
@@ -336,7 +336,7 @@ class RunFolder:
         return json_object(self.folder.read(name), f"{self.url}/{name}")
 
     def weights(self, which: str) -> dict[str, Tensor]:
-        """The segmenter's state dict of the `last` or the `best` checkpoint, fp32 on the CPU.
+        """The network's state dict of the `last` or the `best` checkpoint, fp32 on the CPU.
 
         Raises:
             CheckpointError: there is none yet, it is gone, or it is damaged.
@@ -353,8 +353,9 @@ class RunFolder:
             )
         folder = self.folder.inside(checkpoint)
         try:
-            files_of(folder)
-            return safetensors.torch.load(folder.read(WEIGHTS_FILE))
+            files = files_of(folder)
+            name = next((name for name in WEIGHTS_FILES if name in files), WEIGHTS_FILES[0])
+            return safetensors.torch.load(folder.read(name))
         except (CheckpointError, MissingError, SafetensorError) as error:
             raise CheckpointError(
                 f"{folder.url}, the {which} checkpoint, can't be read ({error}); copy the whole "

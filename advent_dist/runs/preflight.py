@@ -74,7 +74,7 @@ def check_networks(experiment: Experiment, num_classes: int) -> Taken | None:
             no initial weights where they should be.
         CheckpointError: the initial weights are none, or those of another network.
     """
-    model = experiment.model
+    model = experiment.segmenter
     if model.encoder != "deeplab_v2":
         check_encoder(model.encoder)
     rehearse(experiment, num_classes)

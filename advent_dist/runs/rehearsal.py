@@ -39,7 +39,7 @@ def rehearse(experiment: Experiment, num_classes: int) -> None:
         ConfigError: the encoder can't be built, or a network does not take such images; names the
             encoder, the size and, if there is one nearby, a size or a batch that it takes.
     """
-    model, data = experiment.model, experiment.data
+    model, data = experiment.segmenter, experiment.data
     # The paper's network takes any size.
     if model.encoder != "deeplab_v2":
         _rehearse_segmenter(_without_numbers(model, num_classes), model.encoder, data)
@@ -62,11 +62,11 @@ def rehearse_weights(experiment: Experiment, num_classes: int) -> Taken:
         ConfigError: there is no such file or package.
         CheckpointError: the file holds no weights, or not those of this network.
     """
-    segmenter = _without_numbers(experiment.model, num_classes)
+    segmenter = _without_numbers(experiment.segmenter, num_classes)
     with warnings.catch_warnings():
         # PyTorch warns that nothing is copied.
         warnings.simplefilter("ignore")
-        return load_weights(segmenter, str(experiment.model.weights))
+        return load_weights(segmenter, str(experiment.segmenter.weights))
 
 
 def _rehearse_segmenter(segmenter: Segmenter, encoder: str, data: DataConfig) -> None:

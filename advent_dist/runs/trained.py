@@ -108,7 +108,7 @@ def load_run(url: str, which: str, device: torch.device) -> TrainedRun:
     plain = {"model.weights": None, "model.pretrained": False}
     experiment = override(run.experiment(), plain)
     classes = run.classes()
-    segmenter = build_segmenter(experiment.model, classes.num_classes)
+    segmenter = build_segmenter(experiment.segmenter, classes.num_classes)
     weights = run.weights(which)
     try:
         check_fits(weights, segmenter.state_dict(), what="the segmenter")

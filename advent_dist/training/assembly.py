@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,26 +11,22 @@ from torch import Tensor, nn
 from advent_dist.config import Experiment, VFMUDAPlusPlusConfig
 from advent_dist.methods import METHODS
 from advent_dist.methods.base import Method
-from advent_dist.methods.levels import AUX, MAIN
 from advent_dist.methods.parts import Parts
-from advent_dist.models.discriminator import Discriminator
 from advent_dist.models.distillation_head import DistillationHead
 from advent_dist.models.extractor import build_extractor
 from advent_dist.models.network import SingleScale
-from advent_dist.models.segmenter import Segmenter, build_segmenter
-from advent_dist.models.weights import load_weights
+from advent_dist.models.segmenter import Segmenter
 from advent_dist.parallel.average import Average
 from advent_dist.parallel.engine import Engine
 from advent_dist.parallel.local import LocalEngine
 from advent_dist.parallel.world import World
-from advent_dist.training.optimizers import (
-    discriminator_optimizer,
-    head_optimizer,
-    segmenter_optimizer,
-)
+from advent_dist.training.optimizers import discriminator_optimizer, head_optimizer
+from advent_dist.training.tasks import task_of
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
-def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> Method:
+def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> Method[Any]:
     """The experiment's method with freshly initialised networks, the same on all ranks. Collective.
 
     Args:
@@ -40,33 +37,31 @@ def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> 
     """
     torch.manual_seed(experiment.run.seed)
     num_classes = len(source_prior)
-    segmenter = build_segmenter(experiment.model, num_classes)
-    if experiment.model.weights is not None:
-        load_weights(segmenter, experiment.model.weights)
-    segmenter.to(world.device)
+    task = task_of(experiment)
+    network = task.build(num_classes).to(world.device)
     if experiment.engine.activation_checkpointing:
-        segmenter.enable_activation_checkpointing()
-    segmenter.train()
+        network.enable_activation_checkpointing()
+    network.train()
     method = METHODS[experiment.method.name]
     stage = experiment.engine.zero_stage
     # Before an engine cuts the network's parameters into pieces.
     copies = {
-        need: _copy(segmenter, stage) for need in ("teacher", "initial") if need in method.needs
+        need: _copy(network, stage) for need in ("teacher", "initial") if need in method.needs
     }
-    optimizer = segmenter_optimizer(segmenter, experiment.optimizer)
-    engines = {"segmenter": make_engine(segmenter, optimizer, experiment, world, stage)}
+    optimizer = task.optimizer(network, experiment.optimizer)
+    engines: dict[str, Engine] = {
+        experiment.network: make_engine(network, optimizer, experiment, world, stage)
+    }
     if "discriminators" in method.needs:
         stage = experiment.engine.discriminator_zero_stage
-        for level in (MAIN, AUX) if experiment.model.multi_level else (MAIN,):
-            network = Discriminator(num_classes, experiment.model.discriminator_width)
-            network.to(world.device)
-            optimizer = discriminator_optimizer(network.parameters(), experiment.optimizer)
-            engine = make_engine(network, optimizer, experiment, world, stage)
-            engines[f"discriminator{level}"] = engine
+        for name, discriminator in task.discriminators(num_classes):
+            discriminator.to(world.device)
+            optimizer = discriminator_optimizer(discriminator.parameters(), experiment.optimizer)
+            engines[name] = make_engine(discriminator, optimizer, experiment, world, stage)
     extractor = None
     if isinstance(experiment.method, VFMUDAPlusPlusConfig):
         extractor = build_extractor(experiment.method).to(world.device)
-        head = DistillationHead(_channels(segmenter), _channels(extractor)).to(world.device)
+        head = DistillationHead(_channels(network), _channels(extractor)).to(world.device)
         optimizer = head_optimizer(head.parameters(), experiment.optimizer)
         stage = experiment.engine.zero_stage
         engines["distillation"] = make_engine(head, optimizer, experiment, world, stage)
@@ -82,17 +77,18 @@ def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> 
         initial=copies.get("initial"),
         extractor=extractor,
     )
-    built: Method = method(experiment.method, parts)  # type: ignore[arg-type]
+    built: Method[Any] = method(experiment.method, parts)  # type: ignore[arg-type]
     return built
 
 
-def _copy(segmenter: Segmenter, stage: int) -> Segmenter:
+def _copy(network: Network, stage: int) -> Network:
     """The same network again, but what nothing trains is in memory once, where it stays whole."""
-    shared = () if stage == 3 else (p for p in segmenter.parameters() if not p.requires_grad)
-    return copy.deepcopy(segmenter, {id(parameter): parameter for parameter in shared})
+    shared = () if stage == 3 else (p for p in network.parameters() if not p.requires_grad)
+    return copy.deepcopy(network, {id(parameter): parameter for parameter in shared})
 
 
-def _channels(segmenter: Segmenter) -> int:
+def _channels(segmenter: nn.Module) -> int:
+    assert isinstance(segmenter, Segmenter)
     assert isinstance(segmenter.network, SingleScale), "the method has no detail"
     return segmenter.network.channels
 

@@ -1,12 +1,13 @@
 """Checkpoints: all that a run needs to go on, to the bit, on as many ranks as before or others.
 
     STEP/run.json               rank 0     config, progress, both streams' positions, list of files
-    STEP/segmenter.safetensors  rank 0     the segmenter's weights, BatchNorm statistics pooled
+    STEP/segmenter.safetensors  rank 0     the network's weights, BatchNorm statistics pooled; those
+                                           of a detector are detector.safetensors
     STEP/classes.json           rank 0     names and colours of the classes that it tells apart
     STEP/rank_00000.safetensors each rank  its random states and BatchNorm statistics
     STEP/engines/NAME/          each rank  its part of a network's trained weights and their states
 
-What nothing trains, such as an encoder under adapters, is in the segmenter's weights alone.
+What nothing trains, such as an encoder under adapters, is in the network's weights alone.
 
 Each rank writes its part into a folder of its own; whoever stores them lays them together.
 """
@@ -41,7 +42,15 @@ CLASSES_FILE = "classes.json"
 """In checkpoints and in run folders: a class file that says nothing on labels."""
 
 RUN_FILE = "run.json"
-WEIGHTS_FILE = "segmenter.safetensors"
+
+
+WEIGHTS_FILES = ("segmenter.safetensors", "detector.safetensors")
+"""A checkpoint has one of them."""
+
+
+def weights_file(experiment: Experiment) -> str:
+    """Name of the file in a checkpoint that has the weights of the run's network."""
+    return f"{experiment.network}.safetensors"
 
 
 def save(
@@ -50,7 +59,7 @@ def save(
     experiment: Experiment,
     classes: ClassSet,
     world: World,
-    method: Method,
+    method: Method[Any],
     progress: Progress,
     streams: dict[str, Any],
 ) -> None:
@@ -68,12 +77,12 @@ def save(
     for name, network in method.kept.items():
         network.save(folder / "engines" / name)
     save_file(_rank_state(world, method), folder / _rank_file(world.rank))
-    segmenter = method.engines["segmenter"]
-    with pooled_batch_norm(segmenter.module, world):
-        weights = segmenter.weights()
+    network = method.engines[experiment.network]
+    with pooled_batch_norm(network.module, world):
+        weights = network.weights()
     if world.is_main:
         tensors = {name: value.contiguous() for name, value in weights.items()}
-        save_file(tensors, folder / WEIGHTS_FILE)
+        save_file(tensors, folder / weights_file(experiment))
         (folder / CLASSES_FILE).write_text(class_file_text(classes))
     files = world.gather(_sizes(folder))
     if world.is_main:
@@ -88,7 +97,7 @@ def save(
 
 
 def restore(
-    folder: Path, *, experiment: Experiment, world: World, method: Method
+    folder: Path, *, experiment: Experiment, world: World, method: Method[Any]
 ) -> tuple[Progress, dict[str, Any]]:
     """Put networks and random states back as they were. Collective.
 
@@ -107,10 +116,11 @@ def restore(
     require_same(run["experiment"], experiment)
     _require_complete(folder, run["files"])
     progress = Progress.from_json(run["progress"])
+    weights = folder / weights_file(experiment)
     for name, network in method.kept.items():
         # Those that are listed: others may have been left there, by another number of ranks.
         parts = [file for file in run["files"] if file.startswith(f"engines/{name}/")]
-        network.load([folder / file for file in sorted(parts)], folder / WEIGHTS_FILE)
+        network.load([folder / file for file in sorted(parts)], weights)
     if run["world_size"] == world.size:
         state = _read_rank(folder, world.rank)
         for name, network in method.kept.items():
@@ -179,6 +189,8 @@ def require_same(then: dict[str, Any], experiment: Experiment) -> None:
     no_adapters = json.loads(json.dumps(asdict(LoRAConfig())))
     fields = [
         ("data", "classes", None),
+        # Of a segmenter and of a detector, each has some that the other has not.
+        ("model", "detector", None),
         ("model", "encoder", None),
         # What configs mean that are older than the field.
         ("model", "decoder", "deeplab"),
@@ -195,11 +207,12 @@ def require_same(then: dict[str, Any], experiment: Experiment) -> None:
         # A config that is damaged there is not the same either.
         fields_then = then.get(section)
         before = fields_then.get(name, older) if isinstance(fields_then, dict) else None
-        if (section, name) == ("data", "classes") and None in (before, now[section][name]):
+        today = now[section].get(name, older)
+        if (section, name) == ("data", "classes") and None in (before, today):
             continue  # then the class files are what is compared
-        if before != now[section][name]:
+        if before != today:
             raise CheckpointError(
-                f"{section}.{name} = {now[section][name]!r}, but the checkpoint was written with "
+                f"{section}.{name} = {today!r}, but the checkpoint was written with "
                 f"{before!r}; resume with that, or start a new run (--run.name)"
             )
 
@@ -214,7 +227,7 @@ def _rank_file(rank: int) -> str:
     return f"rank_{rank:05d}.safetensors"
 
 
-def _rank_state(world: World, method: Method) -> dict[str, torch.Tensor]:
+def _rank_state(world: World, method: Method[Any]) -> dict[str, torch.Tensor]:
     """What is each rank's own, by the paths random/... and buffers/ENGINE/..."""
     state = {f"random/{name}": value for name, value in random_state.take(world.device).items()}
     for network_name, network in method.kept.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from advent_dist.augmentation.fourier import in_target_style
 from advent_dist.config import Experiment
@@ -14,7 +14,9 @@ from advent_dist.parallel.world import World
 from advent_dist.training.global_batch import global_batch_size
 from advent_dist.training.meter import Meter
 from advent_dist.training.progress import Progress, Scores
-from advent_dist.types import DomainBatch
+from advent_dist.types import PairedImages
+
+Batch = TypeVar("Batch", bound=PairedImages)
 
 _ASKS_EVERY_S = 5.0
 """Clouds give notice half a minute before a machine goes, or earlier; reports may be rarer."""
@@ -35,8 +37,8 @@ def train(
     experiment: Experiment,
     *,
     world: World,
-    method: Method,
-    batches: Iterator[DomainBatch],
+    method: Method[Batch],
+    batches: Iterator[Batch],
     progress: Progress,
     evaluate: Callable[[], Scores],
     save: Callable[[Progress], Path],
@@ -52,7 +54,7 @@ def train(
         method: What a step is.
         batches: Endless micro-batches of this rank, on the CPU.
         progress: How far the run is; brought forward in place.
-        evaluate: Scores the segmenter as it is. Collective.
+        evaluate: Scores the network as it is. Collective.
         save: Writes this rank's part of a checkpoint to a new folder. Collective.
         report: Takes rows and checkpoints. Collective.
         intake: Metrics of reading since the last call. Collective.

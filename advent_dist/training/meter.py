@@ -15,7 +15,7 @@ from torch import Tensor
 
 from advent_dist.errors import DivergedError
 from advent_dist.parallel.world import World
-from advent_dist.types import DomainBatch, Metrics
+from advent_dist.types import Metrics, PairedImages
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Meter:
         self._busy_s += time.perf_counter() - start
         self._optimizer_steps += 1
 
-    def add(self, step: int, batch: DomainBatch, metrics: Metrics) -> None:
+    def add(self, step: int, batch: PairedImages, metrics: Metrics) -> None:
         """Note one micro-batch of optimiser step `step`; does not wait for the device."""
         self._names = tuple(metrics)
         self._values.append(torch.stack([value.float() for value in metrics.values()]))

@@ -114,7 +114,7 @@ def train_rank(
             method=method,
             batches=iter(loader) if on_first_step is None else _noting(loader, on_first_step),
             progress=progress,
-            evaluate=lambda: evaluator.scores(method.engines["segmenter"], progress.step),
+            evaluate=lambda: evaluator.scores(method.engines[experiment.network], progress.step),
             save=_saver(original, classes, world, method, loader),
             report=_storing(report),
             intake=lambda: intake.read(loader.samples_read),
@@ -127,7 +127,11 @@ def train_rank(
 
 
 def _saver(
-    experiment: Experiment, classes: ClassSet, world: World, method: Method, loader: TrainingLoader
+    experiment: Experiment,
+    classes: ClassSet,
+    world: World,
+    method: Method[Any],
+    loader: TrainingLoader,
 ) -> Callable[[Progress], Path]:
     """A function that writes this rank's part of a checkpoint into a new folder. Collective."""
 

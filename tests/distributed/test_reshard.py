@@ -24,7 +24,6 @@ from advent_dist.parallel.local import LocalEngine
 from advent_dist.parallel.world import World
 from advent_dist.training import checkpoint
 from advent_dist.training.assembly import build_method
-from advent_dist.training.checkpoint import WEIGHTS_FILE
 from advent_dist.training.progress import Progress
 from advent_dist.training.repeated_sgd import RepeatedSGD
 from tests.helpers import random_batch, run_ranks, tiny_experiment
@@ -45,6 +44,8 @@ ENGINES: dict[str, dict[str, Any]] = {
 }
 SGD = {"optimizer.segmenter": "sgd", "optimizer.head_lr_multiplier": 10.0}
 ADAMW = {"optimizer.segmenter": "adamw"}
+
+WEIGHTS = "segmenter.safetensors"
 
 
 def _experiment(world: World, changes: dict[str, Any]) -> Experiment:
@@ -207,8 +208,8 @@ def _fit(world: World, stage: int | None, latest: str | None, folder: str, steps
         else DeepSpeedEngine(network, optimizer, config, world, stage=stage, batch_size_per_rank=1)
     )
     if latest is not None:
-        files = [path for path in sorted(Path(latest).iterdir()) if path.name != WEIGHTS_FILE]
-        engine.load(files, Path(latest, WEIGHTS_FILE))
+        files = [path for path in sorted(Path(latest).iterdir()) if path.name != WEIGHTS]
+        engine.load(files, Path(latest, WEIGHTS))
     for step in steps:
         for seed in range(world.rank, GLOBAL_MICRO_BATCHES, world.size):
             random = torch.Generator().manual_seed(GLOBAL_MICRO_BATCHES * step + seed)
@@ -217,7 +218,7 @@ def _fit(world: World, stage: int | None, latest: str | None, folder: str, steps
     engine.save(Path(folder))
     weights = engine.weights()
     if world.is_main:
-        save_file(weights, Path(folder, WEIGHTS_FILE))
+        save_file(weights, Path(folder, WEIGHTS))
     return weights
 
 
@@ -274,7 +275,7 @@ def test_new_ranks_have_the_pooled_statistics_and_random_numbers_of_their_own(
 @pytest.mark.parametrize("stage", [None, 0, 1, 2, 3])
 def test_what_nothing_trains_is_stored_once(stage: int | None, tmp_path: Path) -> None:
     run_ranks(_fit, 2, stage, None, str(tmp_path), range(1))
-    parts = [path for path in tmp_path.iterdir() if path.name != WEIGHTS_FILE]
+    parts = [path for path in tmp_path.iterdir() if path.name != WEIGHTS]
     names = {entry.split(":")[2] for path in parts for entry in load_file(path)}
     assert names == {"0.weight", "0.bias", "3.weight", "3.bias"}
 

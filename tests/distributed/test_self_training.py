@@ -32,8 +32,8 @@ from advent_dist.models.segmenter import Segmenter, build_segmenter
 from advent_dist.models.sliding import Window
 from advent_dist.parallel.average import Average
 from advent_dist.parallel.world import World
-from advent_dist.training import assembly
 from advent_dist.training.assembly import build_method
+from advent_dist.training.tasks import segmentation
 from advent_dist.types import IGNORE_INDEX, DomainBatch
 from tests.golden.student import assert_as_published, train_three_steps
 from tests.helpers import random_batch, run_ranks, tiny_experiment
@@ -94,7 +94,7 @@ def _method(world: World, name: str, changes: dict[str, Any]) -> Method:
     )
     chosen = replace(experiment, model=model, method=_CONFIGS[name])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(assembly, "build_segmenter", _without_batch_norm_and_dropout)
+        patch.setattr(segmentation, "build_segmenter", _without_batch_norm_and_dropout)
         return build_method(chosen, world, torch.full((19,), 1 / 19))
 
 

@@ -33,7 +33,8 @@ from advent_dist.models.network import SingleScale
 from advent_dist.models.segmenter import Normalise, Segmenter
 from advent_dist.models.sliding import Window
 from advent_dist.parallel.world import World
-from advent_dist.training import assembly
+from advent_dist.training.assembly import build_method
+from advent_dist.training.tasks import segmentation
 from advent_dist.types import DomainBatch
 from tests.golden.reference_weights import fill
 from tests.helpers import tiny_experiment
@@ -178,7 +179,7 @@ def train_three_steps(world: World, name: str, engine: dict[str, Any]) -> Traine
     scale, network = (2, tiny_hrda) if name in _TWICE else (1, TinyNetwork)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            assembly,
+            segmentation,
             "build_segmenter",
             lambda *_: Segmenter(network(), Normalise((0.0,) * 3, (1.0,) * 3)),
         )
@@ -196,7 +197,7 @@ def train_three_steps(world: World, name: str, engine: dict[str, Any]) -> Traine
             method=config(name, float(golden["threshold"])),
             optimizer=OptimizerConfig(segmenter="adamw", segmenter_lr=6e-4, weight_decay=0.01),
         )
-        method = assembly.build_method(experiment, world, torch.full((19,), 1 / 19))
+        method = build_method(experiment, world, torch.full((19,), 1 / 19))
         rows = []
         for step, batch in enumerate(batches(scale)):
             _draw_as(golden, step, patch)

@@ -127,7 +127,7 @@ def test_the_weights_alone_are_a_file_for_every_reader(
 ) -> None:
     folder, method = saved
     segmenter = build_segmenter(experiment.model, 19)
-    segmenter.load_state_dict(load_file(folder / checkpoint.WEIGHTS_FILE))
+    segmenter.load_state_dict(load_file(folder / "segmenter.safetensors"))
     for key, value in segmenter.state_dict().items():
         torch.testing.assert_close(value, method.engines["segmenter"].module.state_dict()[key])
 
