@@ -11,12 +11,14 @@ import ray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from advent_dist.config.selection import MEASURES, TARGET_MIOU
+from advent_dist.config.selection import MEASURES, by_target_labels
 from cluster.aside import Aside
 
 _SHOWN = {
     "loss/seg": "seg {:.2f}",
+    "loss/class": "class {:.2f}",
     "target_miou": "mIoU {:.1f}",
+    "target_map": "mAP {:.1f}",
     "samples_per_s": "{:.1f}/s",
     "data_wait_fraction": "wait {:.0%}",
     "global_batch_size": "batch {}",
@@ -105,7 +107,7 @@ class BoardObserver:
 def shown(row: Mapping[str, Any], selected_by: str) -> str:
     """What the bar says of a row; what chooses the best checkpoint, where no label does."""
     texts = [text.format(row[key]) for key, text in _SHOWN.items() if key in row]
-    if selected_by != TARGET_MIOU and selected_by in row:
+    if not by_target_labels(selected_by) and selected_by in row:
         measure = MEASURES[selected_by]
         texts.insert(1, f"{measure.short} {measure.text(row[selected_by])} (no labels)")
     return " ".join(texts)

@@ -14,7 +14,7 @@ import ray.train
 
 from advent_dist.config import Call, ClusterConfig, Experiment, VFMUDAPlusPlusConfig
 from advent_dist.config.override import override, to_json
-from advent_dist.config.selection import TARGET_MIOU, chosen_by
+from advent_dist.config.selection import by_target_labels, chosen_by
 from advent_dist.data.class_file import class_file_text
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import impatient
@@ -69,7 +69,7 @@ def launch(experiment: Experiment, call: Call | None = None) -> Progress:
     classes = classes_of(experiment)
     sys.stderr.write(check(experiment, classes).said())
     selected_by = selection_of(glanced_at)
-    if selected_by != TARGET_MIOU:
+    if not by_target_labels(selected_by):
         sys.stderr.write(f"-- the best checkpoint is that by {chosen_by(selected_by)}\n")
     run = RunFolder.of(experiment)
     glance = RunFolder.of(glanced_at)

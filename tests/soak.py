@@ -121,7 +121,7 @@ def _round(storage: str, here: Path) -> dict[str, Any]:
         "metrics": [_of_training(row) for row in run.rows()],
         "weights": {which: _digest(run, which) for which in ("last", "best")},
         "score": score([run.url], "last").to_json(),
-        "status": (status.state, status.step, status.checkpoint_step, status.best_miou),
+        "status": (status.state, status.step, status.checkpoint_step, status.best_accuracy),
         "trials": [(trial.values, trial.state, trial.steps, trial.score) for trial in trials],
         "names": sorted(map(_without_time, open_folder(storage).walk())),
     }

@@ -8,7 +8,7 @@ from ray.tune import Callback
 from rich.live import Live
 from rich.table import Table
 
-from advent_dist.config.selection import TARGET_MIOU
+from advent_dist.config.selection import by_target_labels
 from advent_dist.printable import plain_console
 from cluster.aside import Aside
 from tune.folder import SweepFolder, Trial
@@ -95,7 +95,7 @@ def trial_table(trials: list[Trial], plan: Plan, num_trials: int) -> Table:
     """Number, values, steps, score, state and time left of each trial, at most 100 columns wide."""
     ended = sum(trial.has_ended for trial in trials)
     metric = plan.metric.name
-    score = metric if metric == TARGET_MIOU else f"{metric}, no target labels"
+    score = metric if by_target_labels(metric) else f"{metric}, no target labels"
     table = Table(
         title=f"{plan.name}: {ended} of {num_trials} trials ended; score = {score}",
         title_justify="left",

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from advent_dist.config import Experiment
-from advent_dist.config.selection import MEASURES, is_collapsed
+from advent_dist.config.selection import ACCURACIES, MEASURES, is_collapsed
 from advent_dist.errors import ConfigError
 
 _NO_ERROR, _SETTLED = 0.01 * math.log(2), 3
@@ -49,11 +49,19 @@ class Metric:
         """Refuse a metric that the experiment's evaluations do not have.
 
         Raises:
-            ConfigError: it needs labelled source images to evaluate on, and there are none.
+            ConfigError: its network has none such, or it needs labelled source images to evaluate
+                on, and there are none.
         """
-        if self.name == "source_miou" and experiment.data.source_evaluation is None:
+        accuracy = ACCURACIES[experiment.network]
+        known = (accuracy.target, accuracy.source, *accuracy.without)
+        if self.name not in known:
             raise ConfigError(
-                f"--metric source_miou: {experiment.name} does not report it; set "
+                f"--metric {self.name}: {experiment.name} trains a {experiment.network}, which has "
+                f"no such metric; choose from {', '.join(known)}"
+            )
+        if self.name == accuracy.source and experiment.data.source_evaluation is None:
+            raise ConfigError(
+                f"--metric {self.name}: {experiment.name} does not report it; set "
                 "data.source_evaluation to a folder of labelled source images"
             )
 

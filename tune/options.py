@@ -10,7 +10,7 @@ from advent_dist.config.selection import COLLAPSE_SHARE
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Search loss weights and learning rates of an experiment by target mIoU, or without labels.
+    """Search loss weights and learning rates of an experiment by accuracy, or without labels.
 
     Without --experiment and --data the variables ADVENT_DIST_EXPERIMENT and ADVENT_DIST_DATA name
     them; without these, streets_advent is searched on shards that the sweep builds itself. The
@@ -60,7 +60,8 @@ class Options:
     metric: str = "auto"
     """What decides, among trials and checkpoints: target_miou, or without target labels
     source_miou, criterion/entropy, criterion/information_maximisation, criterion/snd or
-    criterion/diversity. auto is the experiment's run.select_by: target_miou where
+    criterion/diversity; of detectors target_map and source_map in place of the first two, and no
+    criterion/snd. auto is the experiment's run.select_by: target_miou (target_map) where
     data.evaluation has labels, else criterion/information_maximisation."""
 
     smoothing: int = 3

@@ -13,7 +13,7 @@ from typing import Any
 from advent_dist.config import Experiment, SourceOnlyConfig
 from advent_dist.config.override import override
 from advent_dist.config.require import require_inside
-from advent_dist.config.selection import TARGET_MIOU
+from advent_dist.config.selection import ACCURACIES, by_target_labels
 from advent_dist.data.store import impatient
 from advent_dist.errors import ConfigError, MissingError
 from advent_dist.evaluation.selection import selection_of
@@ -162,14 +162,14 @@ def make_plan(options: Options) -> Plan:
     base = override(base, {"run.evaluate_every": _evaluate_every(options, base, grace)})
     space = parse(options.space) if options.space else ready_made(base)
     if options.metric != "auto":
-        _metric(options, options.metric).check(base)
+        _metric(options, base, options.metric).check(base)
         base = override(base, {"run.select_by": options.metric})
     plan = Plan(
         options=options,
         experiment=absolute(base),
         given=None if named_by(options) in EXPERIMENTS else absolute(given),
         space=space,
-        metric=_metric(options, base.run.select_by),
+        metric=_metric(options, base, base.run.select_by),
         grace_steps=grace,
         time_budget_s=_seconds(options.time_budget),
         warm=not (
@@ -199,7 +199,9 @@ def decided(plan: Plan) -> Plan:
     try:
         name = selection_of(replace(base, data=impatient(base.data)), option)
     except MissingError:
-        name = TARGET_MIOU  # a sweep without shards ends soon, and they are what is to be told of
+        name = ACCURACIES[
+            base.network
+        ].target  # a sweep without shards ends soon, and they are what is to be told of
     made = replace(
         plan,
         experiment=override(base, {"run.select_by": name}),
@@ -209,10 +211,10 @@ def decided(plan: Plan) -> Plan:
     return made
 
 
-def _metric(options: Options, name: str) -> Metric:
-    """The metric of that name; `auto` stands for target mIoU until it is `decided`."""
+def _metric(options: Options, base: Experiment, name: str) -> Metric:
+    """The metric of that name; `auto` stands for target accuracy until it is `decided`."""
     return Metric(
-        name=TARGET_MIOU if name == "auto" else name,
+        name=ACCURACIES[base.network].target if name == "auto" else name,
         smoothing=options.smoothing,
         collapse_share=options.collapse_share,
     )
@@ -338,7 +340,7 @@ def _check_counts(options: Options) -> None:
 
 def _check_held_out(plan: Plan) -> None:
     """Labels that choose can't report as well; without labels nothing is lost by it."""
-    data, by_labels = plan.experiment.data, plan.metric.name == TARGET_MIOU
+    data, by_labels = plan.experiment.data, by_target_labels(plan.metric.name)
     if plan.options.seeds_for_best and by_labels and data.held_out is None:
         raise ConfigError(
             f"data.held_out: {plan.experiment.name} has no images to report on that are none of "

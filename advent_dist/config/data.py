@@ -73,13 +73,14 @@ class DataConfig:
 
     evaluation: str | None = None
     """Shard folder of the target images that a run is evaluated on: labelled ones for
-    `target_miou`, or unlabelled ones. None takes images of `target`, without labels."""
+    `target_miou` (`target_map`), or unlabelled ones. None takes images of `target`, unlabelled."""
 
     evaluation_images: int = 100
     """Images of `target`, evenly spread over it, that are evaluated where `evaluation` is none."""
 
     source_evaluation: str | None = None
-    """Shard folder of labelled source images for `source_miou`; none leaves it out."""
+    """Shard folder of labelled source images for `source_miou` or `source_map`; none leaves
+    it out."""
 
     held_out: str | None = None
     """Shard folder of labelled target images that a sweep's results are reported on: others than

@@ -19,6 +19,7 @@ from advent_dist.config.optimizer import OptimizerConfig
 from advent_dist.config.require import require, require_inside
 from advent_dist.config.run import RunConfig
 from advent_dist.config.segmentation import require_segmentation_fits
+from advent_dist.config.selection import ACCURACIES
 from advent_dist.errors import ConfigError
 
 
@@ -103,10 +104,14 @@ class Experiment:
             accumulation,
             "follows from run.global_batch_size; give one of the two",
         )
+        accuracy, chosen = ACCURACIES[self.network], self.run.select_by
+        known = ("auto", accuracy.target, accuracy.source, *accuracy.without)
+        fix = f"a {self.network} has no such measure; choose from {', '.join(known)}"
+        require(chosen in known, "run.select_by", chosen, fix)
         require(
-            self.run.select_by != "source_miou" or self.data.source_evaluation is not None,
+            chosen != accuracy.source or self.data.source_evaluation is not None,
             "run.select_by",
-            self.run.select_by,
+            chosen,
             "set data.source_evaluation to a folder of labelled source images",
         )
         if isinstance(self.model, DetectorConfig):

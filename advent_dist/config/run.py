@@ -30,8 +30,9 @@ class RunConfig:
     """Seed of the initial weights, the sample order and the augmentations."""
 
     select_by: SelectBy = "auto"
-    """What chooses the best checkpoint. auto: target_miou where data.evaluation has labels, else
-    criterion/information_maximisation. All but target_miou need no target label."""
+    """What chooses the best checkpoint. auto: target_miou, or target_map of a detector, where
+    data.evaluation has labels, else criterion/information_maximisation. All but these two need no
+    target label."""
 
     report_every: int = 10
     """Optimiser steps between two lines of metrics."""

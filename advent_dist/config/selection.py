@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 SelectBy = Literal[
     "auto",
     "target_miou",
     "source_miou",
+    "target_map",
+    "source_map",
     "criterion/entropy",
     "criterion/information_maximisation",
     "criterion/snd",
@@ -17,7 +20,10 @@ SelectBy = Literal[
 """What chooses; `auto` leaves it to whether there are target labels."""
 
 TARGET_MIOU = "target_miou"
-"""The only measure that needs target labels."""
+"""What segmenters are scored by on labelled target images."""
+
+TARGET_MAP = "target_map"
+"""What detectors are scored by on labelled target images."""
 
 DEFAULT = "criterion/information_maximisation"
 """What chooses where there are none; docs/label_free.md has what that is worth."""
@@ -59,6 +65,10 @@ MEASURES = {
     "source_miou": Measure(
         title="source mIoU", short="source mIoU", number="miou", mode="max", decimals=1
     ),
+    TARGET_MAP: Measure(title="target mAP", short="mAP", number="map50", mode="max", decimals=1),
+    "source_map": Measure(
+        title="source mAP", short="source mAP", number="map50", mode="max", decimals=1
+    ),
     "criterion/entropy": Measure(
         title="mean entropy", short="entropy", number="mean_entropy", mode="min"
     ),
@@ -75,9 +85,61 @@ MEASURES = {
 """Name in the metrics -> the measure."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """What predictions are scored by where there are labels."""
+
+    target: str
+    """The measure of target images."""
+
+    source: str
+    """That of source images."""
+
+    of_class: str
+    """What a single class is scored by, in an evaluation's `per_class`."""
+
+    without: tuple[str, ...]
+    """Measures without labels that there are of these predictions."""
+
+    @property
+    def number(self) -> str:
+        """Its name among the numbers of an evaluation."""
+        return MEASURES[self.target].number
+
+    @property
+    def short(self) -> str:
+        """As the heading of a column."""
+        return MEASURES[self.target].short
+
+
+_ENTROPY = ("criterion/entropy", "criterion/information_maximisation", "criterion/diversity")
+ACCURACIES = {
+    "segmenter": Accuracy(
+        target=TARGET_MIOU,
+        source="source_miou",
+        of_class="IoU",
+        without=(*_ENTROPY, "criterion/snd"),
+    ),
+    "detector": Accuracy(target=TARGET_MAP, source="source_map", of_class="AP", without=_ENTROPY),
+}
+"""`Experiment.network` -> what it is scored by."""
+
+
+def accuracy_in(config: Mapping[str, Any]) -> Accuracy:
+    """What the network of a run's config, as JSON has it, is scored by."""
+    model = config.get("model")
+    detects = isinstance(model, Mapping) and "detector" in model
+    return ACCURACIES["detector" if detects else "segmenter"]
+
+
+def by_target_labels(name: str) -> bool:
+    """Whether a measure needs target labels."""
+    return any(name == accuracy.target for accuracy in ACCURACIES.values())
+
+
 def chosen_by(name: str) -> str:
     """What a choice was made by, and whether target labels had a part in it."""
-    labels = "on labelled target images" if name == TARGET_MIOU else "no target label was used"
+    labels = "on labelled target images" if by_target_labels(name) else "no target label was used"
     return f"{MEASURES[name].title} ({labels})"
 
 

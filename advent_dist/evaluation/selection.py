@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advent_dist.config import DataConfig, Experiment
-from advent_dist.config.selection import DEFAULT, TARGET_MIOU
+from advent_dist.config.selection import ACCURACIES, DEFAULT
 from advent_dist.data.store import folder_url, read_manifest
 from advent_dist.errors import ConfigError
 
@@ -31,14 +31,15 @@ def selection_of(experiment: Experiment, option: str = "run.select_by") -> str:
         DataError: the manifest of `data.evaluation` can't be read.
     """
     chosen, data = experiment.run.select_by, experiment.data
-    if chosen not in ("auto", TARGET_MIOU):
+    accuracy = ACCURACIES[experiment.network].target
+    if chosen not in ("auto", accuracy):
         return chosen
     if has_target_labels(data):
-        return TARGET_MIOU
+        return accuracy
     if chosen == "auto":
         return DEFAULT
     missing = "none" if data.evaluation is None else f"{data.evaluation!r} has no labels"
     raise ConfigError(
-        f"{option} = {TARGET_MIOU!r}: it needs labelled target images, but data.evaluation = "
+        f"{option} = {accuracy!r}: it needs labelled target images, but data.evaluation = "
         f"{missing}; name a folder of some there (a dozen will do), or choose by {DEFAULT!r}"
     )

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from advent_dist.config import Experiment
-from advent_dist.config.selection import TARGET_MIOU, chosen_by
+from advent_dist.config.selection import TARGET_MIOU, by_target_labels, chosen_by
 from advent_dist.errors import CheckpointError, ConfigError
 from advent_dist.experiments.command import leaves
 from advent_dist.export.public import public
@@ -55,7 +55,7 @@ class Snapshot:
     @property
     def chose_by_labels(self) -> bool:
         """Whether target labels chose it."""
-        return self.which == "best" and self.selected_by == TARGET_MIOU
+        return self.which == "best" and by_target_labels(self.selected_by)
 
     @property
     def choice(self) -> str:

@@ -30,6 +30,7 @@ class Family:
 
 QUALITY = (
     Family(title="mIoU", unit="percent", patterns=("target_miou", "source_miou")),
+    Family(title="mAP", unit="percent", patterns=("target_map", "source_map")),
     Family(title="Target entropy", unit="0 to 1", patterns=("target_entropy",)),
     Family(
         title="Information maximisation and diversity, without labels",

@@ -48,7 +48,8 @@ def comparison_report(
     labelled = any(run.is_labelled for run in runs)
     by_snapshot = [
         per_class(
-            f"IoU of each class, {snapshot} snapshot",
+            f", {snapshot} snapshot",
+            by_name[baseline].accuracy,
             {name: run.evaluation(snapshot) for name, run in by_name.items()},
             palette,
             baseline,

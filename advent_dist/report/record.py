@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from advent_dist.config.selection import TARGET_MIOU
+from advent_dist.config.selection import TARGET_MIOU, Accuracy, accuracy_in
 from advent_dist.data.class_file import parse_class_file
 from advent_dist.data.class_sets import NAMES, class_set
 from advent_dist.data.classes import ClassSet
@@ -66,11 +66,15 @@ class RunRecord:
         return None if name is None else str(name)
 
     @property
+    def accuracy(self) -> Accuracy:
+        """What it is scored by where there are target labels."""
+        return accuracy_in(self.config)
+
+    @property
     def is_labelled(self) -> bool:
         """Whether there are target labels to score it by, as far as that is known."""
-        return not self.evaluations or any(
-            "miou" in numbers for numbers in self.evaluations.values()
-        )
+        number = self.accuracy.number
+        return not self.evaluations or any(number in one for one in self.evaluations.values())
 
     def evaluation(self, snapshot: str) -> dict[str, Any]:
         """The numbers of a snapshot; empty where there are none."""

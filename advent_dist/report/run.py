@@ -6,29 +6,31 @@ import shlex
 from collections.abc import Sequence
 
 from advent_dist.config import SourceOnlyConfig
-from advent_dist.config.selection import TARGET_MIOU, chosen_by
+from advent_dist.config.selection import by_target_labels, chosen_by
 from advent_dist.report.charts import charts_of_run
 from advent_dist.report.page import Page, Section, curves, pictures, render
 from advent_dist.report.record import SNAPSHOTS, RunRecord
 from advent_dist.report.tables import config_table, overview, palette_of, per_class
 
 _LABELLED = (
-    "IoU and accuracy are in percent, entropy and AUROC in 0 to 1. The last snapshot is what a run "
+    "{scores} are in percent, entropy and AUROC in 0 to 1. The last snapshot is what a run "
     "without target labels ends with. The best one is chosen by the labels of the run's own "
     "evaluation images: where the numbers are of those same images, it flatters."
 )
+
+_SCORES = {"IoU": "IoU and accuracy", "AP": "AP and mAP, at an IoU of 0.5,"}
 
 
 def reading(runs: Sequence[RunRecord]) -> str:
     """How to read the numbers of runs: what chose their best snapshots, above all."""
     chosen = sorted({chosen_by(run.selected_by) for run in runs})
-    if all(run.selected_by == TARGET_MIOU for run in runs):
-        return _LABELLED
+    if all(by_target_labels(run.selected_by) for run in runs):
+        return _LABELLED.format(scores=_SCORES[runs[0].accuracy.of_class])
     return (
         f"The best snapshot is chosen by {', or by '.join(chosen)}. Entropy, information "
         "maximisation and diversity are in 0 to 1, SND in nats; they say how certain and how "
-        "varied predictions are, and not whether they are right. IoU, where there is some, is in "
-        "percent."
+        "varied predictions are, and not whether they are right. "
+        f"{_SCORES[runs[0].accuracy.of_class]}, where there are some, are in percent."
     )
 
 
@@ -44,7 +46,7 @@ def run_report(run: RunRecord) -> str:
     columns = {snapshot: run.evaluation(snapshot) for snapshot in SNAPSHOTS}
     tables = [overview([run])]
     if run.is_labelled:
-        tables.append(per_class("IoU of each class", columns, palette_of(run.classes)))
+        tables.append(per_class("", run.accuracy, columns, palette_of(run.classes)))
     return render(
         Page(
             title=run.name,
@@ -75,6 +77,7 @@ def _in_short(run: RunRecord) -> str:
     parts = {
         "method": ("method", "name"),
         "network": ("model", "encoder"),
+        "detector": ("model", "detector"),
         "source": ("data", "source"),
         "target": ("data", "target"),
         "steps": ("run", "steps"),

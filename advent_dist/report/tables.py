@@ -1,4 +1,4 @@
-"""Tables of a report: overview, IoU of each class, configs."""
+"""Tables of a report: overview, scores of each class, configs."""
 
 from __future__ import annotations
 
@@ -6,28 +6,45 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from advent_dist.config.selection import TARGET_MIOU
+from advent_dist.config.selection import TARGET_MAP, TARGET_MIOU, Accuracy, by_target_labels
 from advent_dist.data.classes import ClassSet, Colour
 from advent_dist.report.record import SNAPSHOTS, RunRecord
 
 ABSENT = "\N{EN DASH}"
 
 _WITH_LABELS = {
-    "pixel_accuracy": ("Pixel accuracy", 1),
-    "mean_entropy": ("Entropy", 3),
-    "boundary_entropy": ("Boundary entropy", 3),
-    "interior_entropy": ("Interior entropy", 3),
-    "error_auroc": ("Error AUROC", 3),
-    "live_classes": ("Live classes", 0),
+    TARGET_MIOU: {
+        "pixel_accuracy": ("Pixel accuracy", 1),
+        "mean_entropy": ("Entropy", 3),
+        "boundary_entropy": ("Boundary entropy", 3),
+        "interior_entropy": ("Interior entropy", 3),
+        "error_auroc": ("Error AUROC", 3),
+        "live_classes": ("Live classes", 0),
+    },
+    TARGET_MAP: {
+        "map75": ("mAP at 0.75", 1),
+        "map": ("mAP at 0.5 to 0.95", 1),
+        "voc_ap50": ("mAP of VOC", 1),
+        "mean_entropy": ("Entropy", 3),
+        "live_classes": ("Live classes", 0),
+    },
 }
-"""Name in an evaluation -> heading, decimals."""
+"""What is scored -> name in an evaluation -> heading, decimals."""
 
 WITHOUT_LABELS = {
-    "mean_entropy": ("Entropy", 3),
-    "information_maximisation": ("Information maximisation", 3),
-    "snd": ("SND", 3),
-    "diversity": ("Diversity", 3),
-    "live_classes": ("Live classes", 0),
+    TARGET_MIOU: {
+        "mean_entropy": ("Entropy", 3),
+        "information_maximisation": ("Information maximisation", 3),
+        "snd": ("SND", 3),
+        "diversity": ("Diversity", 3),
+        "live_classes": ("Live classes", 0),
+    },
+    TARGET_MAP: {
+        "mean_entropy": ("Entropy", 3),
+        "information_maximisation": ("Information maximisation", 3),
+        "diversity": ("Diversity", 3),
+        "live_classes": ("Live classes", 0),
+    },
 }
 """The same of what needs no label."""
 
@@ -104,7 +121,7 @@ def overview(runs: Sequence[RunRecord], baseline: RunRecord | None = None) -> Ta
 
     Without labels there is no difference: of two models the more certain one need not be better.
     """
-    labelled = any(run.is_labelled for run in runs)
+    labelled, accuracy = any(run.is_labelled for run in runs), runs[0].accuracy
     evaluations = [e for run in runs for e in run.evaluations.values()]
     subsets = list(dict.fromkeys(name for e in evaluations for name in e.get("subsets", {})))
     numbers = _numbers(runs)
@@ -114,53 +131,60 @@ def overview(runs: Sequence[RunRecord], baseline: RunRecord | None = None) -> Ta
             found = run.evaluation(snapshot)
             cells = [Cell(snapshot), number(found.get("step"), 0)]
             if labelled:
-                cells.append(number(found.get("miou")))
+                cells.append(number(found.get(accuracy.number)))
             if labelled and baseline is not None:
-                reference = baseline.evaluation(snapshot).get("miou")
-                cells.append(difference(found.get("miou"), reference))
+                reference = baseline.evaluation(snapshot).get(accuracy.number)
+                cells.append(difference(found.get(accuracy.number), reference))
             cells += [number(found.get("subsets", {}).get(name)) for name in subsets]
             cells += [number(found.get(name), decimals) for name, (_, decimals) in numbers.items()]
             rows.append(Row(name=run.name, cells=cells))
-    header = ["Run", "Snapshot", "Step", *(["mIoU"] if labelled else [])]
+    header = ["Run", "Snapshot", "Step", *([accuracy.short] if labelled else [])]
     header += [f"against {baseline.name}"] if labelled and baseline is not None else []
-    header += [f"mIoU of {name}" for name in subsets]
+    header += [f"{accuracy.short} of {name}" for name in subsets]
     header += [heading for heading, _ in numbers.values()]
     caption = "On the labelled target images" if labelled else "On target images without labels"
     return Table(caption=caption, header=header, rows=rows)
 
 
 def _numbers(runs: Sequence[RunRecord]) -> dict[str, tuple[str, int]]:
-    """What is shown of the runs beside IoU: what needs labels, what chose without, or both."""
-    with_labels = _WITH_LABELS if any(run.is_labelled for run in runs) else {}
-    without = all(run.selected_by == TARGET_MIOU for run in runs)
-    return with_labels if without and with_labels else {**with_labels, **WITHOUT_LABELS}
+    """What is shown of the runs beside accuracy: what needs labels, what chose without, or both."""
+    accuracy = runs[0].accuracy.target
+    with_labels = _WITH_LABELS[accuracy] if any(run.is_labelled for run in runs) else {}
+    without = all(by_target_labels(run.selected_by) for run in runs)
+    return with_labels if without and with_labels else with_labels | WITHOUT_LABELS[accuracy]
 
 
 def per_class(
     caption: str,
+    accuracy: Accuracy,
     columns: Mapping[str, Mapping[str, Any]],
     palette: Mapping[str, tuple[int, int, int]],
     baseline: str | None = None,
     spreads: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Table:
-    """IoU of each class: a column for each evaluation, and after it its difference to a baseline.
+    """The score of each class: a column an evaluation, and after it its difference to a baseline.
 
     Args:
-        caption: the table's caption.
+        caption: the table's caption, after what a class is scored by.
+        accuracy: what the evaluations score by.
         columns: heading -> evaluation; an empty one shows dashes.
         palette: class name -> RGB.
         baseline: heading of the column that the others are compared with.
         spreads: heading -> an evaluation's numbers as spreads; none shows none.
     """
-    ious = {heading: evaluation.get("per_class", {}) for heading, evaluation in columns.items()}
-    names = list(dict.fromkeys(name for values in ious.values() for name in values))
+    scores = {heading: evaluation.get("per_class", {}) for heading, evaluation in columns.items()}
+    names = list(dict.fromkeys(name for values in scores.values() for name in values))
     spreads = spreads or {}
 
     def cells(value_of: Mapping[str, int | float | None], name: str | None = None) -> list[Cell]:
         found = []
         for heading in columns:
             spread = spreads.get(heading, {})
-            one = spread.get("miou") if name is None else spread.get("per_class", {}).get(name)
+            one = (
+                spread.get(accuracy.number)
+                if name is None
+                else spread.get("per_class", {}).get(name)
+            )
             found.append(number(value_of[heading], spread=one))
             if baseline is not None and heading != baseline:
                 found.append(difference(value_of[heading], value_of[baseline]))
@@ -169,18 +193,18 @@ def per_class(
     rows = [
         Row(
             name=name,
-            cells=cells({heading: values.get(name) for heading, values in ious.items()}, name),
+            cells=cells({heading: values.get(name) for heading, values in scores.items()}, name),
             colour=palette.get(name),
         )
         for name in names
     ]
-    means = {heading: evaluation.get("miou") for heading, evaluation in columns.items()}
+    means = {heading: evaluation.get(accuracy.number) for heading, evaluation in columns.items()}
     rows.append(Row(name="mean", cells=cells(means), strong=True))
     header = ["Class"]
     for heading in columns:
         compared = baseline is not None and heading != baseline
         header += [heading, "difference"] if compared else [heading]
-    return Table(caption=caption, header=header, rows=rows)
+    return Table(caption=f"{accuracy.of_class} of each class{caption}", header=header, rows=rows)
 
 
 def palette_of(classes: ClassSet | None) -> dict[str, Colour]:

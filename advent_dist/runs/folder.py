@@ -26,7 +26,7 @@ from torch import Tensor
 
 from advent_dist.config import Call, Experiment
 from advent_dist.config.override import from_json, override, to_json
-from advent_dist.config.selection import TARGET_MIOU
+from advent_dist.config.selection import by_target_labels
 from advent_dist.data.class_file import class_file_text
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import Folder, open_folder, own_storage
@@ -301,7 +301,7 @@ class RunFolder:
             "steps": experiment.run.steps,
             "finished": progress.step == experiment.run.steps,
             **progress.to_json(),
-            "target_labels": progress.selected_by == TARGET_MIOU,
+            "target_labels": by_target_labels(progress.selected_by),
             "checkpoints": {
                 name: f"{CHECKPOINTS}/{checkpoint_name(step)}"
                 for name, step in {"last": progress.step, **scored}.items()

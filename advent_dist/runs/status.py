@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from advent_dist.config.selection import TARGET_MIOU
+from advent_dist.config.selection import TARGET_MIOU, accuracy_in
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import CheckpointError, MissingError
 from advent_dist.json_text import json_object
@@ -54,11 +54,12 @@ class RunStatus:
     checkpoint_age_s: float | None
     """Seconds since that was written."""
 
-    last_miou: float | None
-    """Target mIoU in percent of the latest evaluation; None without target labels."""
+    last_accuracy: float | None
+    """Target mIoU, or mAP of a detector, in percent of the latest evaluation; None without target
+    labels."""
 
-    best_miou: float | None
-    """Target mIoU in percent of the best one, which flatters where it was chosen."""
+    best_accuracy: float | None
+    """The same of the best one, which flatters where it was chosen."""
 
     selected_by: str | None
     """The measure that chooses the best evaluation; see `config.selection`."""
@@ -108,18 +109,20 @@ def _status(run: Folder, name: str, stale_after_s: float) -> RunStatus:
     silent_s = _age_s(run, written)
     checkpoint_step, checkpoint_age_s = _latest_checkpoint(run)
     finished = bool(summary.get("finished"))
+    config = _read(run, CONFIG_FILE)
+    accuracy = accuracy_in(config).target
     # Earlier versions chose by nothing else.
     selected_by = summary.get("selected_by", TARGET_MIOU)
     return RunStatus(
         name=name,
         state="finished" if finished else "stale" if silent_s > stale_after_s else "going",
         step=json_object(rows[-1], f"{run.url}/{METRICS_FILE}")["step"] if rows else 0,
-        steps=_read(run, CONFIG_FILE)["run"]["steps"],
+        steps=config["run"]["steps"],
         silent_s=silent_s if rows else None,
         checkpoint_step=checkpoint_step,
         checkpoint_age_s=checkpoint_age_s,
-        last_miou=_value(summary, "last", TARGET_MIOU),
-        best_miou=_value(summary, "best", TARGET_MIOU),
+        last_accuracy=_value(summary, "last", accuracy),
+        best_accuracy=_value(summary, "best", accuracy),
         selected_by=selected_by if summary else None,
         last=_value(summary, "last", selected_by),
         best=_value(summary, "best", selected_by),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from advent_dist.config.selection import MEASURES, TARGET_MIOU, is_collapsed
+from advent_dist.config.selection import MEASURES, TARGET_MIOU, by_target_labels, is_collapsed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +28,12 @@ class Scores:
 
     def value(self, measure: str) -> float | None:
         """The value of a measure of `config.selection`; None where it was not evaluated."""
-        evaluation = self.source if measure == "source_miou" else self.target
+        evaluation = self.source if measure.startswith("source_") else self.target
         found = None if evaluation is None else evaluation.get(MEASURES[measure].number)
         return None if found is None else float(found)
 
     def row(self) -> dict[str, float]:
-        """The metrics of a report; no `target_miou` without target labels."""
+        """The metrics of a report; no accuracy without target labels."""
         values = {measure: self.value(measure) for measure in MEASURES}
         return {
             "target_entropy": float(self.target["mean_entropy"]),
@@ -83,9 +83,9 @@ class Progress:
         return value == highest or MEASURES[self.selected_by].is_better(value, highest)
 
     def _is_out(self, scores: Scores) -> bool:
-        """Whether an evaluation can't be chosen. Target mIoU sees a collapse by itself."""
+        """Whether an evaluation can't be chosen. An accuracy sees a collapse by itself."""
         collapsed = is_collapsed(scores.live_classes, self.most_live_classes)
-        return self.selected_by != TARGET_MIOU and collapsed
+        return collapsed and not by_target_labels(self.selected_by)
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON-able dict."""

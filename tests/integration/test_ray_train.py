@@ -62,7 +62,7 @@ def test_run_and_resume(
     assert cached <= set(runs[0].rows()[-1])
     for status in find_runs(storage, stale_after_s=1800):
         assert (status.state, status.step, status.checkpoint_step) == ("finished", 4, 4)
-        assert status.best_miou == pytest.approx(runs[0].summary()["best"]["target"]["miou"])
+        assert status.best_accuracy == pytest.approx(runs[0].summary()["best"]["target"]["miou"])
     last = [run.weights("last") for run in runs]
     assert last[0].keys() == last[1].keys()
     assert all(torch.equal(value, last[1][key]) for key, value in last[0].items())

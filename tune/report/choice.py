@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from advent_dist.config.selection import DEFAULT, MEASURES, TARGET_MIOU, Measure
+from advent_dist.config.selection import DEFAULT, MEASURES, Measure
 from tune.report.record import Sweep, Trial
 
 OUT = ("collapsed", "failed")
@@ -36,9 +36,9 @@ def score_label(sweep: Sweep) -> str:
 
 
 def measure_of(sweep: Sweep) -> Measure:
-    """What the retrained configurations are compared by: target mIoU, if they were scored by it."""
+    """What the retrained configurations are compared by: accuracy, if they were scored by it."""
     if sweep.scored_by_labels:
-        return MEASURES[TARGET_MIOU]
+        return MEASURES[sweep.accuracy.target]
     # Source images take no part in the scores.
     return MEASURES[sweep.metric.name if sweep.metric.name.startswith("criterion/") else DEFAULT]
 

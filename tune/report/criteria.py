@@ -1,6 +1,6 @@
 """How well numbers that need no target label choose among trials: the maths.
 
-A criterion is good if it orders trials as their target mIoU does (Spearman's rank correlation) and
+A criterion is good if it orders trials as their accuracy does (Spearman's rank correlation) and
 if the one that it likes best is not much worse than the best there is (regret).
 """
 
@@ -62,8 +62,8 @@ CRITERIA = (
         source="the first term of information maximisation",
     ),
     Criterion(
-        title="Source mIoU",
-        names=("source_miou",),
+        title="Source accuracy",
+        names=("source_miou", "source_map"),
         mode="max",
         source="Ganin & Lempitsky, ICML 2015",
     ),
@@ -83,8 +83,8 @@ class Point:
     value: float
     """The criterion."""
 
-    miou: float
-    """Target mIoU in percent."""
+    accuracy: float
+    """Target mIoU, or mAP of a detector, in percent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,22 +95,22 @@ class Verdict:
     """How many evaluations."""
 
     correlation: float | None
-    """Spearman's rank correlation with target mIoU, in -1..1; 1 is the same order. None where it
-    is not defined."""
+    """Spearman's rank correlation with target accuracy, in -1..1; 1 is the same order. None where
+    it is not defined."""
 
     regret: float | None
-    """Points of mIoU between the best and the chosen evaluation; 0 is the best choice."""
+    """Points of accuracy between the best and the chosen evaluation; 0 is the best choice."""
 
 
 def points_of(trials: Sequence[Trial], criterion: Criterion) -> list[Point]:
-    """The evaluations that have both the criterion and target mIoU, each trial's in their order."""
+    """The evaluations that have both the criterion and target accuracy, each trial's in order."""
     points = []
     for trial in trials:
-        miou = trial.run.curve("target_miou")
+        accuracy = trial.run.curve(trial.run.accuracy.target)
         values = next(filter(None, map(trial.run.curve, criterion.names)), {})
         points += [
-            Point(trial=trial.id, step=step, value=values[step], miou=miou[step])
-            for step in sorted(values.keys() & miou.keys())
+            Point(trial=trial.id, step=step, value=values[step], accuracy=accuracy[step])
+            for step in sorted(values.keys() & accuracy.keys())
         ]
     return points
 
@@ -122,15 +122,15 @@ def judge(points: Sequence[Point], mode: str) -> Verdict:
         points: evaluations; those whose numbers are not finite are left out.
         mode: `max` if high values are good, `min` if low ones are.
     """
-    points = [one for one in points if math.isfinite(one.value) and math.isfinite(one.miou)]
+    points = [one for one in points if math.isfinite(one.value) and math.isfinite(one.accuracy)]
     sign = 1.0 if mode == "max" else -1.0
     chosen = max(points, key=lambda one: sign * one.value, default=None)
     return Verdict(
         points=len(points),
         correlation=rank_correlation(
-            [sign * one.value for one in points], [one.miou for one in points]
+            [sign * one.value for one in points], [one.accuracy for one in points]
         ),
-        regret=None if chosen is None else max(one.miou for one in points) - chosen.miou,
+        regret=None if chosen is None else max(one.accuracy for one in points) - chosen.accuracy,
     )
 
 
@@ -149,5 +149,5 @@ def random_regret(points: Sequence[Point]) -> float | None:
     """The regret that choosing blindly has on average."""
     if not points:
         return None
-    mious = [point.miou for point in points]
-    return max(mious) - math.fsum(mious) / len(mious)
+    found = [point.accuracy for point in points]
+    return max(found) - math.fsum(found) / len(found)

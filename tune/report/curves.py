@@ -17,9 +17,13 @@ _NOTE = (
 
 
 def learning_curves(sweep: Sweep) -> list[Chart]:
-    """A chart of the score that decides and one of target mIoU as it was evaluated."""
+    """A chart of the score that decides and one of accuracy as it was evaluated."""
     decides = "score" if any(t.run.curve("score") for t in sweep.trials) else sweep.metric.name
-    titles = {"target_miou": "Target mIoU as evaluated", decides: f"Score: {score_label(sweep)}"}
+    accuracy = sweep.accuracy
+    titles = {
+        accuracy.target: f"Target {accuracy.short} as evaluated",
+        decides: f"Score: {score_label(sweep)}",
+    }
     charts = [_chart(sweep, name, title) for name, title in reversed(titles.items())]
     return [chart for chart in charts if chart is not None]
 

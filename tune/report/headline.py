@@ -71,7 +71,7 @@ def _figures(sweep: Sweep) -> list[tuple[str, str]]:
         figures.append((value, f"{measure.short} on {sweep.reported_on}, retrained"))
         # Of two models the more certain one need not be better: only labels tell.
         for which in (one for one in titles if one != "best" and sweep.scored_by_labels):
-            change = difference(mean["miou"], found[which][0].get("miou")).text
+            change = difference(mean[measure.number], found[which][0].get(measure.number)).text
             figures.append((change, f"against {titles[which]}"))
     share = budget_of(sweep).share
     if share is not None:

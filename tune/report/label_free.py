@@ -16,9 +16,9 @@ TITLE = "Choosing without labels"
 
 _NOTES = (
     "In a real adaptation there are no target labels to choose by. A criterion that needs none is "
-    "judged here by the labels of the tuning images: by its rank correlation with target mIoU "
+    "judged here by the labels of the tuning images: by its rank correlation with accuracy "
     "(Spearman; 1 is the same order, signs are turned so that more is better), and by its regret, "
-    "the points of mIoU that are lost by taking what it likes best.",
+    "the points of accuracy that are lost by taking what it likes best.",
     "Trials are compared at one step, as the scheduler does; where each of them ended; and over "
     "all evaluations, as in choosing a checkpoint. The last two mix short and long trainings, so "
     "whatever grows with the steps correlates. Failed and collapsed trials are left out: they are "
@@ -39,7 +39,7 @@ def label_free(sweep: Sweep) -> Section:
     if not known and not sweep.chosen_by_labels:
         return Section(title=TITLE, notes=[_NO_LABELS])
     if not known:
-        missing = "No evaluation has both target mIoU and a criterion that needs no labels."
+        missing = "No evaluation has both target accuracy and a criterion that needs no labels."
         return Section(title=TITLE, notes=[missing])
     return Section(
         title=TITLE,
@@ -63,21 +63,21 @@ def _table(sweep: Sweep, criteria: list[Criterion]) -> Table:
         header += [f"Correlation, {view.title} ({len(view.points)})", "Regret"]
     rows.append(Row(name="A blind choice, on average", cells=[*blind, Cell("", "prose")]))
     return Table(
-        caption="Rank correlation with target mIoU, and regret in points of mIoU",
+        caption="Rank correlation with target accuracy, and regret in its points",
         header=[*header, "Proposed in"],
         rows=rows,
     )
 
 
 def _chart(sweep: Sweep, criterion: Criterion) -> Chart:
-    """Criterion against target mIoU: a large mark where a trial ended, small ones on its way."""
-    figure = go.Figure()
+    """Criterion against accuracy: a large mark where a trial ended, small ones on its way."""
+    figure, short = go.Figure(), sweep.accuracy.short
     for look, trials in looks_of(sweep):
         ends = [(trial, found[-1]) for trial in trials if (found := points_of([trial], criterion))]
         every = points_of(trials, criterion)
         figure.add_scatter(
             x=[point.value for point in every],
-            y=[point.miou for point in every],
+            y=[point.accuracy for point in every],
             mode="markers",
             marker={"size": 4, "color": look.colour, "opacity": 0.25},
             legendgroup=look.title,
@@ -86,18 +86,18 @@ def _chart(sweep: Sweep, criterion: Criterion) -> Chart:
         )
         figure.add_scatter(
             x=[point.value for _, point in ends],
-            y=[point.miou for _, point in ends],
+            y=[point.accuracy for _, point in ends],
             name=look.title,
             legendgroup=look.title,
             mode="markers",
             marker={"symbol": look.symbol, "size": 9, "color": look.colour},
             hovertemplate=[
-                f"%{{x:.4g}}, mIoU %{{y:.1f}}<br>{hover(sweep, trial)}<extra></extra>"
+                f"%{{x:.4g}}, {short} %{{y:.1f}}<br>{hover(sweep, trial)}<extra></extra>"
                 for trial, _ in ends
             ],
         )
     good = "high" if criterion.mode == "max" else "low"
     figure.update_xaxes(title=f"{criterion.title} ({good} is good)")
-    figure.update_yaxes(title="target mIoU, percent")
+    figure.update_yaxes(title=f"target {short}, percent")
     figure.update_layout(showlegend=True)
     return draw(criterion.title, figure)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from advent_dist.config.selection import TARGET_MIOU
+from advent_dist.config.selection import ACCURACIES, Accuracy, accuracy_in, by_target_labels
 from advent_dist.data.classes import ClassSet
 from advent_dist.evaluation.overlap import Overlaps
 from advent_dist.report.record import RunRecord
@@ -62,7 +62,9 @@ class Final:
     @property
     def is_labelled(self) -> bool:
         """Whether it was scored by labels."""
-        return any("miou" in (one or {}) for one in (self.last, self.best))
+        numbers = [accuracy.number for accuracy in ACCURACIES.values()]
+        found = [one for one in (self.last, self.best) if one is not None]
+        return any(number in one for one in found for number in numbers)
 
     def evaluation(self, snapshot: str) -> dict[str, Any] | None:
         """Of `last` or `best`."""
@@ -169,9 +171,14 @@ class Sweep:
     """What could not be read, and why."""
 
     @property
+    def accuracy(self) -> Accuracy:
+        """What its runs are scored by where there are target labels."""
+        return accuracy_in(self.experiment)
+
+    @property
     def chosen_by_labels(self) -> bool:
         """Whether target labels have chosen."""
-        return self.metric.name == TARGET_MIOU
+        return by_target_labels(self.metric.name)
 
     @property
     def scored_by_labels(self) -> bool:

@@ -6,6 +6,7 @@ import html
 
 import plotly.graph_objects as go
 
+from advent_dist.config.selection import TARGET_MAP, TARGET_MIOU
 from advent_dist.report.drawing import COLOURS, NEUTRAL, Chart, draw
 from advent_dist.report.page import Section
 from advent_dist.report.record import SNAPSHOTS, built_in_classes
@@ -25,17 +26,26 @@ from tune.report.record import Sweep, Trial
 from tune.report.seeds import evaluations_of, over_seeds
 
 _WITH_LABELS = {
-    "pixel_accuracy": ("Pixel accuracy", 1, True),
-    "mean_entropy": ("Entropy", 3, True),
-    "live_classes": ("Live classes", 1, False),
+    TARGET_MIOU: {
+        "pixel_accuracy": ("Pixel accuracy", 1, True),
+        "mean_entropy": ("Entropy", 3, True),
+        "live_classes": ("Live classes", 1, False),
+    },
+    TARGET_MAP: {
+        "map75": ("mAP at 0.75", 1, True),
+        "map": ("mAP at 0.5 to 0.95", 1, True),
+        "mean_entropy": ("Entropy", 3, True),
+        "live_classes": ("Live classes", 1, False),
+    },
 }
-"""Name in an evaluation -> heading, decimals, whether its spread is shown."""
+"""What is scored -> name in an evaluation -> heading, decimals, whether its spread is shown."""
 
-_WITHOUT_LABELS = {
-    **{name: (heading, digits, True) for name, (heading, digits) in WITHOUT_LABELS.items()},
-    "live_classes": ("Live classes", 1, False),
-}
-"""The same of what needs no label."""
+
+def _without_labels(accuracy: str) -> dict[str, tuple[str, int, bool]]:
+    """The same of what needs no label."""
+    numbers = WITHOUT_LABELS[accuracy].items()
+    shown = {name: (heading, digits, True) for name, (heading, digits) in numbers}
+    return {**shown, "live_classes": ("Live classes", 1, False)}
 
 
 def results(sweep: Sweep) -> Section:
@@ -58,7 +68,7 @@ def _note(sweep: Sweep, seeds: int) -> str:
     """How the numbers came about, and what chose."""
     trained = f"Each configuration was trained to the end on up to {seeds} seeds and evaluated once"
     spread = "Mean and sample standard deviation over the seeds"
-    percent = ", IoU in percent" if sweep.scored_by_labels else ""
+    percent = f", {sweep.accuracy.of_class} in percent" if sweep.scored_by_labels else ""
     if sweep.report_folder is None:
         where = f"on {sweep.tune_folder}, the images that the choices were made on, too"
     else:
@@ -73,7 +83,10 @@ def _note(sweep: Sweep, seeds: int) -> str:
 
 def _overview(sweep: Sweep) -> Table:
     labelled = sweep.scored_by_labels
-    numbers = _WITH_LABELS if labelled and sweep.chosen_by_labels else _WITHOUT_LABELS
+    accuracy = sweep.accuracy
+    with_labels = labelled and sweep.chosen_by_labels
+    of = accuracy.target
+    numbers = _WITH_LABELS[of] if with_labels else _without_labels(of)
     rows = []
     for which, title in configurations(sweep).items():
         for snapshot in SNAPSHOTS:
@@ -82,8 +95,9 @@ def _overview(sweep: Sweep) -> Table:
             mean, spread = over_seeds(found)
             cells = [Cell(snapshot), Cell(str(len(found)))]
             if labelled:
-                change = difference(mean.get("miou"), base.get("miou"))
-                cells.append(number(mean.get("miou"), spread=spread.get("miou")))
+                name = accuracy.number
+                change = difference(mean.get(name), base.get(name))
+                cells.append(number(mean.get(name), spread=spread.get(name)))
                 cells.append(Cell("") if which == "source_only" else change)
             cells += [
                 number(mean.get(name), decimals, spread.get(name) if spreads else None)
@@ -91,7 +105,7 @@ def _overview(sweep: Sweep) -> Table:
             ]
             rows.append(Row(name=title, cells=cells, strong=which == "best"))
     header = ["Configuration", "Snapshot", "Seeds"]
-    header += ["mIoU", "against source only"] if labelled else []
+    header += [accuracy.short, "against source only"] if labelled else []
     header += [heading for heading, *_ in numbers.values()]
     return Table(caption="On the reporting images", header=header, rows=rows)
 
@@ -102,7 +116,8 @@ def _per_class(sweep: Sweep, snapshot: str) -> Table:
         for which, title in configurations(sweep).items()
     }
     return per_class(
-        f"IoU of each class, {snapshot} snapshot",
+        f", {snapshot} snapshot",
+        sweep.accuracy,
         {title: mean for title, (mean, _) in numbers.items()},
         palette_of(sweep.classes or built_in_classes(sweep.experiment)),
         TITLES["source_only"],
@@ -119,9 +134,9 @@ def _changes(sweep: Sweep) -> Chart:
             continue
         mean, _ = over_seeds(evaluations_of(sweep.finals, which, "last"))
         changes = {
-            name: iou - base["per_class"][name]
-            for name, iou in mean.get("per_class", {}).items()
-            if iou is not None and base.get("per_class", {}).get(name) is not None
+            name: score - base["per_class"][name]
+            for name, score in mean.get("per_class", {}).items()
+            if score is not None and base.get("per_class", {}).get(name) is not None
         }
         classes = max(classes, len(changes))
         figure.add_bar(
@@ -132,7 +147,7 @@ def _changes(sweep: Sweep) -> Chart:
             marker={"color": colour},
             hovertemplate="%{y}: %{x:+.1f}<extra></extra>",
         )
-    figure.update_xaxes(title="points of IoU")
+    figure.update_xaxes(title=f"points of {sweep.accuracy.of_class}")
     figure.update_yaxes(autorange="reversed")
     figure.update_layout(showlegend=True, bargap=0.3)
     return draw("Change against source only, last snapshot", figure, height=160 + 26 * classes)

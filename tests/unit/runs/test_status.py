@@ -47,10 +47,14 @@ def test_runs_of_every_state(tmp_path: Path) -> None:
     assert [run.name for run in (done, going, stuck)] == ["done", "going", "stuck"]
     assert trial.name == "sweep/trials/00000"
     assert [run.state for run in (done, going, stuck)] == ["finished", "going", "stale"]
-    assert (done.step, done.steps, done.checkpoint_step, done.last_miou) == (4, 4, 4, 40.0)
-    assert (going.step, going.checkpoint_step, going.best_miou) == (3, 2, 20.0)
+    assert (done.step, done.steps, done.checkpoint_step, done.last_accuracy) == (4, 4, 4, 40.0)
+    assert (going.step, going.checkpoint_step, going.best_accuracy) == (3, 2, 20.0)
     assert done.checkpoint_age_s == pytest.approx(9000, abs=60)
-    assert (stuck.checkpoint_step, stuck.checkpoint_age_s, stuck.last_miou) == (None, None, None)
+    assert (stuck.checkpoint_step, stuck.checkpoint_age_s, stuck.last_accuracy) == (
+        None,
+        None,
+        None,
+    )
     assert (trial.step, trial.silent_s) == (0, None)
 
 
@@ -64,7 +68,7 @@ def test_without_target_labels_the_criterion_is_shown(
     summary = run.summary()
     assert (summary["selected_by"], summary["target_labels"]) == ("criterion/snd", False)
     (status,) = find_runs(str(tmp_path), stale_after_s=1800)
-    assert (status.last_miou, status.best_miou) == (None, None)
+    assert (status.last_accuracy, status.best_accuracy) == (None, None)
     assert (status.selected_by, status.last, status.best) == ("criterion/snd", 3.125, 3.125)
     assert cli.run(["status", str(tmp_path)]) == 0
     assert "3.125  3.125        SND" in capsys.readouterr().out
@@ -106,7 +110,7 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _write_run(tmp_path, "a" * 60, step=2)
     assert cli.run(["status", str(tmp_path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["best_miou"] == 20.0
+    assert json.loads(capsys.readouterr().out)[0]["best_accuracy"] == 20.0
     assert cli.run(["status", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert "2 / 4" in shown

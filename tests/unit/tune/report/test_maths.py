@@ -52,8 +52,8 @@ def sweep(trials: list[Trial], **changes: Any) -> Sweep:
 
 def points(pairs: list[tuple[float, float]]) -> list[Point]:
     return [
-        Point(trial=str(number), step=1, value=value, miou=miou)
-        for number, (value, miou) in enumerate(pairs)
+        Point(trial=str(number), step=1, value=value, accuracy=accuracy)
+        for number, (value, accuracy) in enumerate(pairs)
     ]
 
 
