@@ -89,6 +89,20 @@ class Boxes:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Detections:
+    """What a detector finds in one image, the likeliest first."""
+
+    xyxy: Float32[Tensor, "k 4"]
+    """float32 [k, 4], as in `Boxes`."""
+
+    label: Int64[Tensor, " k"]
+    """int64 [k], train ids in 0..num_classes-1."""
+
+    score: Float32[Tensor, " k"]
+    """float32 [k], probability of the class in 0..1."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class BoxBatch(PairedImages):
     """One whose source images have boxes."""
 

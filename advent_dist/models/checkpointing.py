@@ -7,11 +7,11 @@ alone. timm's own switch does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
@@ -34,14 +34,38 @@ def checkpoint_blocks(network: nn.Module) -> None:
             "checkpoint; switch it off or choose another model.encoder"
         )
     for block in blocks:
-        norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
-        # On the instance: names stay, and so do the hooks of engines, which fire around `forward`.
-        block.forward = partial(
-            checkpoint,
-            block.forward,
-            use_reentrant=False,
-            context_fn=partial(_first_and_second_run, norms),
-        )
+        checkpoint_module(block)
+
+
+def checkpoint_module(module: nn.Module) -> None:
+    """Make a module recompute its activations in the backward pass, from now on."""
+    norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
+    # On the instance: names stay, and so do the hooks of engines, which fire around `forward`.
+    module.forward = partial(
+        checkpoint,
+        module.forward,
+        use_reentrant=False,
+        context_fn=partial(_first_and_second_run, norms),
+    )
+
+
+def checkpoint_pieces(row: nn.Sequential, starts: Sequence[int]) -> None:
+    """The same for a long row of small layers, which remembers what goes into each piece of it.
+
+    Args:
+        row: its layers' names stay.
+        starts: places of the pieces' first layers; the first is 0.
+    """
+    pieces = [row[start:stop] for start, stop in zip(starts, [*starts[1:], None], strict=True)]
+    for piece in pieces:
+        checkpoint_module(piece)
+    row.forward = partial(_through, pieces)  # type: ignore[method-assign]
+
+
+def _through(pieces: Sequence[nn.Module], features: Tensor) -> Tensor:
+    for piece in pieces:
+        features = piece(features)
+    return features
 
 
 def _first_and_second_run(

@@ -1,4 +1,4 @@
-"""What a file's tensors became in a segmenter, and what they did not, as a table."""
+"""What a file's tensors became in a network, and what they did not, as a table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class TakenPart:
-    """A part of the segmenter."""
+    """A part of the network."""
 
     part: str
     """Such as encoder."""
@@ -24,7 +24,7 @@ class TakenPart:
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOver:
-    """Tensors of the file that have no place in the segmenter."""
+    """Tensors of the file that have no place in the network."""
 
     origin: str
     """What their names begin with."""
@@ -47,22 +47,25 @@ class Taken:
     """Whose names of tensors it has."""
 
     parts: tuple[TakenPart, ...]
-    """All parts of the segmenter."""
+    """All parts of the network."""
 
     left_over: tuple[LeftOver, ...]
     """The rest of the file."""
 
+    network: str = "segmenter"
+    """What the network is."""
+
     @property
     def is_whole(self) -> bool:
-        """Whether all of the file became all of the segmenter."""
+        """Whether all of the file became all of the network."""
         return not self.left_over and all(part.taken == part.wanted for part in self.parts)
 
     def table(self) -> str:
-        """A line for the file, for each part of the segmenter, and for each rest of the file."""
+        """A line for the file, for each part of the network, and for each rest of the file."""
         parts = [(one.part, f"{one.taken} of {one.wanted} tensors", one.said) for one in self.parts]
         rests = [(f"{one.origin}*", f"0 of {one.count} tensors", one.why) for one in self.left_over]
         rows = [
-            ("of the segmenter", "taken", "from"),
+            (f"of the {self.network}", "taken", "from"),
             *parts,
             *([("of the file, left", "taken", "because"), *rests] if rests else []),
         ]

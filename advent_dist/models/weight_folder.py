@@ -7,7 +7,8 @@ from pathlib import Path
 
 from advent_dist.errors import ConfigError
 
-_SUMMARY, _SEGMENTER = "summary.json", "segmenter.safetensors"
+_SUMMARY = "summary.json"
+_NETWORKS = ("segmenter.safetensors", "detector.safetensors")
 _HUB = ("model.safetensors", "pytorch_model.bin")
 
 
@@ -20,22 +21,23 @@ def weights_in(folder: Path) -> Path:
     Raises:
         ConfigError: there is none.
     """
-    for name in (_SEGMENTER, *_HUB):
+    for name in (*_NETWORKS, *_HUB):
         if (folder / name).is_file():
             return folder / name
     if not (folder / _SUMMARY).is_file():
         raise ConfigError(
             f"model.weights = {str(folder)!r}: a folder without {_SUMMARY} of a run, "
-            f"{_SEGMENTER}, {' or '.join(_HUB)}; give the file itself"
+            f"{', '.join(_NETWORKS)}, {' or '.join(_HUB)}; give the file itself"
         )
     try:
         last = str(json.loads((folder / _SUMMARY).read_bytes())["checkpoints"]["last"])
     except (OSError, ValueError, LookupError, TypeError):
         last = ""
-    path = folder / last / _SEGMENTER
-    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-        raise ConfigError(
-            f"model.weights = {str(folder)!r}: the run has no last checkpoint that could be read; "
-            f"wait for its first, or give a {_SEGMENTER}"
-        )
-    return path
+    for name in _NETWORKS:
+        path = folder / last / name
+        if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
+            return path
+    raise ConfigError(
+        f"model.weights = {str(folder)!r}: the run has no last checkpoint that could be read; "
+        f"wait for its first, or give a {' or '.join(_NETWORKS)}"
+    )

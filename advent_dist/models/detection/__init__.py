@@ -1,0 +1,1 @@
+"""The parts of a detector: its outputs and what they mean, its backbones, weights from files."""
