@@ -68,6 +68,49 @@ def heat_map(values: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
     return painted
 
 
+def draw_boxes(
+    image: Image.Image,
+    boxes: Sequence[Sequence[float]],
+    colours: Sequence[Colour],
+    captions: Sequence[str],
+) -> Image.Image:
+    """A copy of an image with boxes drawn on it, each in a colour and under its caption.
+
+    Args:
+        image: RGB.
+        boxes: left, top, right, bottom edge of each, in pixels of the image.
+        colours: RGB of each.
+        captions: of each; an empty one is left out.
+    """
+    drawn = image.convert("RGB")
+    draw = ImageDraw.Draw(drawn)
+    width = max(1, round(max(drawn.size) / 400))
+    font = ImageFont.load_default(size=max(10, round(max(drawn.size) / 50)))
+    # The first ones, which are the likeliest, on top.
+    for box, colour, caption in reversed(list(zip(boxes, colours, captions, strict=True))):
+        left, top, right, bottom = box
+        edges = (left, top, max(left, right - 1), max(top, bottom - 1))
+        draw.rectangle(edges, outline=colour, width=width)
+        if caption:
+            place = (left + width, max(top - font.size - 2 * width, 0))
+            draw.rectangle(draw.textbbox(place, caption, font), fill=colour)
+            dark = sum(colour) > 3 * 128
+            draw.text(place, caption, fill=(0, 0, 0) if dark else (255, 255, 255), font=font)
+    return drawn
+
+
+def box_panel(tiles: Sequence[tuple[str, Image.Image]], tile_width: int = 384) -> Image.Image:
+    """One row of captioned tiles: an image with the boxes of its label, and of each model.
+
+    Args:
+        tiles: caption and picture of each, one or more; the first one's shape sets that of all.
+        tile_width: pixels.
+    """
+    width, height = tiles[0][1].size
+    size = (tile_width, max(1, round(tile_width * height / width)))
+    return _row([(caption, tile.resize(size)) for caption, tile in tiles])
+
+
 def panel(
     image: UInt8[np.ndarray, "h w 3"],
     label: UInt8[np.ndarray, "i j"] | None,

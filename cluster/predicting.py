@@ -9,25 +9,21 @@ from typing import Any
 
 import ray
 import ray.data
-from pydantic import TypeAdapter
 
 from advent_dist.config import ClusterConfig
 from advent_dist.errors import ConfigError, DataError, UserError
-from advent_dist.runs.predict import Outcome, Predictor
-from advent_dist.runs.predict_job import PredictJob
-from advent_dist.runs.results import Seen
+from advent_dist.runs.prediction import Job, Outcome, Predictor
+from advent_dist.runs.seen import SEEN
 from cluster.capacity import capacity, fit
 from cluster.connection import ray_cluster
 
 _CHUNK = 16
 """Images that a worker takes at a time: what a killed one did of them is done again."""
 
-_SEEN = TypeAdapter(Seen)
-
 
 @contextmanager
 def on_ray(
-    job: PredictJob, workers: int, gpus_per_worker: int, address: str | None
+    job: Job, workers: int, gpus_per_worker: int, address: str | None
 ) -> Iterator[Callable[[Sequence[str]], Iterator[Outcome]]]:
     """Connect to a Ray cluster.
 
@@ -66,7 +62,7 @@ def _require_room(workers: int, gpus_per_worker: int) -> None:
 
 
 def _predict(
-    job: PredictJob, names: Sequence[str], workers: int, gpus_per_worker: int
+    job: Job, names: Sequence[str], workers: int, gpus_per_worker: int
 ) -> Iterator[Outcome]:
     if not names:
         return
@@ -87,14 +83,14 @@ def _predict(
     for row in rows.iter_rows():
         if row["ends_all"]:
             raise DataError(row["why"])
-        seen = None if row["why"] else _SEEN.validate_json(row["seen"])
+        seen = None if row["why"] else SEEN.validate_json(row["seen"])
         yield row["name"], DataError(row["why"]) if seen is None else seen
 
 
 class _Worker:
     """The models, in a process of their own."""
 
-    def __init__(self, job: PredictJob) -> None:
+    def __init__(self, job: Job) -> None:
         self._predictor: Predictor | UserError
         try:
             self._predictor = job.predictor()
@@ -111,7 +107,7 @@ class _Worker:
                 if isinstance(outcome, DataError):
                     rows.append(_row(name=name, why=str(outcome)))
                 else:
-                    rows.append(_row(name=name, seen=_SEEN.dump_json(outcome).decode()))
+                    rows.append(_row(name=name, seen=SEEN.dump_json(outcome).decode()))
         except UserError as error:
             rows.append(_row(why=str(error), ends_all=True))
         return {key: [row[key] for row in rows] for key in _row()}

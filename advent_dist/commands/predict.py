@@ -22,8 +22,8 @@ from advent_dist.errors import DataError
 from advent_dist.printable import printable
 from advent_dist.runs.images import ImageFiles, find_images
 from advent_dist.runs.overview import PAGE, require_ours, write_overview
-from advent_dist.runs.predict import Outcome, predict_missing
 from advent_dist.runs.predict_job import PredictJob
+from advent_dist.runs.prediction import Job, Outcome, predict_missing
 
 Elsewhere = Callable[[Sequence[str]], Iterator[Outcome]]
 """Segments images in other processes; see `Predictor.predict`."""
@@ -94,7 +94,7 @@ def main(arguments: list[str]) -> int:
     there = f"; {count - predicted.new} were there" if predicted.new < count else ""
     said = [f"{count} images -> {options.out} ({rate:.2g} images/s{there})"]
     if count > 1:
-        summary = write_overview(images, predicted.seen, out, predictor.classes)
+        summary = write_overview(images, predicted.seen, out, predictor.results, predictor.classes)
         said.append(
             f"mean entropy {summary['mean_entropy']:.3f}, {len(summary['classes'])} classes; the "
             f"most uncertain images: {out.url}/{PAGE}"
@@ -118,7 +118,7 @@ def _check_workers(options: Predict) -> None:
         require(not options.address, "--address", options.address, alone)
 
 
-def _workers(options: Predict, job: PredictJob) -> AbstractContextManager[Elsewhere | None]:
+def _workers(options: Predict, job: Job) -> AbstractContextManager[Elsewhere | None]:
     if not options.workers:
         return nullcontext()
     from cluster.predicting import on_ray  # here, since importing Ray takes seconds

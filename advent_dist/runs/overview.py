@@ -6,21 +6,18 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from io import BytesIO
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import Folder
 from advent_dist.errors import DataError
 from advent_dist.json_text import json_object
-from advent_dist.pictures import panel, to_png
-from advent_dist.report import Panel
 from advent_dist.report.page import Page, pictures, render
-from advent_dist.runs.images import Images, result_name
-from advent_dist.runs.results import Seen
+from advent_dist.runs.images import Images
+from advent_dist.runs.prediction import Results
+from advent_dist.runs.seen import Seen
 
 SUMMARY, PAGE = "predictions.json", "uncertain.html"
 """Where they lie, among the results."""
@@ -33,29 +30,30 @@ _SHOWN = 24
 
 
 def write_overview(
-    images: Images, seen: Mapping[str, Seen], out: Folder, classes: ClassSet
+    images: Images, seen: Mapping[str, Seen], out: Folder, results: Results, classes: ClassSet
 ) -> dict[str, Any]:
     """Write `predictions.json` and `uncertain.html`; what the first says.
 
     Args:
-        images: what was segmented.
+        images: what was predicted.
         seen: of each image what was seen in it; one or more.
-        out: where the results lie.
-        classes: names and palette.
+        out: where they go.
+        results: what was written of each image.
+        classes: names.
     """
     uncertain = sorted(seen, key=lambda name: (-seen[name].entropy, name))
-    pixels: Counter[int] = Counter()
+    found: Counter[int] = Counter()
     for one in seen.values():
-        pixels.update(one.pixels)
-    total = pixels.total()
+        found.update(one.found)
+    total = found.total()
     summary = {
         "made_by": _MADE_BY,
         "images": len(seen),
         "mean_entropy": sum(one.entropy for one in seen.values()) / len(seen),
         "classes": {
-            name: pixels[train_id] / total
+            name: found[train_id] / total
             for train_id, name in enumerate(classes.names)
-            if pixels[train_id]
+            if found[train_id]
         },
         "entropies": {name: seen[name].entropy for name in uncertain},
     }
@@ -64,7 +62,7 @@ def write_overview(
     # Read in their own order, in which a block of shards is read once.
     in_order = sorted(shown, key=list(images.stamps).index)
     panels = {
-        name: _panel(name, image, seen[name], out, classes)
+        name: results.panel(name, _there(image), seen[name])
         for name, image in zip(in_order, images.each(in_order), strict=True)
     }
     page = Page(
@@ -94,22 +92,7 @@ def require_ours(out: Folder) -> None:
     )
 
 
-def _panel(
-    name: str, image: Image.Image | DataError, seen: Seen, out: Folder, classes: ClassSet
-) -> Panel:
-    """An image with its prediction and entropy."""
+def _there(image: Image.Image | DataError) -> Image.Image:
     if isinstance(image, DataError):
         raise image
-    train_ids, entropy = (
-        np.asarray(Image.open(BytesIO(out.read(result_name(name, kind))), formats=["PNG"]))
-        for kind in ("trainid", "entropy")
-    )
-    caption = f"{name}, mean entropy {seen.entropy:.3f}"
-    picture = panel(
-        np.asarray(image),
-        None,
-        {"prediction": train_ids},
-        {"prediction": entropy / 255},
-        classes.palette,
-    )
-    return Panel(caption=caption, png=to_png(picture, title=caption))
+    return image

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from io import BytesIO
-from typing import Annotated
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from advent_dist.data.store import Folder
 from advent_dist.errors import DataError
-from advent_dist.pictures import Colour, colourise
+from advent_dist.pictures import Colour, colourise, panel, to_png
+from advent_dist.report import Panel
 from advent_dist.runs.images import KINDS, result_name
+from advent_dist.runs.seen import SEEN, Seen
 
 _NOTE = "advent_dist"
 """Keyword of the note in a PNG."""
@@ -28,23 +29,6 @@ _END = b"IEND\xaeB`\x82"
 
 _READERS = 16
 """Pictures that are looked at at the same time."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What was seen in an image, and by whom."""
-
-    by: str
-    """Digest of the models and of how they looked."""
-
-    stamp: tuple[int, ...]
-    """Numbers that change when the image's file does."""
-
-    entropy: Annotated[float, Field(ge=0, le=1)]
-    """Normalised, the mean over the pixels."""
-
-    pixels: dict[int, Annotated[int, Field(gt=0)]]
-    """Train id -> pixels that were taken for it, of those that some were."""
 
 
 class Results:
@@ -95,11 +79,29 @@ class Results:
             if not data.endswith(_END):
                 return None
             with Image.open(BytesIO(data), formats=["PNG"]) as picture:
-                return _ADAPTER.validate_json(str(picture.info.get(_NOTE)))
+                return SEEN.validate_json(str(picture.info.get(_NOTE)))
         except (DataError, ValidationError):
             return None
         except Exception:  # Pillow raises nearly anything at a damaged file
             return None
+
+    def panel(self, name: str, image: Image.Image, seen: Seen) -> Panel:
+        """An image with its prediction and entropy, as they were written."""
+        train_ids, entropy = (
+            np.asarray(
+                Image.open(BytesIO(self._out.read(result_name(name, kind))), formats=["PNG"])
+            )
+            for kind in ("trainid", "entropy")
+        )
+        caption = f"{name}, mean entropy {seen.entropy:.3f}"
+        picture = panel(
+            np.asarray(image),
+            None,
+            {"prediction": train_ids},
+            {"prediction": entropy / 255},
+            self._palette,
+        )
+        return Panel(caption=caption, png=to_png(picture, title=caption))
 
     def write(
         self,
@@ -134,6 +136,3 @@ def _png(picture: UInt8[np.ndarray, ...], seen: Seen) -> bytes:
     texts.add_text(_NOTE, json.dumps(asdict(seen)))
     Image.fromarray(picture).save(file, format="PNG", pnginfo=texts)
     return file.getvalue()
-
-
-_ADAPTER = TypeAdapter(Seen)

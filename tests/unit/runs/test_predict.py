@@ -17,7 +17,8 @@ from advent_dist.evaluation.counts import pixel_entropy
 from advent_dist.models.upsampling import CoarseLogits
 from advent_dist.runs.bands import CoarsePredictor
 from advent_dist.runs.images import find_images
-from advent_dist.runs.predict import Predicted, Predictor, predict_missing
+from advent_dist.runs.predict import Predictor
+from advent_dist.runs.prediction import Predicted, predict_missing
 from advent_dist.runs.results import Results
 from tests.shard_helpers import examples, write_shards
 

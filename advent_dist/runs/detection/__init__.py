@@ -1,0 +1,1 @@
+"""Trained detectors: loaded, scored, shown and put to use."""

@@ -1,0 +1,115 @@
+"""What `predict` leaves of an image that a detector has seen: its boxes, as JSON and drawn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from io import BytesIO
+from pathlib import PurePosixPath
+from typing import Any
+
+from PIL import Image
+
+from advent_dist.data.classes import ClassSet
+from advent_dist.data.store import Folder
+from advent_dist.errors import DataError
+from advent_dist.json_text import json_object
+from advent_dist.pictures import draw_boxes, to_png
+from advent_dist.report import Panel
+from advent_dist.runs.seen import SEEN, Seen
+from advent_dist.types import Detections
+
+_READERS = 16
+"""Files that are looked at at the same time."""
+
+
+class BoxResults:
+    """The boxes of many images.
+
+    For NAME.jpg there are
+    - NAME_boxes.json: all boxes, the likeliest first: class, train id, score, and left, top, right
+      and bottom edge in pixels of the image;
+    - NAME_boxes.png: the image, with those boxes drawn whose score is high enough.
+
+    Args:
+        out: where they lie.
+        classes: names and colours.
+        least_score: of the boxes that are drawn, and counted.
+    """
+
+    def __init__(self, out: Folder, classes: ClassSet, least_score: float) -> None:
+        self.least_score = least_score
+        self._out = out
+        self._classes = classes
+
+    def there(self, images: Mapping[str, tuple[int, ...]], by: str) -> dict[str, Seen]:
+        """Those images whose results are there, and just what would be made again.
+
+        Args:
+            images: path -> stamp.
+            by: who would make them.
+        """
+        listed = set(self._out.walk())
+        names = [name for name in images if {_file(name, "png"), _file(name, "json")} <= listed]
+        with ThreadPoolExecutor(_READERS) as threads:
+            found = dict(zip(names, threads.map(self._note, names), strict=True))
+        return {
+            name: seen
+            for name, seen in found.items()
+            if seen is not None and (seen.by, seen.stamp) == (by, images[name])
+        }
+
+    def _note(self, name: str) -> Seen | None:
+        """What a file says of whom it is by; none if it is nothing of ours."""
+        try:
+            tree = json_object(self._out.read(_file(name, "json")), name)
+            return SEEN.validate_python(tree.get("made_of"))
+        except ValueError:  # of JSON, of pydantic, or that it can't be read
+            return None
+
+    def panel(self, name: str, image: Image.Image, seen: Seen) -> Panel:
+        """The picture of an image and its boxes."""
+        caption = f"{name}, mean entropy {seen.entropy:.3f}"
+        drawn = Image.open(BytesIO(self._out.read(_file(name, "png"))), formats=["PNG"])
+        return Panel(caption=caption, png=to_png(drawn, title=caption))
+
+    def write(self, name: str, seen: Seen, image: Image.Image, found: Detections) -> None:
+        """Write what was found in an image; the JSON last, which says whose both are.
+
+        Args:
+            name: the image's path.
+            seen: whose it is.
+            image: RGB.
+            found: the boxes, in its pixels.
+        """
+        labels, scores = found.label.tolist(), found.score.tolist()
+        sure = found.score >= self.least_score
+        drawn = draw_boxes(
+            image,
+            found.xyxy[sure].tolist(),
+            [self._classes.palette[label] for label in found.label[sure].tolist()],
+            [
+                f"{self._classes.names[label]} {score:.2f}"
+                for label, score, is_sure in zip(labels, scores, sure.tolist(), strict=True)
+                if is_sure
+            ],
+        )
+        self._out.write(_file(name, "png"), to_png(drawn))
+        boxes: list[dict[str, Any]] = [
+            {
+                "class": self._classes.names[label],
+                "train_id": label,
+                "score": round(score, 4),
+                "xyxy": [round(edge, 2) for edge in edges],
+            }
+            for label, score, edges in zip(labels, scores, found.xyxy.tolist(), strict=True)
+        ]
+        tree = {"width": image.width, "height": image.height, "boxes": boxes}
+        text = json.dumps({**tree, "made_of": asdict(seen)}, indent=1)
+        self._out.write(_file(name, "json"), text.encode())
+
+
+def _file(name: str, ending: str) -> str:
+    return f"{PurePosixPath(name).with_suffix('')}_boxes.{ending}"
