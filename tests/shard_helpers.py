@@ -14,8 +14,11 @@ import numpy.typing as npt
 from webdataset import TarWriter
 
 from advent_dist.config import DataConfig
+from advent_dist.data.box_arrays import BoxArrays, box_arrays
+from advent_dist.data.box_file import count_boxes, encode_boxes
+from advent_dist.data.box_manifest import box_manifest
 from advent_dist.data.class_pixels import to_text
-from advent_dist.data.class_sets import class_set
+from advent_dist.data.class_sets import CITYSCAPES_BOXES_8, class_set
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.manifest import FILE_NAME, Block, Manifest, Shard
 from advent_dist.data.sample import ImageFormat, encode_image, encode_label
@@ -29,6 +32,21 @@ class Example(NamedTuple):
     key: str
     image: npt.NDArray[np.uint8]
     label: npt.NDArray[np.uint8] | None = None
+    boxes: BoxArrays | None = None
+
+
+def boxed_examples(
+    count: int, size: tuple[int, int] = (24, 16), prefix: str = "s"
+) -> list[Example]:
+    """The same with 0 to 3 boxes of cityscapes_boxes8, every fifth of which is ignored."""
+    rng = np.random.default_rng(count)
+    made = []
+    for number, sample in enumerate(examples(count, size, prefix=prefix)):
+        corners = np.sort(rng.uniform(0, 1, (number % 4, 2, 2)), axis=1)
+        edges = np.concatenate([corners[:, 0], corners[:, 1]], axis=1) * (size * 2)
+        label, ignore = rng.integers(0, 8, len(edges)), rng.random(len(edges)) < 0.2
+        made.append(sample._replace(label=None, boxes=box_arrays(edges, label, ignore)))
+    return made
 
 
 def examples(
@@ -74,6 +92,10 @@ def write_shards(
             )
         )
     known = class_set(classes) if isinstance(classes, str) else classes
+    boxes = [sample.boxes for sample in samples if labelled and sample.boxes is not None]
+    box_classes = CITYSCAPES_BOXES_8
+    box_counts = [count_boxes(one, box_classes.num_classes) for one in boxes]
+    mapped = labelled and any(sample.label is not None for sample in samples)
     labels = [sample.label for sample in samples if labelled and sample.label is not None]
     histogram = sum((np.bincount(label.ravel(), minlength=256) for label in labels), np.zeros(256))
     manifest = Manifest(
@@ -82,9 +104,12 @@ def write_shards(
         class_names=known.names,
         palette=known.palette,
         subsets=known.subsets,
-        labelled=labelled,
-        class_histogram=tuple(int(n) for n in histogram[: known.num_classes]) if labelled else (),
+        labelled=mapped,
+        class_histogram=tuple(int(n) for n in histogram[: known.num_classes]) if mapped else (),
         shards=tuple(shards),
+        boxes=box_manifest(box_classes, tuple(map(sum, zip(*box_counts, strict=True))))
+        if boxes
+        else None,
     )
     store.write(FILE_NAME, manifest.to_json().encode())
     return manifest
@@ -101,9 +126,10 @@ def _tar(samples: Sequence[Example], labelled: bool, image_format: ImageFormat) 
         for sample in samples:
             image = encode_image(sample.image, image_format)
             members: dict[str, Any] = {"__key__": sample.key, f"image.{image_format}": image}
-            if labelled:
-                assert sample.label is not None
+            if labelled and sample.label is not None:
                 members["label.png"] = encode_label(sample.label)
+            if labelled and sample.boxes is not None:
+                members["boxes.json"] = encode_boxes(sample.boxes)
             tar.write(members)
     return file.getvalue()
 
@@ -118,7 +144,9 @@ def _blocks(
 ) -> tuple[Block, ...]:
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         members = tar.getmembers()
-    files = 2 if labelled else 1
+    first_one = samples[0]
+    mapped = labelled and first_one.label is not None
+    files = 1 + mapped + (labelled and first_one.boxes is not None)
     blocks = []
     for first in range(0, len(samples), per_block):
         of_block = samples[first : first + per_block]
@@ -130,7 +158,7 @@ def _blocks(
                 offset=start,
                 num_bytes=stop - start,
                 num_samples=len(of_block),
-                class_pixels=tuple(map(_class_pixels, of_block)) if labelled else None,
+                class_pixels=tuple(map(_class_pixels, of_block)) if mapped else None,
                 **checksums(data[start:stop]),
             )
         )

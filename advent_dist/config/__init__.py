@@ -5,7 +5,7 @@
 
 from advent_dist.config.call import Call
 from advent_dist.config.cluster import ClusterConfig
-from advent_dist.config.data import AugmentConfig, DataConfig
+from advent_dist.config.data import AugmentConfig, DataConfig, Labels
 from advent_dist.config.detector import DetectorConfig
 from advent_dist.config.engine import EngineConfig
 from advent_dist.config.experiment import Experiment
@@ -54,6 +54,7 @@ __all__ = [
     "EngineConfig",
     "Experiment",
     "HRDAConfig",
+    "Labels",
     "LoRAConfig",
     "MICConfig",
     "MICDACSConfig",

@@ -10,6 +10,9 @@ from typing import Literal
 from advent_dist.config.require import Size, require, require_no_secret, require_size
 from advent_dist.config.sliding import Average, Sliding, sliding
 
+Labels = Literal["pixels", "boxes"]
+"""What of a labelled sample is read."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
@@ -36,6 +39,16 @@ class AugmentConfig:
     """Strength of a random change of brightness, contrast and saturation (factor 1 +- jitter) and
     of hue (+- jitter / 4 turns)."""
 
+    zoom_out: float = 0.0
+    """Probability that an image is seen from farther away, its mean colour around it (SSD: 0.5)."""
+
+    zoom_out_side: float = 4.0
+    """How many times longer the sides of such an image may become (SSD: 4)."""
+
+    iou_crop: bool = False
+    """Cut out a part of an image that keeps a box to a share drawn at random, or all (SSD). Only of
+    images with boxes; others, and so those of the target, stay whole."""
+
     fda_beta: float = 0.0
     """Give source images the low frequencies of target images: amplitudes up to this share of the
     shorter side's pixels (FDA: 0.01 to 0.09); 0 leaves them out."""
@@ -54,6 +67,11 @@ class AugmentConfig:
         require(cropped or least == 0, "data.augment.crop_min_pixels", least, fix)
         require(0 <= self.flip <= 1, "data.augment.flip", self.flip, "a probability is 0 to 1")
         require(0 <= self.jitter < 1, "data.augment.jitter", self.jitter, "give 0 <= jitter < 1")
+        zooms = self.zoom_out
+        require(0 <= zooms <= 1, "data.augment.zoom_out", zooms, "a probability is 0 to 1")
+        side = self.zoom_out_side
+        fix = "give a factor of 1 to 16"
+        require(1 <= side <= 16, "data.augment.zoom_out_side", side, fix)
         beta = self.fda_beta
         require(0 <= beta <= 0.5, "data.augment.fda_beta", beta, "give a share in 0..0.5")
 
@@ -86,7 +104,7 @@ class DataConfig:
     """Shard folder of labelled target images that a sweep's results are reported on: others than
     those of `evaluation`, which choose."""
 
-    labels: Literal["pixels", "boxes"] = "pixels"
+    labels: Labels = "pixels"
     """What of a labelled sample is read: its label map, or its boxes (for detectors)."""
 
     classes: str | None = None
@@ -197,10 +215,20 @@ class DataConfig:
         wanted = self.augment.crop_min_pixels == 0 or temperature is not None
         fix = "images are drawn for a class with data.rare_class_temperature alone; set that too"
         require(wanted, "data.augment.crop_min_pixels", self.augment.crop_min_pixels, fix)
+        self._require_fitting_changes()
         share = self.max_damaged_fraction
         require(0 <= share <= 1, "data.max_damaged_fraction", share, "a share is 0 to 1")
         fix = "must be positive, and finite: nothing waits for ever"
         require(0 < self.timeout_s < math.inf, "data.timeout_s", self.timeout_s, fix)
+
+    def _require_fitting_changes(self) -> None:
+        """Refuse changes to training images that are of the other kind of labels."""
+        boxes, augment = self.labels == "boxes", self.augment
+        fix = "it moves boxes; set data.labels to boxes, or leave it out"
+        require(boxes or not augment.zoom_out, "data.augment.zoom_out", augment.zoom_out, fix)
+        require(boxes or not augment.iou_crop, "data.augment.iou_crop", augment.iou_crop, fix)
+        share, fix = augment.crop_max_share, "boxes have no share of a crop's pixels; leave it out"
+        require(not boxes or share == 1, "data.augment.crop_max_share", share, fix)
 
     @property
     def one_size(self) -> bool:

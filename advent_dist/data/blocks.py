@@ -8,7 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import accumulate
 from typing import NamedTuple
 
+from advent_dist.config import Labels
 from advent_dist.data.assign import Portion
+from advent_dist.data.box_file import BOXES
 from advent_dist.data.fetch import BlockSource
 from advent_dist.data.manifest import Members
 from advent_dist.data.members import Files, MemberError, samples_in
@@ -38,7 +40,8 @@ class EncodedSample(NamedTuple):
     """The image file."""
 
     label: memoryview | None
-    """The label file; None where labels are not read."""
+    """The file of its label map or, where that is what is read, of its boxes; None where labels are
+    not read."""
 
     drawn: tuple[int, int] | None = None
     """The position in the epoch, and the class, that it was drawn for; see `rare`."""
@@ -85,13 +88,20 @@ class BlockReader:
         source: its blocks.
         labelled: whether to read labels; those of an unlabelled domain are skipped unread.
         members: what to read of tars that another tool wrote; none takes ours.
+        labels: which kind of labels that is.
     """
 
     def __init__(
-        self, source: BlockSource, *, labelled: bool, members: Members | None = None
+        self,
+        source: BlockSource,
+        *,
+        labelled: bool,
+        members: Members | None = None,
+        labels: Labels = "pixels",
     ) -> None:
         self._source = source
         self._members = members
+        self._labels = labels
         self.labelled = labelled
         self.sizes = source.sizes
         self.num_samples = sum(self.sizes)
@@ -147,8 +157,11 @@ class BlockReader:
         image = files.get(image_name)
         if image is None:
             raise DataError(f"{where} has no {image_name}; build the shard again")
+        kind = "labels"
+        if self._labels == "boxes":
+            kind, label_name = "boxes", BOXES
         if self.labelled and label_name not in files:
-            raise DataError(f"{where} has no {label_name}; build the shards with labels")
+            raise DataError(f"{where} has no {label_name}; build the shards with {kind}")
         label = files[label_name] if self.labelled else None
         return EncodedSample(key, number, epoch, where, image, label)
 

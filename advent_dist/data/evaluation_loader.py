@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Generic, cast
+
+from typing_extensions import TypeVar
 
 from advent_dist.config import DataConfig
 from advent_dist.data.assign import evenly, part
+from advent_dist.data.box_manifest import require_boxes
 from advent_dist.data.manifest import require_labelled_pixels
 from advent_dist.data.opening import open_shards
 from advent_dist.data.pipeline import EvaluationPipeline
+from advent_dist.data.slots import Batch
 from advent_dist.data.store import folder_url
 from advent_dist.data.stream import Readers
 from advent_dist.data.traffic import SKIPPED
 from advent_dist.errors import DamageError
-from advent_dist.types import EvaluationBatch
+from advent_dist.types import BoxEvaluationBatch, EvaluationBatch
+
+E = TypeVar("E", EvaluationBatch, BoxEvaluationBatch, default=EvaluationBatch)
 
 
-class EvaluationLoader:
+class EvaluationLoader(Generic[E]):
     """A rank's part of a folder: over all ranks each sample once, in the shards' order.
+
+    Batches are `EvaluationBatch`, or `BoxEvaluationBatch` where `data.labels` is boxes, whose
+    loader is an `EvaluationLoader[BoxEvaluationBatch]`.
 
     Its workers stay for the next iteration, until `close`. There is one iteration at a time: the
     next ends the one before.
@@ -60,7 +70,10 @@ class EvaluationLoader:
     ) -> None:
         self.manifest, decoder = open_shards(data, folder, labelled=labelled, training=False)
         self.labelled = decoder.reader.labelled
-        if self.labelled:
+        self._boxed = data.labels == "boxes"
+        if self.labelled and self._boxed:
+            require_boxes(self.manifest.boxes, folder_url(data, folder))
+        elif self.labelled:
             require_labelled_pixels(self.manifest, folder_url(data, folder))
         self.skipped = 0
         self.url = folder_url(data, folder)
@@ -87,13 +100,12 @@ class EvaluationLoader:
         """Stop the workers, and an iteration that is not through."""
         self._readers.close()
 
-    def __iter__(self) -> Generator[EvaluationBatch, None, None]:
+    def __iter__(self) -> Generator[E, None, None]:
         self.skipped = 0
         for batch in self._readers.read(None):
-            assert batch.label is not None, "an evaluation has labels, be they all ignored"
             self.skipped += batch.traffic[SKIPPED]
             if batch.keys:
-                yield EvaluationBatch(image=batch.image, label=batch.label, keys=batch.keys)
+                yield cast(E, _boxed(batch) if self._boxed else _mapped(batch))
 
     def require_little_damage(self, skipped: int) -> None:
         """Refuse a score that too many samples are missing from.
@@ -114,9 +126,20 @@ class EvaluationLoader:
             )
 
 
+def _mapped(batch: Batch) -> EvaluationBatch:
+    assert batch.label is not None, "an evaluation has labels, be they all ignored"
+    return EvaluationBatch(image=batch.image, label=batch.label, keys=batch.keys)
+
+
+def _boxed(batch: Batch) -> BoxEvaluationBatch:
+    return BoxEvaluationBatch(
+        image=batch.image, sizes=batch.sizes, boxes=batch.boxes, keys=batch.keys
+    )
+
+
 def target_images(
     data: DataConfig, *, rank: int, world_size: int, pinned: bool = False
-) -> EvaluationLoader:
+) -> EvaluationLoader[E]:
     """What a run is evaluated on: `data.evaluation`, or else some of `data.target`, unlabelled.
 
     Args:

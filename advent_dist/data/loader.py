@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Generic, cast
+
+from typing_extensions import TypeVar
 
 from advent_dist.config import DataConfig
 from advent_dist.data.domain import DomainStream
 from advent_dist.data.traffic import Traffic
 from advent_dist.errors import DataError
-from advent_dist.types import DomainBatch
+from advent_dist.types import BoxBatch, DomainBatch, PairedImages
+
+B = TypeVar("B", bound=PairedImages, default=DomainBatch)
 
 
-class TrainingLoader(Iterator[DomainBatch]):
+class TrainingLoader(Iterator[B], Generic[B]):
     """The endless training batches of one rank.
+
+    Each is a `DomainBatch`, or a `BoxBatch` where `data.labels` is boxes: then the loader is a
+    `TrainingLoader[BoxBatch]`.
 
     Each domain goes through its samples in an order of its own, all ranks together seeing each
     sample once an epoch, and starts its next epoch when it is through, whatever the other does.
@@ -75,17 +82,19 @@ class TrainingLoader(Iterator[DomainBatch]):
         self._source.go_on(state["source"])
         self._target.go_on(state["target"])
 
-    def __next__(self) -> DomainBatch:
+    def __next__(self) -> B:
         source, target = next(self._source), next(self._target)
-        assert source.label is not None, "the source is read with its labels"
         self.samples_read += len(source.keys)
-        return DomainBatch(
-            source_image=source.image,
-            source_label=source.label,
-            target_image=target.image,
-            source_keys=source.keys,
-            target_keys=target.keys,
-        )
+        images: dict[str, Any] = {
+            "source_image": source.image,
+            "target_image": target.image,
+            "source_keys": source.keys,
+            "target_keys": target.keys,
+        }
+        if source.boxes is not None:
+            return cast(B, BoxBatch(**images, source_boxes=source.boxes))
+        assert source.label is not None, "the source is read with its labels"
+        return cast(B, DomainBatch(**images, source_label=source.label))
 
     def state(self) -> dict[str, Any]:
         """Where both domains stand after the batches handed out so far.

@@ -14,11 +14,26 @@ from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
+from advent_dist.config import Labels
 from advent_dist.data import class_pixels, class_sets
-from advent_dist.data.classes import IGNORED, MAX_CLASSES, ClassSet
+from advent_dist.data.box_manifest import BoxManifest
+from advent_dist.data.classes import IGNORED, ClassSet
 from advent_dist.data.label_map import MAX_ID, LabelMap
+from advent_dist.data.manifest_fields import (
+    ClassNames,
+    ClassPixels,
+    Count,
+    Extension,
+    FileName,
+    MappedId,
+    Palette,
+    RawValue,
+    Sha256,
+    Subsets,
+    Text,
+)
 from advent_dist.errors import DataError
 from advent_dist.json_text import json_object
 
@@ -30,32 +45,6 @@ _LEAST_BYTES = 512
 
 _MOST_BYTES = 2**31
 """Of a block, which is read as a whole: 512 times what the builder makes of small samples."""
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("control characters in a name")
-    return text
-
-
-# A manifest comes with the shards, from whoever made them: no field may lead elsewhere.
-Count = Annotated[int, Field(ge=0)]
-Level = Annotated[int, Field(ge=0, le=255)]
-Extension = Annotated[str, Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", max_length=100)]
-RawValue = Annotated[int, Field(ge=0, lt=2**24)]
-MappedId = Annotated[int, Field(ge=0, le=IGNORED)]
-TrainId = Annotated[int, Field(ge=0, lt=MAX_CLASSES)]
-FileName = Annotated[
-    str,
-    # At least one character that is no dot: neither . nor .. is a file.
-    Field(pattern=r"^[^/\\\x00-\x1f]*[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", max_length=255),
-]
-Text = Annotated[str, Field(max_length=4096), AfterValidator(_printable)]
-Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
-ClassPixels = Annotated[
-    str, Field(pattern=r"^([0-9]{1,3}:[0-9]{1,10}( [0-9]{1,3}:[0-9]{1,10})*)?$", max_length=4096)
-]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,18 +123,18 @@ class Manifest:
     classes: Text | None
     """Name of the class set; none where nothing is known of classes, as of photographs alone."""
 
-    class_names: Annotated[tuple[Name, ...], Field(max_length=MAX_CLASSES)]
+    class_names: ClassNames
     """Names, in the order of the train ids."""
 
-    palette: tuple[tuple[Level, Level, Level], ...]
+    palette: Palette
     """RGB colour of each class."""
 
-    subsets: dict[Name, tuple[TrainId, ...]] | None = None
+    subsets: Subsets | None = None
     """Reported subset -> train ids; none in shards that were built before it was written here, and
     have those of a built-in class set."""
 
     labelled: bool
-    """Whether samples carry a label."""
+    """Whether samples carry a label map."""
 
     class_histogram: tuple[Count, ...]
     """Labelled pixels of each class over all samples; empty without labels."""
@@ -155,6 +144,9 @@ class Manifest:
 
     members: Members | None = None
     """How tars of another tool are read; none in those that were built here."""
+
+    boxes: BoxManifest | None = None
+    """What samples have boxes of; none where they have none."""
 
     @property
     def label_map(self) -> LabelMap | None:
@@ -175,6 +167,16 @@ class Manifest:
             palette=self.palette,
             subsets=subsets or {},
         )
+
+    def has(self, labels: Labels) -> bool:
+        """Whether samples have labels of that kind."""
+        return self.labelled if labels == "pixels" else self.boxes is not None
+
+    def classes_of(self, labels: Labels) -> ClassSet | None:
+        """The classes of the labels of that kind, if they are known."""
+        if labels == "pixels":
+            return self.class_set
+        return None if self.boxes is None else self.boxes.class_set
 
     @property
     def class_pixels(self) -> npt.NDArray[np.int64] | None:
@@ -210,7 +212,10 @@ class Manifest:
 
     def to_json(self) -> str:
         """The file's text."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1)
+        fields = asdict(self)
+        if self.boxes is None:
+            del fields["boxes"]  # equal builds give equal bytes, whichever version makes them
+        return json.dumps({"format": FORMAT, **fields}, indent=1)
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> Manifest:
@@ -239,6 +244,8 @@ class Manifest:
                 f"{where}: class_names, palette and class_histogram are of {sorted(classes)} "
                 f"classes; {fix}"
             )
+        if manifest.boxes is not None and manifest.boxes.fault is not None:
+            raise DataError(f"{where}: boxes: {manifest.boxes.fault}; {fix}")
         for shard in manifest.shards:
             fault = _fault(shard)
             if fault is not None:

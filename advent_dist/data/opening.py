@@ -30,15 +30,17 @@ def open_shards(
     """
     url = folder_url(data, folder)
     manifest = read_manifest(url, data)
-    if None not in (data.classes, manifest.classes) and manifest.classes != data.classes:
+    classes = manifest.classes_of(data.labels)
+    if data.classes is not None and classes is not None and classes.name != data.classes:
         raise DataError(
-            f"{url}: its shards were built with the classes {manifest.classes}, but data.classes = "
+            f"{url}: its shards were built with the classes {classes.name}, but data.classes = "
             f"{data.classes!r}; build them again or correct data.classes"
         )
-    if labelled and not manifest.labelled:
-        raise DataError(f"{url}: its shards have no labels; build them again with labels")
+    if labelled and not manifest.has(data.labels):
+        kind = "boxes" if data.labels == "boxes" else "labels"
+        raise DataError(f"{url}: its shards have no {kind}; build them again with {kind}")
     if labelled is None:
-        labelled = manifest.labelled
+        labelled = manifest.has(data.labels)
     tally = Tally()
     shards = open_folder(url, data, tally)
     cache = None if shards.is_local else _cache(data)
@@ -50,11 +52,12 @@ def open_shards(
         max_fraction=data.max_damaged_fraction,
         tally=tally,
     )
-    reader = BlockReader(source, labelled=labelled, members=manifest.members)
+    reader = BlockReader(source, labelled=labelled, members=manifest.members, labels=data.labels)
     return manifest, Decoder(
         reader=reader,
-        classes=manifest.class_set,
+        classes=classes,
         label_map=manifest.label_map,
+        labels=data.labels,
         damage=damage,
         tally=tally,
     )

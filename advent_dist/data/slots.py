@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from advent_dist.config import Size
 from advent_dist.data.traffic import Traffic
+from advent_dist.types import Boxes
 
 SLOTS = 5
 """Of a worker: two wait in its queue, one is being written, and two are with the trainer."""
@@ -28,13 +30,19 @@ class Batch(NamedTuple):
     """uint8 [n, 3, h, w], RGB, the channels last in memory."""
 
     label: torch.Tensor | None
-    """uint8 [n, i, j]; None in a domain without labels."""
+    """uint8 [n, i, j]; None in a domain without label maps."""
 
     keys: tuple[str, ...]
     """n keys."""
 
     traffic: Traffic
     """What reading took since the reader's previous batch."""
+
+    boxes: tuple[Boxes, ...] | None = None
+    """Those of each image; None where none are read."""
+
+    sizes: tuple[Size, ...] = ()
+    """Width, height in pixels of each image as it was stored, in evaluations of boxes."""
 
 
 class Buffer(NamedTuple):
@@ -44,7 +52,7 @@ class Buffer(NamedTuple):
     """uint8 [n, h, w, 3]."""
 
     label: torch.Tensor | None
-    """uint8 [n, h, w]; None in a domain without labels."""
+    """uint8 [n, h, w]; None in a domain without label maps."""
 
     slot: int | None = None
     """The slot that it lies in, if it is one."""
@@ -61,6 +69,7 @@ class BatchShape(NamedTuple):
     width: int
     height: int
     labelled: bool
+    """Whether there are label maps."""
 
     @property
     def num_bytes(self) -> int:

@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from advent_dist.data.box_arrays import BoxArrays
 from advent_dist.data.pipeline import Written
 from advent_dist.data.slots import Batch, BatchShape, Buffer, Slots
 from advent_dist.data.traffic import Traffic
 from advent_dist.errors import DataError
+from advent_dist.types import Boxes
 
 _log = logging.getLogger(__name__)
 
@@ -40,9 +42,10 @@ class _InSlot(NamedTuple):
     slot: int
     keys: tuple[str, ...]
     traffic: Traffic
+    boxes: tuple[BoxArrays, ...] | None
 
 
-_Item = Batch | _InSlot | DataError
+_Item = Written | _InSlot | DataError
 
 
 class Readers:
@@ -199,11 +202,12 @@ class _WorkerDataset(IterableDataset[_Item]):
 def _items(batches: Iterator[Written], worker: int) -> Iterator[_Item]:
     """A DataError is the last item, since torch would make text of one that is raised."""
     try:
-        for buffer, keys, traffic in batches:
-            if buffer.slot is None:
-                yield buffer.batch(keys, traffic)
+        for written in batches:
+            if written.buffer.slot is None:
+                yield written
             else:
-                yield _InSlot(worker, buffer.slot, keys, traffic)
+                slot, keys, traffic = written.buffer.slot, written.keys, written.traffic
+                yield _InSlot(worker, slot, keys, traffic, written.boxes)
     except DataError as error:
         yield error
 
@@ -218,8 +222,16 @@ def _received(items: Iterator[_Item], slots: list[Slots], pinned: bool) -> Batch
         if isinstance(item, DataError):
             raise item
         if isinstance(item, _InSlot):
-            item = slots[item.worker].view(item.slot).batch(item.keys, item.traffic)
-        yield _pinned(item) if pinned else item
+            buffer = slots[item.worker].view(item.slot)
+            item = Written(buffer, item.keys, item.traffic, item.boxes)
+        batch = _batch(item)
+        yield _pinned(batch) if pinned else batch
+
+
+def _batch(written: Written) -> Batch:
+    batch = written.buffer.batch(written.keys, written.traffic)
+    boxes = None if written.boxes is None else tuple(one.tensors() for one in written.boxes)
+    return batch._replace(boxes=boxes, sizes=written.sizes)
 
 
 def _next(items: Iterator[_Item]) -> _Item | None:
@@ -242,4 +254,13 @@ def _deaths_are_told() -> Iterator[None]:
 
 def _pinned(batch: Batch) -> Batch:
     label = None if batch.label is None else batch.label.pin_memory()
-    return batch._replace(image=batch.image.pin_memory(), label=label)
+    boxes = None if batch.boxes is None else tuple(map(_pinned_boxes, batch.boxes))
+    return batch._replace(image=batch.image.pin_memory(), label=label, boxes=boxes)
+
+
+def _pinned_boxes(boxes: Boxes) -> Boxes:
+    return Boxes(
+        xyxy=boxes.xyxy.pin_memory(),
+        label=boxes.label.pin_memory(),
+        ignore=boxes.ignore.pin_memory(),
+    )

@@ -9,7 +9,7 @@ from advent_dist.data.class_file import ClassFile, parse_class_file
 from advent_dist.data.classes import ClassSet
 from advent_dist.errors import ConfigError
 
-NAMES = ("cityscapes19", "cityscapes16", "camvid11")
+NAMES = ("cityscapes19", "cityscapes16", "camvid11", "cityscapes_boxes8")
 """What there is."""
 
 
@@ -39,3 +39,6 @@ CITYSCAPES_16 = class_set("cityscapes16")
 
 CAMVID_11 = class_set("camvid11")
 """The 11 classes of CamVid as SegNet grouped them; its twelfth, void, is ignored."""
+
+CITYSCAPES_BOXES_8 = class_set("cityscapes_boxes8")
+"""The 8 classes of Cityscapes of which things are counted, for boxes."""

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from advent_dist.data.box_manifest import lacking_boxes
+from advent_dist.data.class_sets import CITYSCAPES_BOXES_8
 from advent_dist.data.manifest import Manifest, lacking
 from advent_dist.errors import DataError
-from tests.shard_helpers import examples, write_shards
+from tests.shard_helpers import boxed_examples, examples, write_shards
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +93,50 @@ def test_a_field_that_can_not_be_is_named(
         DataError, match=rf"^/shards/manifest.json.*{str(place[0])[:5]}.*build the sh"
     ):
         Manifest.from_json(json.dumps(tree), "/shards/manifest.json")
+
+
+def test_boxes_are_told_with_their_classes_and_counts(tmp_path: Path) -> None:
+    written = write_shards(str(tmp_path), boxed_examples(9))
+    read = Manifest.from_json(written.to_json(), "here")
+    assert read == written
+    boxes = [sample.boxes for sample in boxed_examples(9) if sample.boxes is not None]
+    assert read.boxes is not None
+    assert sum(read.boxes.histogram) + read.boxes.ignored == sum(one.num_boxes for one in boxes)
+    assert read.boxes.ignored > 0
+    assert read.classes_of("boxes") == CITYSCAPES_BOXES_8
+    assert (read.has("boxes"), read.has("pixels")) == (True, False)
+
+
+def test_without_boxes_the_bytes_are_those_of_before(manifest: Manifest) -> None:
+    assert "boxes" not in json.loads(manifest.to_json())
+    assert manifest.boxes is None
+    assert manifest.classes_of("boxes") is None
+    assert not manifest.has("boxes")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("histogram", [1, 2], r"of \[2, 8\] classes"),
+        ("histogram", [-1] * 8, "boxes.histogram.0"),
+        ("class_names", ["car"] * 8, "has a name twice"),
+        ("class_names", ["a\nb"] * 8, "control characters"),
+        ("subsets", {"few": [8]}, r"subsets.few = \[8\]"),
+        ("ignored", -3, "boxes.ignored"),
+    ],
+)
+def test_what_can_not_be_of_boxes(tmp_path: Path, field: str, value: Any, said: str) -> None:
+    raw = json.loads(write_shards(str(tmp_path), boxed_examples(4)).to_json())
+    raw["boxes"][field] = value
+    with pytest.raises(DataError, match=rf"here.*{said}.*; build the shards again"):
+        Manifest.from_json(json.dumps(raw), "here")
+
+
+def test_classes_without_a_box_are_named(tmp_path: Path) -> None:
+    boxes = write_shards(str(tmp_path), boxed_examples(9)).boxes
+    assert boxes is not None
+    full = replace(boxes, histogram=(1,) * 8)
+    assert lacking_boxes(full, "here") is None
+    partly = replace(full, histogram=(0, 1, 1, 1, 1, 0, 1, 1))
+    said = "here: no box in 2 of the 8 classes: person, train"
+    assert lacking_boxes(partly, "here") == said

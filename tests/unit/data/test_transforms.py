@@ -9,7 +9,8 @@ from PIL import Image
 from torch import Tensor
 
 from advent_dist.config import AugmentConfig
-from advent_dist.data.transforms import augment, resize_image, resize_label
+from advent_dist.data.resizing import resize_image, resize_label
+from advent_dist.data.transforms import augment
 
 SIZES = [(40, 30), (97, 65), (200, 150), (128, 64), (64, 96)]
 
