@@ -16,7 +16,7 @@ def has_target_labels(data: DataConfig) -> bool:
     """
     if data.evaluation is None:
         return False
-    return read_manifest(folder_url(data, data.evaluation), data).labelled
+    return read_manifest(folder_url(data, data.evaluation), data).has(data.labels)
 
 
 def selection_of(experiment: Experiment, option: str = "run.select_by") -> str:

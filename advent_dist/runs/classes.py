@@ -20,7 +20,7 @@ def classes_of(experiment: Experiment) -> ClassSet:
     """
     data = impatient(experiment.data)
     source = folder_url(data, data.source)
-    classes = read_manifest(source, data).class_set
+    classes = read_manifest(source, data).classes_of(data.labels)
     if classes is None:
         raise DataError(f"{source}: its shards have no classes; build them again with labels")
     if data.classes not in (None, classes.name):
@@ -32,7 +32,8 @@ def classes_of(experiment: Experiment) -> ClassSet:
         folder = getattr(data, name)
         if folder is not None:
             url = folder_url(data, folder)
-            require_agreement(classes, source, read_manifest(url, data).class_set, url)
+            others = read_manifest(url, data).classes_of(data.labels)
+            require_agreement(classes, source, others, url)
     return classes
 
 

@@ -12,8 +12,8 @@ import torch
 from advent_dist.config import Experiment, VFMUDAPlusPlusConfig
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.evaluation_loader import EvaluationLoader
+from advent_dist.data.labels import lacking_classes, require_labels
 from advent_dist.data.loader import TrainingLoader
-from advent_dist.data.manifest import lacking, require_labelled_pixels
 from advent_dist.data.store import folder_url, impatient
 from advent_dist.errors import ConfigError
 from advent_dist.models.encoder import check_encoder, check_pretrained
@@ -120,7 +120,7 @@ def check_shards(experiment: Experiment) -> list[str]:
     data = replace(impatient(experiment.data), workers_per_rank=0)
     training = TrainingLoader(data, rank=0, world_size=experiment.cluster.workers, seed=0)
     training.close()
-    require_labelled_pixels(training.source_manifest, folder_url(data, data.source))
+    require_labels(training.source_manifest, data.labels, folder_url(data, data.source))
     looked_at = {data.source: training.source_manifest}
     # Of these, source images alone must have labels.
     for folder in (data.evaluation, data.source_evaluation, data.held_out):
@@ -128,5 +128,8 @@ def check_shards(experiment: Experiment) -> list[str]:
             labelled = True if folder == data.source_evaluation else None
             loader = EvaluationLoader(data, folder, rank=0, world_size=1, labelled=labelled)
             looked_at[folder] = loader.manifest
-    said = (lacking(manifest, folder_url(data, name)) for name, manifest in looked_at.items())
+    said = (
+        lacking_classes(manifest, data.labels, folder_url(data, name))
+        for name, manifest in looked_at.items()
+    )
     return [sentence for sentence in said if sentence is not None]

@@ -122,5 +122,5 @@ def _images(
         # Relative to where the command runs, as every path on a command line.
         data = replace(data, root=folder, evaluation="")
     loader = target_images(data, rank=0, world_size=1, pinned=device.type == "cuda")
-    require_agreement(classes, url, loader.manifest.class_set, loader.url)
+    require_agreement(classes, url, loader.manifest.classes_of(data.labels), loader.url)
     return loader

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from advent_dist.config import Experiment
 from advent_dist.data.classes import ClassSet
+from advent_dist.data.labels import histogram
 from advent_dist.data.loader import TrainingLoader
 from advent_dist.data.store import folder_url, read_manifest
 from advent_dist.errors import DataError
@@ -192,11 +193,11 @@ def _source_prior(experiment: Experiment, classes: ClassSet) -> Tensor:
     data = experiment.data
     url = folder_url(data, data.source)
     manifest = read_manifest(url, data)
-    counts = manifest.class_histogram or (0,) * classes.num_classes
+    counts = histogram(manifest, data.labels) or (0,) * classes.num_classes
     if len(counts) != classes.num_classes:
         raise DataError(
             f"{url}: its manifest counts {len(counts)} classes, but the run has "
             f"{classes.num_classes}; give all machines the same shards"
         )
-    histogram = torch.tensor(counts, dtype=torch.float32)
-    return histogram / histogram.sum().clamp(min=1)
+    found = torch.tensor(counts, dtype=torch.float32)
+    return found / found.sum().clamp(min=1)

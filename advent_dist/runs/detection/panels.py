@@ -68,6 +68,8 @@ def _drawn(image: Image.Image, boxes: Boxes | Detections, classes: ClassSet) -> 
         sure = torch.ones_like(boxes.ignore)
         scores = [" (ignored)" if ignored else "" for ignored in boxes.ignore.tolist()]
     labels = boxes.label[sure].tolist()
-    captions = [f"{classes.names[label]}{score}" for label, score in zip(labels, scores, strict=True)]
+    captions = [
+        f"{classes.names[label]}{score}" for label, score in zip(labels, scores, strict=True)
+    ]
     colours = [classes.palette[label] for label in labels]
     return draw_boxes(image, boxes.xyxy[sure].tolist(), colours, captions)

@@ -14,7 +14,6 @@ from PIL import Image
 
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import Folder
-from advent_dist.errors import DataError
 from advent_dist.json_text import json_object
 from advent_dist.pictures import draw_boxes, to_png
 from advent_dist.report import Panel
