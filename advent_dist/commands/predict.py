@@ -1,6 +1,7 @@
-"""`advent-dist predict RUN [RUN ...] --images IMAGES --out DIR`: segment images.
+"""`advent-dist predict RUN [RUN ...] --images IMAGES --out DIR`: segment images, or find boxes.
 
-Each image gets a colour map, its train ids and an entropy map.
+Each image gets a colour map, its train ids and an entropy map; of a detector its boxes, as JSON and
+drawn.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from advent_dist.config.require import require
 from advent_dist.data.store import open_folder
 from advent_dist.errors import DataError
 from advent_dist.printable import printable
-from advent_dist.runs.images import ImageFiles, find_images
+from advent_dist.runs.detection.predict import DetectJob
+from advent_dist.runs.detection.trained import is_detector
+from advent_dist.runs.images import ImageFiles, Images, find_images
 from advent_dist.runs.overview import PAGE, require_ours, write_overview
 from advent_dist.runs.predict_job import PredictJob
 from advent_dist.runs.prediction import Job, Outcome, predict_missing
@@ -34,7 +37,7 @@ _NAMED = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Predict(View):
-    """Segment an image or a folder of them; several runs are averaged, logits by logits."""
+    """Segment images, or find boxes in them; several segmenters are averaged, logits by logits."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Run folders or their URLs."""
@@ -43,15 +46,19 @@ class Predict(View):
     """Image, folder with images in it and in its folders, or folder of shards; a path or a URL."""
 
     out: str
-    """Folder or URL to write NAME_color.png, NAME_trainid.png and NAME_entropy.png to, in the same
-    folders as the images; of several also predictions.json, and uncertain.html, a page of the most
-    uncertain. What is there whole, of the same file and by the same models, is not made again."""
+    """Folder or URL to write NAME_color.png, NAME_trainid.png and NAME_entropy.png to, or
+    NAME_boxes.json and NAME_boxes.png, in the same folders as the images; of several also
+    predictions.json, and uncertain.html, a page of the most uncertain. What is there whole, of the
+    same file and by the same models, is not made again."""
 
     which: Literal["last", "best"] = "last"
     """Checkpoint of each run."""
 
     overlay: bool = False
     """Write NAME_overlay.png, too: the colours over the image."""
+
+    score: float = 0.5
+    """Detectors: least probability of the boxes that are drawn and counted; the JSON has all."""
 
     workers: int = 0
     """Processes of one CPU each on a Ray cluster, all of which reach the folders by these paths or
@@ -76,14 +83,7 @@ def main(arguments: list[str]) -> int:
     if isinstance(images, ImageFiles) and images.left_alone:
         sys.stderr.write(printable(f"-- {_told(images.left_alone)}\n"))
     require_ours(open_folder(options.out))
-    job = PredictJob(
-        runs=tuple(_absolute(url) for url in options.runs),
-        which=options.which,
-        view=options,
-        images=replace(images, url=_absolute(images.url)),
-        out=_absolute(options.out),
-        overlay=options.overlay,
-    )
+    job = _job(options, replace(images, url=_absolute(images.url)))
     predictor, out = job.predictor(), open_folder(job.out)
     began = time.monotonic()
     with _workers(options, job) as elsewhere:
@@ -106,6 +106,30 @@ def main(arguments: list[str]) -> int:
             f"others are in {out.url}; mend or remove: {', '.join(predicted.unreadable)}"
         )
     return 0
+
+
+def _job(options: Predict, images: Images) -> PredictJob | DetectJob:
+    """What is asked for, of a segmenter or of a detector; paths are absolute."""
+    runs = tuple(_absolute(url) for url in options.runs)
+    out = _absolute(options.out)
+    if is_detector(runs[0]):
+        require(not options.overlay, "--overlay", True, "boxes are drawn over the images anyway")
+        return DetectJob(
+            runs=runs,
+            which=options.which,
+            view=options,
+            images=images,
+            out=out,
+            least_score=options.score,
+        )
+    return PredictJob(
+        runs=runs,
+        which=options.which,
+        view=options,
+        images=images,
+        out=out,
+        overlay=options.overlay,
+    )
 
 
 def _check_workers(options: Predict) -> None:

@@ -18,6 +18,8 @@ from advent_dist.data.store import open_file
 from advent_dist.errors import CheckpointError, ConfigError, DataError
 from advent_dist.report import Panel, RunRecord, comparison_report, read_run, run_report
 from advent_dist.runs.comparing import compare_with_first
+from advent_dist.runs.detection.panels import draw_box_panels
+from advent_dist.runs.detection.trained import is_detector, load_detector
 from advent_dist.runs.folder import REPORT_FILE, RunFolder
 from advent_dist.runs.panels import draw_panels
 from advent_dist.runs.scoring import rescored
@@ -77,8 +79,13 @@ def write_report(run: RunFolder) -> None:
 def _draw(run: RunFolder) -> None:
     """Write the pictures of a run into its folder."""
     device = available_device()
-    snapshots = {which: load_run(run.url, which, device) for which in ("last", "best")}
-    run.write_panels([panel.png for panel in draw_panels(snapshots)])
+    snapshots = ("last", "best")
+    if is_detector(run.url):
+        found = {which: load_detector([run.url], which, device) for which in snapshots}
+        panels = draw_box_panels(found)
+    else:
+        panels = draw_panels({which: load_run(run.url, which, device) for which in snapshots})
+    run.write_panels([panel.png for panel in panels])
 
 
 def _page(run: RunFolder) -> str:
@@ -95,16 +102,23 @@ def _comparison(runs: Sequence[RunFolder], data: str | None) -> str:
     names = [record.name for record in records]
     panels: list[Panel] = []
     for record in records[1:]:
+        _require_same_task(records[0], record)
         _require_same_classes(records[0], record)
     verdicts: list[str] = []
     if data is not None:
-        verdicts = [one.paragraph for one in compare_with_first(urls, "last", data)]
+        if not is_detector(urls[0]):
+            verdicts = [one.paragraph for one in compare_with_first(urls, "last", data)]
         records = [rescored(record, data) for record in records]
     try:
-        models = load_runs(urls, "last", available_device())
         # Those of a config are relative to its data.root.
         folder = data if data is None or "://" in data else os.path.abspath(data)
-        panels = draw_panels(dict(zip(names, models, strict=True)), folder)
+        device = available_device()
+        if is_detector(urls[0]):
+            found = [load_detector([url], "last", device) for url in urls]
+            panels = draw_box_panels(dict(zip(names, found, strict=True)), folder)
+        else:
+            models = load_runs(urls, "last", device)
+            panels = draw_panels(dict(zip(names, models, strict=True)), folder)
     except (CheckpointError, DataError) as error:
         sys.stderr.write(f"-- without pictures: {error}\n")
     notes = [] if data is None else [f"Scores and pictures are of {data}."]
@@ -116,6 +130,14 @@ def _comparison(runs: Sequence[RunFolder], data: str | None) -> str:
         verdicts=verdicts,
         panels=panels,
     )
+
+
+def _require_same_task(one: RunRecord, other: RunRecord) -> None:
+    if one.accuracy != other.accuracy:
+        raise CheckpointError(
+            f"{one.name} is scored by {one.accuracy.short}, and {other.name} by "
+            f"{other.accuracy.short}: one segments and the other detects; report them apart"
+        )
 
 
 def _require_same_classes(one: RunRecord, other: RunRecord) -> None:

@@ -31,6 +31,7 @@ from advent_dist.config import (
 )
 from advent_dist.errors import ConfigError
 from advent_dist.experiments.benchmarks import BENCHMARKS
+from advent_dist.experiments.detection import DETECTION
 from advent_dist.experiments.self_training import (
     gta5_cityscapes_dacs,
     gta5_cityscapes_daformer,
@@ -362,6 +363,7 @@ _FUNCTIONS: tuple[Callable[[], Experiment], ...] = (
     streets_vfm_uda,
     streets_vfm_uda_plus_plus,
     streets_hrda,
+    *DETECTION,
 )
 
 EXPERIMENTS = {function.__name__: function for function in _FUNCTIONS}

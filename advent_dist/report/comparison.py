@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from advent_dist.config.selection import TARGET_MAP
 from advent_dist.errors import ConfigError
 from advent_dist.report.charts import charts_of_runs
 from advent_dist.report.page import Page, Section, curves, pictures, render
@@ -78,6 +79,8 @@ def comparison_report(
 
 def _how_to_judge(runs: Sequence[RunRecord]) -> str:
     """The command for what a difference alone does not say."""
+    if runs[0].accuracy.target == TARGET_MAP:
+        return "These differences are not told from chance: train with several seeds to see."
     urls = shlex.join(run.url for run in runs)
     return (
         "These differences are not yet told from chance. Intervals and a verdict, on labelled "

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from advent_dist.config import SourceOnlyConfig
-from advent_dist.config.selection import by_target_labels, chosen_by
+from advent_dist.config.selection import TARGET_MAP, by_target_labels, chosen_by
 from advent_dist.report.charts import charts_of_run
 from advent_dist.report.page import Page, Section, curves, pictures, render
 from advent_dist.report.record import SNAPSHOTS, RunRecord
@@ -63,7 +63,7 @@ def run_report(run: RunRecord) -> str:
 
 def _how_to_judge(run: RunRecord) -> list[str]:
     """The command that says whether adaptation helped; nothing of a run without any."""
-    if run.method in (None, SourceOnlyConfig.name):
+    if run.method in (None, SourceOnlyConfig.name) or run.accuracy.target == TARGET_MAP:
         return []
     command = f"advent-dist report SOURCE_ONLY {shlex.quote(run.url)} --data SHARDS --out PAGE"
     return [

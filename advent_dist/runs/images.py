@@ -18,8 +18,8 @@ from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError, UnavailableError
 from advent_dist.runs.shard_images import ShardImages, open_shard_images
 
-KINDS = ("color", "trainid", "overlay", "entropy")
-"""What may be written for each image; see `predict.Predictor`."""
+KINDS = ("color", "trainid", "overlay", "entropy", "boxes")
+"""Pictures that may be written for each image; see `predict.Predictor`, and `BoxResults`."""
 
 
 @runtime_checkable

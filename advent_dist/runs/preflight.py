@@ -21,6 +21,7 @@ from advent_dist.models.extractor import build_extractor, of_method
 from advent_dist.models.taken import Taken
 from advent_dist.models.weights import is_there
 from advent_dist.printable import printable
+from advent_dist.runs.detection.rehearsal import rehearse_detector, rehearse_detector_weights
 from advent_dist.runs.rehearsal import rehearse, rehearse_weights
 from advent_dist.training.global_batch import allowed_ranks
 
@@ -74,19 +75,22 @@ def check_networks(experiment: Experiment, num_classes: int) -> Taken | None:
             no initial weights where they should be.
         CheckpointError: the initial weights are none, or those of another network.
     """
+    # Another machine of a cluster may have a file, or a way out, that this one lacks.
+    elsewhere = bool(experiment.cluster.address or os.environ.get("RAY_ADDRESS"))
+    weights = experiment.model.weights
+    is_read = weights is not None and (not elsewhere or is_there(weights))
+    if experiment.network == "detector":
+        rehearse_detector(experiment, num_classes)
+        return rehearse_detector_weights(experiment, num_classes) if is_read else None
     model = experiment.segmenter
     if model.encoder != "deeplab_v2":
         check_encoder(model.encoder)
     rehearse(experiment, num_classes)
-    # Another machine of a cluster may have a file, or a way out, that this one lacks.
-    elsewhere = bool(experiment.cluster.address or os.environ.get("RAY_ADDRESS"))
     if model.pretrained and model.encoder != "deeplab_v2" and not elsewhere:
         check_pretrained(model.encoder)
     if isinstance(experiment.method, VFMUDAPlusPlusConfig):
         _check_extractor(experiment.method, elsewhere)
-    if model.weights is None or (elsewhere and not is_there(model.weights)):
-        return None
-    return rehearse_weights(experiment, num_classes)
+    return rehearse_weights(experiment, num_classes) if is_read else None
 
 
 def _check_extractor(method: VFMUDAPlusPlusConfig, elsewhere: bool) -> None:

@@ -18,8 +18,11 @@ from advent_dist.data.store import Folder
 from advent_dist.errors import DataError
 from advent_dist.pictures import Colour, colourise, panel, to_png
 from advent_dist.report import Panel
-from advent_dist.runs.images import KINDS, result_name
+from advent_dist.runs.images import result_name
 from advent_dist.runs.seen import SEEN, Seen
+
+_KINDS = ("color", "trainid", "overlay", "entropy")
+"""What is written for each image; see `predict.Predictor`."""
 
 _NOTE = "advent_dist"
 """Keyword of the note in a PNG."""
@@ -43,7 +46,7 @@ class Results:
     def __init__(self, out: Folder, palette: Sequence[Colour], *, overlays: bool = False) -> None:
         self.overlays = overlays
         self._out = out
-        self._kinds = [kind for kind in KINDS if overlays or kind != "overlay"]
+        self._kinds = [kind for kind in _KINDS if overlays or kind != "overlay"]
         self._palette = palette
 
     def there(self, images: Mapping[str, tuple[int, ...]], by: str) -> dict[str, Seen]:

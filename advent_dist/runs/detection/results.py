@@ -17,6 +17,7 @@ from advent_dist.data.store import Folder
 from advent_dist.json_text import json_object
 from advent_dist.pictures import draw_boxes, to_png
 from advent_dist.report import Panel
+from advent_dist.runs.images import result_name
 from advent_dist.runs.seen import SEEN, Seen
 from advent_dist.types import Detections
 
@@ -111,4 +112,4 @@ class BoxResults:
 
 
 def _file(name: str, ending: str) -> str:
-    return f"{PurePosixPath(name).with_suffix('')}_boxes.{ending}"
+    return str(PurePosixPath(result_name(name, "boxes")).with_suffix(f".{ending}"))
