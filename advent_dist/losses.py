@@ -106,11 +106,20 @@ def entropy_loss(
         A value in [0, 1], the mean over the chosen pixels of all images.
     """
     entropy = self_information(probabilities).sum(dim=1).flatten(start_dim=1)
-    if share is not None:
-        # Rounding first keeps 0.07 * 100 = 7.000000000000001 from becoming 8 pixels.
-        count = math.ceil(round(share * entropy.shape[1], 6))
-        entropy = entropy.topk(count, dim=1, sorted=False).values
+    entropy = entropy if share is None else highest(entropy, share)
     return (entropy if penalty is None else (entropy**2 + 1e-8) ** penalty).mean()
+
+
+def highest(entropy: Float[Tensor, "n m"], share: float) -> Float[Tensor, "n k"]:
+    """Each image's ceil(share * m) values that are highest, in no order.
+
+    Args:
+        entropy: of m places in each image.
+        share: in (0, 1].
+    """
+    # Rounding first keeps 0.07 * 100 = 7.000000000000001 from becoming 8 pixels.
+    count = math.ceil(round(share * entropy.shape[1], 6))
+    return entropy.topk(count, dim=1, sorted=False).values
 
 
 def class_prior_loss(

@@ -24,7 +24,8 @@ class Parts:
     engines: Mapping[str, Engine]
     """`segmenter`, and of the discriminators `discriminator` and, multi-level,
     `discriminator_aux`; beside an extractor also `distillation`, which turns the segmenter's
-    features into its."""
+    features into its. Or `detector`, and `discriminator0` for its finest map, `discriminator1`, and
+    so on."""
 
     source_prior: Tensor
     """The source's class frequencies, float32 [C], summing to 1."""
