@@ -85,14 +85,15 @@ def draw_boxes(
     drawn = image.convert("RGB")
     draw = ImageDraw.Draw(drawn)
     width = max(1, round(max(drawn.size) / 400))
-    font = ImageFont.load_default(size=max(10, round(max(drawn.size) / 50)))
+    height = max(10, round(max(drawn.size) / 50))
+    font = ImageFont.load_default(size=height)
     # The first ones, which are the likeliest, on top.
     for box, colour, caption in reversed(list(zip(boxes, colours, captions, strict=True))):
         left, top, right, bottom = box
         edges = (left, top, max(left, right - 1), max(top, bottom - 1))
         draw.rectangle(edges, outline=colour, width=width)
         if caption:
-            place = (left + width, max(top - font.size - 2 * width, 0))
+            place = (left + width, max(top - height - 2 * width, 0))
             draw.rectangle(draw.textbbox(place, caption, font), fill=colour)
             dark = sum(colour) > 3 * 128
             draw.text(place, caption, fill=(0, 0, 0) if dark else (255, 255, 255), font=font)

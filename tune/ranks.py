@@ -82,14 +82,15 @@ def score_run(run: str, folder: str | None) -> dict[str, Any]:
 
     Returns:
         `last` and `best` with their evaluations, and `images` with the last one's `Overlaps`, None
-        without labels.
+        without labels, and of a detector.
     """
     # They load torch, which a trial's own process never does.
+    from advent_dist.evaluation.counts import Evaluation
     from advent_dist.runs.scoring import score, score_images
 
     found = {which: score([run], which, folder) for which in ("last", "best")}
-    images = None
-    if found["last"].accuracy is not None:
+    images, last = None, found["last"]
+    if isinstance(last, Evaluation) and last.accuracy is not None:
         (overlaps,), _ = score_images([[run]], "last", folder)
         images = asdict(overlaps)
     return {**{which: one.to_json() for which, one in found.items()}, "images": images}

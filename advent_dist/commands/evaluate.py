@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import tyro
-from rich.table import Table
 
 from advent_dist.commands.against import print_comparison
+from advent_dist.commands.evaluation_table import table_of_boxes, table_of_pixels
 from advent_dist.config import View
 from advent_dist.errors import ConfigError
-from advent_dist.evaluation.counts import Evaluation
-from advent_dist.evaluation.labelled import Accuracy
-from advent_dist.evaluation.unlabelled import Criteria
+from advent_dist.evaluation.detection.evaluate import BoxEvaluation
 from advent_dist.printable import plain_console
 from advent_dist.runs.comparing import Several, compare_runs
 from advent_dist.runs.scoring import score
@@ -79,42 +77,9 @@ def main(arguments: list[str]) -> int:
     if options.json:
         sys.stdout.write(json.dumps(result.to_json(), indent=2) + "\n")
     else:
-        plain_console().print(_table(result, f"{' + '.join(options.runs)} ({options.which})"))
+        title = f"{' + '.join(options.runs)} ({options.which})"
+        if isinstance(result, BoxEvaluation):
+            plain_console().print(table_of_boxes(result, title))
+        else:
+            plain_console().print(table_of_pixels(result, title))
     return 0
-
-
-def _table(result: Evaluation, title: str) -> Table:
-    if result.accuracy is None:
-        table = Table("no target label", "", title=title, title_justify="left")
-    else:
-        table = Table("", "IoU %", title=title, title_justify="left")
-    table.columns[1].justify = "right"
-    if result.accuracy is not None:
-        _add_accuracy(table, result.accuracy)
-    _add_criteria(table, result.criteria)
-    if result.skipped_samples:
-        table.add_row("damaged samples left out", str(result.skipped_samples))
-    return table
-
-
-def _add_accuracy(table: Table, accuracy: Accuracy) -> None:
-    for name, iou in accuracy.per_class.items():
-        table.add_row(name, "-" if iou != iou else f"{iou:.1f}")
-    table.add_section()
-    over = f"mean over {len(accuracy.per_class)} classes"
-    table.add_row(over, f"{accuracy.miou:.1f}", style="bold")
-    for name, miou in accuracy.subsets.items():
-        table.add_row(f"mean over {name} classes", f"{miou:.1f}")
-    table.add_row("pixel accuracy", f"{accuracy.pixel_accuracy:.1f}")
-    table.add_section()
-    table.add_row("entropy at class boundaries", f"{accuracy.boundary_entropy:.3f}")
-    table.add_row("entropy in interiors", f"{accuracy.interior_entropy:.3f}")
-    table.add_row("AUROC of entropy for errors", f"{accuracy.error_auroc:.3f}")
-
-
-def _add_criteria(table: Table, criteria: Criteria) -> None:
-    table.add_row("mean entropy (0..1)", f"{criteria.mean_entropy:.3f}")
-    table.add_row("information maximisation (0..1)", f"{criteria.information_maximisation:.3f}")
-    table.add_row("soft neighbourhood density (nats)", f"{criteria.snd:.3f}")
-    table.add_row("class diversity (0..1)", f"{criteria.diversity:.3f}")
-    table.add_row("classes predicted at all", str(criteria.live_classes))

@@ -24,6 +24,9 @@ def require_detection_fits(
     fix = "only the paper's segmenter has them; set it to False"
     repeats = optimizer.published_repeats
     require(not repeats, "optimizer.published_repeats", repeats, fix)
+    decay = optimizer.layer_decay
+    fix = "a detector's backbone has one learning rate; leave it 1"
+    require(decay == 1, "optimizer.layer_decay", decay, fix)
     fix = "a detector sees images as a whole; leave it out"
     require(data.evaluation_window is None, "data.evaluation_window", data.evaluation_window, fix)
     fix = "images are drawn by the pixels of their classes, of which boxes have none; leave it out"

@@ -14,7 +14,8 @@ class OptimizerConfig:
     """Optimisers and the polynomial schedule that both share."""
 
     segmenter: Literal["sgd", "adamw"] = "sgd"
-    """Optimiser of the segmenter: SGD as in the paper, or AdamW, which transformers prefer."""
+    """Optimiser of the segmenter, or of the detector: SGD as in the paper, or AdamW, which
+    transformers prefer."""
 
     segmenter_lr: float = 2.5e-4
     """Initial learning rate of the encoder."""

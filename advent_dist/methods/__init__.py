@@ -6,6 +6,8 @@ from advent_dist.methods.advent import Advent
 from advent_dist.methods.advent_minent import AdventMinEnt
 from advent_dist.methods.dacs import DACS
 from advent_dist.methods.daformer import DAFormer
+from advent_dist.methods.detection import DETECTION_METHODS
+from advent_dist.methods.detection import Built as OfDetectors
 from advent_dist.methods.hrda import HRDA, MICHRDA
 from advent_dist.methods.mic import MIC, MICDACS
 from advent_dist.methods.minent import MinEnt
@@ -26,6 +28,7 @@ Built = (
     | MICHRDA
     | VFMUDA
     | VFMUDAPlusPlus
+    | OfDetectors
 )
 
 METHODS: dict[str, type[Built]] = {
@@ -41,6 +44,7 @@ METHODS: dict[str, type[Built]] = {
     "vfm_uda_plus_plus": VFMUDAPlusPlus,
     "hrda": HRDA,
     "mic_hrda": MICHRDA,
+    **DETECTION_METHODS,
 }
 """Name in the config -> class; each takes (config, parts)."""
 

@@ -13,10 +13,13 @@ from advent_dist.data.classes import ClassSet
 from advent_dist.data.evaluation_loader import EvaluationLoader, target_images
 from advent_dist.errors import DataError
 from advent_dist.evaluation.counts import Evaluation, evaluate, summarise
+from advent_dist.evaluation.detection.evaluate import BoxEvaluation
 from advent_dist.evaluation.overlap import Overlaps
 from advent_dist.evaluation.per_image import overlaps_of
 from advent_dist.report import RunRecord
 from advent_dist.runs.classes import require_agreement
+from advent_dist.runs.detection.scoring import score_detector
+from advent_dist.runs.detection.trained import is_detector
 from advent_dist.runs.folder import RunFolder
 from advent_dist.runs.trained import available_device, load_runs, require_same_classes
 
@@ -26,8 +29,8 @@ def score(
     which: str,
     folder: str | None = None,
     view: View | None = None,
-) -> Evaluation:
-    """Evaluate one run or the ensemble of several.
+) -> Evaluation | BoxEvaluation:
+    """Evaluate one run, or the ensemble of several of segmenters.
 
     Args:
         urls: Run folders.
@@ -39,6 +42,8 @@ def score(
         ConfigError: no such view can be.
         DamageError: more samples were skipped than `data.max_damaged_fraction` allows.
     """
+    if is_detector(urls[0]):
+        return score_detector(urls, which, folder, view)
     device = available_device()
     runs = load_runs(urls, which, device, view)
     loader = _images(runs[0].experiment.data, runs[0].classes, urls[0], folder, device)

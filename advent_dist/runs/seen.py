@@ -19,7 +19,8 @@ class Seen:
     """Numbers that change when the image's file does."""
 
     entropy: Annotated[float, Field(ge=0, le=1)]
-    """Normalised, the mean over the pixels, or over the anchors of a detector."""
+    """Normalised, the mean over the pixels, or over those anchors of a detector that see
+    an object."""
 
     found: dict[int, Annotated[int, Field(gt=0)]]
     """Train id -> pixels that were taken for it, or boxes of a detector; one or more of each."""

@@ -54,10 +54,12 @@ def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> 
     }
     if "discriminators" in method.needs:
         stage = experiment.engine.discriminator_zero_stage
-        for name, discriminator in task.discriminators(num_classes):
+        for name, discriminator in task.discriminators(network, num_classes):
             discriminator.to(world.device)
             optimizer = discriminator_optimizer(discriminator.parameters(), experiment.optimizer)
             engines[name] = make_engine(discriminator, optimizer, experiment, world, stage)
+    initial = copies.get("initial")
+    assert initial is None or isinstance(initial, Segmenter), "no detector's method needs it"
     extractor = None
     if isinstance(experiment.method, VFMUDAPlusPlusConfig):
         extractor = build_extractor(experiment.method).to(world.device)
@@ -74,7 +76,7 @@ def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> 
         teacher=Average(copies["teacher"], experiment.engine, world)
         if "teacher" in copies
         else None,
-        initial=copies.get("initial"),
+        initial=initial,
         extractor=extractor,
     )
     built: Method[Any] = method(experiment.method, parts)  # type: ignore[arg-type]

@@ -201,6 +201,9 @@ def require_same(then: dict[str, Any], experiment: Experiment) -> None:
         ("model", "lora", no_adapters),
         ("model", "discriminator_width", None),
         ("method", "name", None),
+        # They say which discriminators a detector has, and of how many channels.
+        ("method", "levels", None),
+        ("method", "background", None),
         ("optimizer", "segmenter", None),
     ]
     for section, name, older in fields:

@@ -14,6 +14,7 @@ from advent_dist.config import OptimizerConfig
 from advent_dist.errors import ConfigError
 from advent_dist.models.blocks import layers_of
 from advent_dist.models.deeplab_v2 import DeepLabV2, published_repeats
+from advent_dist.models.detector import Detector
 from advent_dist.models.segmenter import Segmenter
 from advent_dist.training.repeated_sgd import RepeatedSGD
 
@@ -74,16 +75,33 @@ def _deepest_first(group: tuple[tuple[float, bool], Any]) -> tuple[float, bool]:
     return -scale, is_spared
 
 
-def _norms_and_positions(segmenter: Segmenter) -> set[int]:
+def _norms_and_positions(network: nn.Module) -> set[int]:
     """Ids of the parameters of normalisation layers and of position embeddings and tables."""
     norms = {
         id(parameter)
-        for module in segmenter.modules()
+        for module in network.modules()
         if isinstance(module, _NORMS)
         for parameter in module.parameters(recurse=False)
     }
-    positions = {id(p) for name, p in segmenter.named_parameters() if _POSITION in name}
+    positions = {id(p) for name, p in network.named_parameters() if _POSITION in name}
     return norms | positions
+
+
+def detector_optimizer(detector: Detector, config: OptimizerConfig) -> torch.optim.Optimizer:
+    """SGD or AdamW over the backbone and, at a higher learning rate, what else there is."""
+    spared = set[int]() if config.decay_norms else _norms_and_positions(detector)
+    lr = config.segmenter_lr
+    rates = {"encoder": lr, "heads": lr * config.head_lr_multiplier}
+    groups = [
+        {
+            "params": [one for one in parameters if (id(one) in spared) == is_spared],
+            "lr": rates[name],
+            "weight_decay": 0.0 if is_spared else config.weight_decay,
+        }
+        for name, parameters in detector.parameter_groups().items()
+        for is_spared in (False, True)
+    ]
+    return _optimizer([group for group in groups if group["params"]], config)
 
 
 def head_optimizer(

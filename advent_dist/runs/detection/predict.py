@@ -12,6 +12,8 @@ from PIL import Image
 from advent_dist.config import View
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import open_folder
+from advent_dist.evaluation.detection.anchors import AnchorSums
+from advent_dist.models.detection.output import DetectorOutput
 from advent_dist.runs.detection.results import BoxResults
 from advent_dist.runs.detection.trained import TrainedDetector, load_detector
 from advent_dist.runs.images import Images
@@ -59,7 +61,7 @@ class BoxPredictor:
         seen = Seen(
             by=self.by,
             stamp=self.images.stamps[name],
-            entropy=float(anchor_entropy(output.class_logits).mean()),
+            entropy=mean_entropy(output),
             found=dict(Counter(sure.tolist())),
         )
 
@@ -68,6 +70,12 @@ class BoxPredictor:
             return seen
 
         return write
+
+
+def mean_entropy(output: DetectorOutput) -> float:
+    """Of the anchors of an image that see an object, in 0..1; 0 where none does."""
+    sums = AnchorSums.of(output.class_logits)
+    return min(float(sums.entropy) / max(int(sums.anchors), 1), 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)

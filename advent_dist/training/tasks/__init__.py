@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from advent_dist.config import Experiment
+from advent_dist.training.tasks.detection import Detection
 from advent_dist.training.tasks.segmentation import Segmentation
 from advent_dist.training.tasks.task import Task
 
-TASKS: dict[str, type[Task]] = {"segmenter": Segmentation}
+TASKS: dict[str, type[Segmentation | Detection]] = {
+    "segmenter": Segmentation,
+    "detector": Detection,
+}
 """`Experiment.network` -> the task that trains it."""
 
 

@@ -44,7 +44,9 @@ class Segmentation:
         assert isinstance(network, Segmenter)
         return segmenter_optimizer(network, config)
 
-    def discriminators(self, num_classes: int) -> Iterator[tuple[str, nn.Module]]:
+    def discriminators(
+        self, network: nn.Module, num_classes: int
+    ) -> Iterator[tuple[str, nn.Module]]:
         """One for each head."""
         for level in (MAIN, AUX) if self._model.multi_level else (MAIN,):
             width = self._model.discriminator_width

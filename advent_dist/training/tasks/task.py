@@ -11,11 +11,12 @@ from torch import nn
 from advent_dist.config import Experiment, OptimizerConfig
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.evaluation_loader import EvaluationLoader
+from advent_dist.models.detector import Detector
 from advent_dist.models.segmenter import Segmenter
 from advent_dist.parallel.engine import Engine
 from advent_dist.parallel.world import World
 
-TaskNetwork = Segmenter
+TaskNetwork = Segmenter | Detector
 """The network of a task."""
 
 
@@ -39,11 +40,13 @@ class Task(Protocol):
     def optimizer(self, network: TaskNetwork, config: OptimizerConfig) -> torch.optim.Optimizer:
         """The network's optimiser."""
 
-    def discriminators(self, num_classes: int) -> Iterator[tuple[str, nn.Module]]:
+    def discriminators(
+        self, network: TaskNetwork, num_classes: int
+    ) -> Iterator[tuple[str, nn.Module]]:
         """The discriminators under the names of their engines, each built when it is asked for."""
 
     def score(
-        self, network: Engine, images: EvaluationLoader, classes: ClassSet, world: World
+        self, network: Engine, images: EvaluationLoader[Any], classes: ClassSet, world: World
     ) -> dict[str, Any]:
         """What the network, in eval mode, is worth on images, JSON-able. Collective.
 
