@@ -101,6 +101,12 @@ class Detections:
     score: Float32[Tensor, " k"]
     """float32 [k], probability of the class in 0..1."""
 
+    def to(self, device: torch.device) -> Detections:
+        """The same detections on `device`."""
+        return Detections(
+            xyxy=self.xyxy.to(device), label=self.label.to(device), score=self.score.to(device)
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class BoxBatch(PairedImages):

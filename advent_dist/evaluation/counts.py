@@ -8,7 +8,7 @@ three is put together of two: `unlabelled`, which looks at predictions alone, an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from advent_dist.config import Size
 from advent_dist.data.classes import ClassSet
+from advent_dist.evaluation.in_step import in_step
 from advent_dist.evaluation.labelled import Accuracy, LabelSums, accuracy_of
 from advent_dist.evaluation.unlabelled import Criteria, PredictionSums, criteria_of
 from advent_dist.losses import self_information
@@ -116,11 +117,11 @@ def evaluate(
     total = Counts.zeros(num_classes, device)
     # Not inference_mode: ZeRO-3 keeps the parameters that it gathers for later training steps.
     with torch.no_grad():
-        for image, label in _in_step(batches, any_left, size):
-            shape = label.shape[-2:] if label is not None else image.shape[-2:]
+        for image, batch in in_step(batches, any_left, size):
+            shape = image.shape[-2:] if batch is None else batch.label.shape[-2:]
             logits = mean_logits(predictors, image.to(device), (shape[0], shape[1]))
-            if label is not None:
-                total = total + count(logits, label.to(device))
+            if batch is not None:
+                total = total + count(logits, batch.label.to(device))
     return total
 
 
@@ -130,27 +131,6 @@ def mean_logits(
     """Those of one model, or of the ensemble of several, at a size."""
     outputs = [predict(images, size) for predict in predictors]
     return torch.stack(outputs).mean(0) if len(outputs) > 1 else outputs[0]
-
-
-def _in_step(
-    batches: Iterable[EvaluationBatch],
-    any_left: Callable[[bool], bool] | None,
-    size: Size | None,
-) -> Iterator[tuple[Shaped[Tensor, "n 3 h w"], Tensor | None]]:
-    """Images with their labels, then images without as long as another rank has some."""
-    if any_left is None:
-        yield from ((batch.image, batch.label) for batch in batches)
-        return
-    if size is None:
-        raise ValueError("evaluate(any_left=...) needs size, of a rank's image without batches")
-    width, height = size
-    image = torch.zeros(1, 3, height, width, dtype=torch.uint8)
-    for batch in batches:
-        any_left(True)
-        image = batch.image[:1]
-        yield batch.image, batch.label
-    while any_left(False):
-        yield image, None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,12 +150,13 @@ class Evaluation:
         """All numbers side by side, for json.dumps; nan, which JSON has not, becomes None."""
         accuracy = {} if self.accuracy is None else asdict(self.accuracy)
         numbers = {**accuracy, **asdict(self.criteria), "skipped_samples": self.skipped_samples}
-        return {name: _nan_to_none(value) for name, value in numbers.items()}
+        return {name: nan_to_none(value) for name, value in numbers.items()}
 
 
-def _nan_to_none(value: Any) -> Any:
+def nan_to_none(value: Any) -> Any:
+    """A number, or numbers by name, as JSON can have them."""
     if isinstance(value, dict):
-        return {key: _nan_to_none(inner) for key, inner in value.items()}
+        return {key: nan_to_none(inner) for key, inner in value.items()}
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
