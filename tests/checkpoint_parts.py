@@ -59,11 +59,13 @@ def latest(checkpoints: Folder) -> dict[str, bytes] | None:
         }
 
 
-def write_weights(run: str, step: int, tensors: Mapping[str, Tensor]) -> Path:
-    """A whole checkpoint in a run's local folder that has the segmenter's weights alone."""
+def write_weights(
+    run: str, step: int, tensors: Mapping[str, Tensor], network: str = "segmenter"
+) -> Path:
+    """A whole checkpoint in a run's local folder that has the network's weights alone."""
     folder = Path(run, "checkpoints", checkpoint_name(step))
     folder.mkdir(parents=True, exist_ok=True)
-    weights = folder / "segmenter.safetensors"
+    weights = folder / f"{network}.safetensors"
     save_file(dict(tensors), weights)
     (folder / "run.json").write_text(json.dumps({"files": {weights.name: weights.stat().st_size}}))
     return folder

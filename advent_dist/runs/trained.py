@@ -100,13 +100,15 @@ def load_run(url: str, which: str, device: torch.device) -> TrainedRun:
         device: Where to put it.
 
     Raises:
-        ConfigError: no run is there.
+        ConfigError: no run is there, or it is of a detector.
         CheckpointError: it has no checkpoint yet, or one that does not fit its config.
     """
     run = open_trained(url)
     # The checkpoint has every weight: initial ones, and the package that has them, can be absent.
     plain = {"model.weights": None, "model.pretrained": False}
-    experiment = override(run.experiment(), plain)
+    given = run.experiment()
+    _ = given.segmenter  # which a detector's run has not
+    experiment = override(given, plain)
     classes = run.classes()
     segmenter = build_segmenter(experiment.segmenter, classes.num_classes)
     weights = run.weights(which)

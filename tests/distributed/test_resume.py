@@ -42,7 +42,7 @@ def _train(
     return rows
 
 
-def _final_state(folder: Path) -> dict[str, torch.Tensor]:
+def final_state(folder: Path) -> dict[str, torch.Tensor]:
     """All tensors of a checkpoint by their file and place in it.
 
     But for the state of Python's own generator, which no run is seeded by or draws from.
@@ -92,7 +92,7 @@ def test_resume_is_exact(name: str, more: dict[str, Any], tmp_path: Path) -> Non
         for key in timing:
             row.pop(key)
     assert first + second == rows
-    expected, found = _final_state(through / "4"), _final_state(halves / "4")
+    expected, found = final_state(through / "4"), final_state(halves / "4")
     assert expected.keys() == found.keys()
     assert len(expected) > 100
     for key, value in expected.items():

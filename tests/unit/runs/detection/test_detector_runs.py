@@ -1,0 +1,168 @@
+"""Detectors out of run folders: scored, drawn, put to use; and what they are no use for."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from advent_dist.config import Call, View
+from advent_dist.config.override import from_json, to_json
+from advent_dist.data.class_sets import CITYSCAPES_BOXES_8
+from advent_dist.errors import CheckpointError, ConfigError
+from advent_dist.evaluation.detection.evaluate import BoxEvaluation
+from advent_dist.report import read_run, run_report
+from advent_dist.runs.detection.panels import draw_box_panels
+from advent_dist.runs.detection.predict import DetectJob
+from advent_dist.runs.detection.trained import is_detector, load_detector
+from advent_dist.runs.folder import RunFolder
+from advent_dist.runs.images import find_images
+from advent_dist.runs.prediction import predict_missing
+from advent_dist.runs.scoring import rescored, score
+from advent_dist.runs.status import find_runs
+from advent_dist.runs.trained import load_run
+from advent_dist.training.progress import Progress, Scores
+from tests.checkpoint_parts import write_weights
+from tests.detection_helpers import tiny_detector
+from tests.detection_runs import tiny_box_run, tiny_detectors, write_boxed_shards
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """A run of a detector that finds much, and nothing right."""
+    write_boxed_shards(tmp_path / "data")
+    experiment = tiny_box_run(str(tmp_path / "data"), str(tmp_path / "runs"))
+    run = RunFolder.of(experiment)
+    run.start(experiment, Call())
+    with tiny_detectors():
+        for step in (4, 2):
+            detector = tiny_detector(8)
+            for one in detector.parameters():
+                one.data *= 1 + step / 4
+            write_weights(run.url, step, detector.state_dict(), "detector")
+        numbers = {"map50": 12.5, "map": 6.0, "mean_entropy": 0.5, "live_classes": 3}
+        last, best = (
+            Scores(step=step, target={**numbers, "per_class": {"car": 10.0}}) for step in (4, 2)
+        )
+        progress = Progress(step=4, selected_by="target_map", last=last, best=best)
+        run.write_summary(experiment, progress)
+        run.append({"step": 4, "target_map": 12.5, "loss/class": 1.0})
+        yield run.url
+
+
+def test_the_config_of_a_detector_is_read_as_it_was_written(tmp_path: Path) -> None:
+    experiment = tiny_box_run(str(tmp_path), str(tmp_path), "minent")
+    assert from_json(to_json(experiment)) == experiment
+    assert experiment.network == "detector"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"data__labels": "pixels", "data__augment__iou_crop": False},
+            "data.labels = 'pixels': .* learns from boxes",
+        ),
+        ({"run__select_by": "target_miou"}, "run.select_by = 'target_miou': a detector has no su"),
+        ({"run__select_by": "criterion/snd"}, "choose from auto, target_map, source_map, criter"),
+        ({"optimizer__layer_decay": 0.9}, "optimizer.layer_decay = 0.9: a detector's backbone"),
+        ({"data__evaluation_window": (32, 32)}, "data.evaluation_window = .*sees images as a wh"),
+        ({"data__rare_class_temperature": 0.1}, "data.rare_class_temperature = 0.1: images are"),
+    ],
+)
+def test_what_does_not_go_together(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        tiny_box_run(str(tmp_path), str(tmp_path), **changes)
+
+
+def test_it_is_scored_as_in_training(url: str) -> None:
+    assert is_detector(url)
+    found = score([url], "last")
+    assert isinstance(found, BoxEvaluation)
+    assert found.images == 12
+    assert found.accuracy is not None
+    assert found.accuracy.boxes > 0
+    again = rescored(read_run(url), str(Path(url).parents[1] / "data/evaluation"))
+    assert again.evaluation("last")["map50"] == found.accuracy.map50
+
+
+def test_a_folder_without_boxes_is_scored_by_criteria(url: str, tmp_path: Path) -> None:
+    found = score([url], "last", str(tmp_path / "data/target"))
+    assert isinstance(found, BoxEvaluation)
+    assert found.accuracy is None
+    assert found.images == 11
+    assert "map50" not in found.to_json()
+
+
+def test_its_boxes_are_written_and_drawn(url: str, tmp_path: Path) -> None:
+    folder, out = tmp_path / "photos", str(tmp_path / "out")
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    for name in ("a", "b"):
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    images = find_images(str(folder), out)
+    job = DetectJob(runs=(url,), which="last", view=View(), images=images, out=out, least_score=0.2)
+    predictor = job.predictor()
+    predicted = predict_missing(images, predictor.results, predictor.by, predictor.predict)
+    assert (predicted.new, predicted.unreadable) == (2, [])
+    tree = json.loads(Path(out, "a_boxes.json").read_text())
+    assert (tree["width"], tree["height"]) == (80, 60)
+    scores = [box["score"] for box in tree["boxes"]]
+    assert scores == sorted(scores, reverse=True)
+    for box in tree["boxes"]:
+        left, top, right, bottom = box["xyxy"]
+        assert 0 <= left < right <= 80
+        assert 0 <= top < bottom <= 60
+        assert CITYSCAPES_BOXES_8.names[box["train_id"]] == box["class"]
+    drawn = np.asarray(Image.open(Path(out, "a_boxes.png")))
+    sure = sum(one >= 0.2 for one in scores)
+    assert sum(predicted.seen["a.png"].found.values()) == sure > 0
+    assert (drawn != pixels).any()
+    # What is there is not made again, unless it is another's or damaged.
+    again = predict_missing(images, predictor.results, predictor.by, predictor.predict)
+    assert (again.new, again.seen) == (0, predicted.seen)
+    Path(out, "a_boxes.json").write_text(json.dumps({**tree, "made_of": {"by": 1}}))
+    assert predictor.results.there(images.stamps, predictor.by).keys() == {"b.png"}
+    assert not predictor.results.there(images.stamps, "another")
+
+
+def test_panels_and_the_page_of_a_run(url: str) -> None:
+    run = load_detector([url], "last", CPU)
+    panels = draw_box_panels({"last": run}, number=2)
+    assert [panel.caption for panel in panels] == ["e0000", "e0001"]
+    picture = Image.open(io.BytesIO(panels[1].png))
+    assert picture.width > 2 * 384
+    page = run_report(read_run(url))
+    assert "AP of each class" in page
+    assert "mIoU" not in page.replace("report SOURCE_ONLY", "")
+    assert "12.5" in page
+
+
+def test_status_shows_its_map(url: str) -> None:
+    (status,) = find_runs(str(Path(url).parent), 1e9)
+    assert (status.last_accuracy, status.selected_by, status.last) == (12.5, "target_map", 12.5)
+
+
+def test_what_is_for_segmenters_says_so(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"trains a detector .*, and this is for segmenters"):
+        load_run(url, "last", CPU)
+    with pytest.raises(ConfigError, match=r"--flip = True: a detector looks at images once"):
+        load_detector([url], "last", CPU, View(flip=True))
+    with pytest.raises(ConfigError, match="boxes of several detectors are not averaged"):
+        load_detector([url, url], "last", CPU)
+
+
+def test_weights_of_another_network(url: str) -> None:
+    write_weights(url, 4, {"a": torch.ones(1)}, "detector")
+    with pytest.raises(CheckpointError, match=r"the last checkpoint does not fit its config.json"):
+        load_detector([url], "last", CPU)
