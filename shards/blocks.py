@@ -9,6 +9,7 @@ import hashlib
 import zlib
 
 from advent_dist.data.blocks import names_of
+from advent_dist.data.box_file import BOXES
 from advent_dist.data.manifest import Block, Manifest, Shard
 from advent_dist.data.members import Files, MemberError, samples_in
 from advent_dist.data.sample import IMAGE_PREFIX, LABEL
@@ -76,3 +77,22 @@ def files_of(sample: Files, where: str, manifest: Manifest) -> tuple[memoryview,
         has = "has a label" if LABEL in sample else "has no label"
         raise DataError(f"{where}: it {has}, but the manifest says labelled={labelled}")
     return sample[images[0]], sample.get(LABEL)
+
+
+def boxes_of(sample: Files, where: str, manifest: Manifest) -> memoryview | None:
+    """The file of a sample's boxes.
+
+    Args:
+        sample: Its files.
+        where: What messages call it.
+        manifest: Whether there is one.
+
+    Raises:
+        DataError: there is one, or none, against what the manifest says.
+    """
+    if manifest.members is not None:
+        return None
+    if (BOXES in sample) != (manifest.boxes is not None):
+        has, says = ("has", "none") if BOXES in sample else ("has no", "some")
+        raise DataError(f"{where}: it {has} {BOXES}, but the manifest says that there are {says}")
+    return sample.get(BOXES)

@@ -13,6 +13,7 @@ from typing import Annotated, Generic, TypeVar
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
+from advent_dist.data.box_manifest import lacking_boxes
 from advent_dist.data.manifest import Manifest, lacking
 from advent_dist.data.store import read_manifest
 from advent_dist.errors import DataError
@@ -134,9 +135,9 @@ def _build(arguments: list[str], on_ray: OnRay) -> int:
 def _tell(manifest: Manifest, destination: str) -> None:
     size = f"{manifest.num_bytes / 1e6:.1f} MB in {len(manifest.shards)} shards"
     sys.stdout.write(f"{destination}: {manifest.num_samples} samples, {size}\n")
-    said = lacking(manifest, destination)
-    if said is not None:
-        sys.stderr.write(f"warning: {said}\n")
+    for said in lacking(manifest, destination), lacking_boxes(manifest.boxes, destination):
+        if said is not None:
+            sys.stderr.write(f"warning: {said}\n")
 
 
 def _adopt(arguments: list[str]) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tyro.conf import Positional, arg
 
+from advent_dist.data.box_arrays import BoxArrays
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.image import read_image
 from advent_dist.data.label_map import LabelArray, LabelMap
@@ -48,6 +49,18 @@ class Item(Protocol):
         """Image uint8 [h, w, 3], RGB; if `labelled`, label uint8 [i, j], train ids or 255."""
 
 
+@runtime_checkable
+class BoxedItem(Item, Protocol):
+    """One that has boxes."""
+
+    def boxes(self, size: tuple[int, int]) -> BoxArrays:
+        """Those in pixels of its image, whose width and height that is.
+
+        Raises:
+            DataError: they can't be read, or are of an image of another size.
+        """
+
+
 class Reader(Protocol):
     """One data set with its options: a dataclass, of which tyro makes a command line."""
 
@@ -56,7 +69,7 @@ class Reader(Protocol):
 
     @property
     def classes(self) -> ClassSet | None:
-        """The class set of the labels; none where nothing is known of it, as of photographs."""
+        """The class set of the label maps; none where there are none, as of photographs."""
 
     def items(self, labelled: bool) -> Sequence[Item]:
         """All samples, sorted by key.
@@ -64,6 +77,15 @@ class Reader(Protocol):
         Raises:
             DataError: files are missing; labels only count if `labelled`.
         """
+
+
+@runtime_checkable
+class HasBoxes(Protocol):
+    """A reader whose items may be a `BoxedItem`."""
+
+    @property
+    def box_classes(self) -> ClassSet | None:
+        """The class set of the boxes; none where it leaves boxes alone."""
 
 
 @runtime_checkable

@@ -17,9 +17,13 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import numpy as np
 from PIL import Image
 
+from advent_dist.data.box_arrays import BoxArrays
+from advent_dist.data.box_file import check_boxes, count_boxes, encode_boxes
+from advent_dist.data.box_geometry import resize_boxes
+from advent_dist.data.classes import ClassSet
 from advent_dist.data.sample import ImageFormat, encode_image, encode_label
 from advent_dist.errors import DataError
-from shards.dataset import Item, Pixels
+from shards.dataset import BoxedItem, Item, Pixels
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -46,6 +50,12 @@ class Encoded(NamedTuple):
     histogram: tuple[int, ...]
     """Labelled pixels of each class; empty without a label."""
 
+    boxes: bytes | None = None
+    """The file of the boxes."""
+
+    box_counts: tuple[int, ...] = ()
+    """Boxes of each class and, last, of the ignored ones; empty without boxes."""
+
 
 @dataclass(frozen=True)
 class Encoder:
@@ -61,6 +71,9 @@ class Encoder:
     resize: tuple[int, int] | None
     """Width, height in pixels, or none to keep each sample's size."""
 
+    box_classes: ClassSet | None = None
+    """Of the boxes; none leaves them alone."""
+
     def encode(self, item: Item) -> Encoded:
         """Load, resize and encode one sample.
 
@@ -70,6 +83,10 @@ class Encoder:
         image, label = item.load(self.labelled)
         if label is not None:
             check_sizes(item.where, image.shape[1::-1], label.shape[::-1], self.resize)
+        boxes = None
+        if self.box_classes is not None:
+            height, width = image.shape[:2]
+            boxes = self._boxes(item, (width, height), self.box_classes)
         if self.resize is not None:
             image = _resized(image, self.resize, Image.Resampling.BICUBIC)
             label = (
@@ -80,7 +97,20 @@ class Encoder:
             counts = np.bincount(label.ravel(), minlength=256)[: self.num_classes]
             histogram = tuple(counts.tolist())
         data = encode_image(image, self.image_format, self.quality)
-        return Encoded(item.key, data, None if label is None else encode_label(label), histogram)
+        encoded = None if label is None else encode_label(label)
+        sample = Encoded(item.key, data, encoded, histogram)
+        if boxes is None or self.box_classes is None:
+            return sample
+        box_counts = count_boxes(boxes, self.box_classes.num_classes)
+        return sample._replace(boxes=encode_boxes(boxes), box_counts=box_counts)
+
+    def _boxes(self, item: Item, size: tuple[int, int], classes: ClassSet) -> BoxArrays:
+        assert isinstance(item, BoxedItem), "readers with classes of boxes have such items"
+        boxes = item.boxes(size)
+        if self.resize is not None:
+            boxes, size = resize_boxes(boxes, size, self.resize), self.resize
+        check_boxes(boxes, size, classes, item.where)
+        return boxes
 
     def encode_chunk(self, items: Sequence[Item]) -> list[Encoded]:
         """Encode several samples: one task of a worker process."""

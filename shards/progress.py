@@ -23,6 +23,9 @@ class Finished:
     histogram: tuple[int, ...]
     """Labelled pixels of each class in it."""
 
+    box_counts: tuple[int, ...] = ()
+    """Boxes of each class and, last, of the ignored ones in it."""
+
 
 def shard_name(number: int) -> str:
     """File name of a shard."""
@@ -60,7 +63,8 @@ def _read(folder: Folder, number: int, build: str) -> Finished | None:
         if raw["build"] != build:
             return None
         blocks = tuple(map(_block, raw["shard"].pop("blocks")))
-        return Finished(Shard(**raw["shard"], blocks=blocks), tuple(raw["histogram"]))
+        shard = Shard(**raw["shard"], blocks=blocks)
+        return Finished(shard, tuple(raw["histogram"]), tuple(raw["box_counts"]))
     except (DataError, KeyError, TypeError, AttributeError):
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shards.boxes import BOX_READERS
 from shards.camvid import CamVid
 from shards.cityscapes import Cityscapes
 from shards.dataset import Reader
@@ -19,6 +20,7 @@ _ALL: tuple[type[Reader], ...] = (
     Cityscapes,
     Streets,
     *PRESETS,
+    *BOX_READERS,
 )
 
 READERS = {reader.name: reader for reader in _ALL}

@@ -5,13 +5,17 @@ The page needs neither network nor other files. Only the blocks that hold its sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
+from advent_dist.data.box_arrays import BoxArrays
+from advent_dist.data.box_file import check_boxes, decode_boxes
+from advent_dist.data.box_geometry import resize_boxes
+from advent_dist.data.classes import Colour
 from advent_dist.data.label_format import decode_train_ids
 from advent_dist.data.manifest import Block, Manifest, Shard
 from advent_dist.data.members import Files
@@ -19,8 +23,9 @@ from advent_dist.data.sample import decode_image, encode_image
 from advent_dist.data.store import Folder, open_file, open_folder, read_manifest
 from advent_dist.errors import DataError
 from advent_dist.pictures import colourise, to_data_uri
-from shards.blocks import files_of, read_block, samples_of
-from shards.info import class_shares, facts
+from shards.blocks import boxes_of, files_of, read_block, samples_of
+from shards.box_picture import draw_boxes
+from shards.info import box_counts, class_shares, facts
 
 _LONGEST_SIDE = 480
 """Pixels of a picture on the page; larger ones are made smaller."""
@@ -40,7 +45,7 @@ class Tile:
     """Width x height of the image, in pixels."""
 
     image: str
-    """The image as a `data:` URI."""
+    """The image as a `data:` URI, its boxes drawn on it."""
 
     label: str | None
     """The label in the classes' colours as a `data:` URI; none in an unlabelled folder."""
@@ -74,7 +79,11 @@ def write_contact_sheet(url: str, out: str, num_samples: int) -> int:
     )
     shown = list(chosen)
     page = environment.get_template("contact_sheet.html").render(
-        url=url, facts=facts(manifest, url), shares=class_shares(manifest), tiles=shown
+        url=url,
+        facts=facts(manifest, url),
+        shares=class_shares(manifest),
+        boxes=box_counts(manifest),
+        tiles=shown,
     )
     page_folder.write(page_name, page.encode())
     return len(shown)
@@ -116,18 +125,29 @@ def _tile(key: str, sample: Files, shard: str, where: str, manifest: Manifest) -
     image_file, label_file = files_of(sample, where, manifest)
     image = decode_image(image_file, where).permute(1, 2, 0).numpy()
     height, width = image.shape[:2]
+    file, classes, boxes = boxes_of(sample, where, manifest), manifest.classes_of("boxes"), None
+    if file is not None and classes is not None:
+        boxes = decode_boxes(file, where)
+        check_boxes(boxes, (width, height), classes, where)
     return Tile(
         key=key,
         shard=shard,
         size=f"{width} x {height}",
-        image=_photograph(image),
+        image=_photograph(image, boxes, classes.palette if classes else ()),
         label=None if label_file is None else _painted(label_file, where, manifest),
     )
 
 
-def _photograph(image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> str:
+def _photograph(
+    image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
+    boxes: BoxArrays | None,
+    palette: Sequence[Colour],
+) -> str:
     picture = Image.fromarray(image)
+    before = picture.size
     picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.BICUBIC)
+    if boxes is not None:
+        draw_boxes(picture, resize_boxes(boxes, before, picture.size), palette)
     return to_data_uri(encode_image(np.asarray(picture), "jpg", quality=85), "image/jpeg")
 
 

@@ -8,6 +8,7 @@ import zlib
 
 from webdataset import TarWriter
 
+from advent_dist.data.box_file import BOXES
 from advent_dist.data.class_pixels import to_text
 from advent_dist.data.manifest import Block, Shard
 from advent_dist.data.sample import IMAGE_PREFIX, LABEL, ImageFormat
@@ -51,6 +52,8 @@ class ShardTar:
         files: dict[str, str | bytes] = {"__key__": sample.key, self._image_name: sample.image}
         if sample.label is not None:
             files[LABEL] = sample.label
+        if sample.boxes is not None:
+            files[BOXES] = sample.boxes
         self._tar.write(files)
         self._counts[-1] += 1
         if sample.label is not None:

@@ -1,4 +1,4 @@
-"""Check shards against their manifest: structure, checksums, and every image and label.
+"""Check shards against their manifest: structure, checksums, and every image, label and box.
 
 Shards are read block by block, so that memory does not grow with their size.
 """
@@ -18,6 +18,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
+from advent_dist.data.box_file import check_boxes, count_boxes, decode_boxes
+from advent_dist.data.box_manifest import lacking_boxes
 from advent_dist.data.class_pixels import to_text
 from advent_dist.data.class_sets import NAMES, class_set
 from advent_dist.data.label_format import decode_train_ids
@@ -26,7 +28,7 @@ from advent_dist.data.members import Files
 from advent_dist.data.sample import check_label, decode_image
 from advent_dist.data.store import Folder, open_folder, read_manifest
 from advent_dist.errors import UserError
-from shards.blocks import files_of, read_block, samples_of
+from shards.blocks import boxes_of, files_of, read_block, samples_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ class Verdict:
     """One message a problem; none if all is well."""
 
     warnings: tuple[str, ...] = ()
-    """One message for each thing that may be meant to be so: classes without a pixel."""
+    """One message for each thing that may be meant to be so: classes without a pixel or a box."""
 
 
 @dataclass
@@ -57,6 +59,7 @@ class _Findings:
     """What one shard was found to hold."""
 
     histogram: npt.NDArray[np.int64]
+    box_counts: npt.NDArray[np.int64]
     keys: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -72,6 +75,7 @@ def verify(url: str) -> Verdict:
     """
     folder, manifest = open_folder(url), read_manifest(url)
     num_classes = len(manifest.class_names)
+    num_box_classes = len(manifest.boxes.class_names) if manifest.boxes else 0
     console = Console(stderr=True)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         checked = threads.map(lambda shard: _check_shard(folder, manifest, shard), manifest.shards)
@@ -97,16 +101,20 @@ def verify(url: str) -> Verdict:
     recorded = list(manifest.class_histogram)
     if not problems and manifest.labelled and histogram.tolist() != recorded:
         problems.append(f"{folder.url}: the manifest's class_histogram is not that of the labels")
+    boxes = manifest.boxes
+    counted = sum((found.box_counts for found in findings), np.zeros(num_box_classes + 1, np.int64))
+    if not problems and boxes and counted.tolist() != [*boxes.histogram, boxes.ignored]:
+        problems.append(f"{folder.url}: the manifest's counts of boxes are not those of the boxes")
     if not problems and manifest.is_void:
         problems.append(f"{folder.url}: none of its labels has a labelled pixel")
-    said = lacking(manifest, folder.url)
+    said = [lacking(manifest, folder.url), lacking_boxes(boxes, folder.url)]
     return Verdict(
         url=folder.url,
         num_shards=len(manifest.shards),
         num_samples=manifest.num_samples,
         num_bytes=manifest.num_bytes,
         problems=tuple(problems),
-        warnings=() if problems or said is None else (said,),
+        warnings=() if problems else tuple(one for one in said if one is not None),
     )
 
 
@@ -124,7 +132,10 @@ def _surplus(folder: Folder, manifest: Manifest) -> Iterator[str]:
 
 def _check_shard(folder: Folder, manifest: Manifest, shard: Shard) -> _Findings:
     where = f"{folder.url}/{shard.name}"
-    found = _Findings(np.zeros(len(manifest.class_names), np.int64))
+    num_box_classes = len(manifest.boxes.class_names) if manifest.boxes else 0
+    found = _Findings(
+        np.zeros(len(manifest.class_names), np.int64), np.zeros(num_box_classes + 1, np.int64)
+    )
     found.problems += _check_layout(where, shard, is_ours=manifest.members is None)
     if found.problems:
         return found
@@ -188,24 +199,40 @@ def _check_block(
     for (key, sample), pixels in zip(samples, said, strict=True):
         found.keys.append(key)
         try:
-            histogram = _check_sample(f"{where}: sample {key}", sample, manifest)
+            histogram, box_counts = _check_sample(f"{where}: sample {key}", sample, manifest)
         except UserError as error:
             found.problems.append(str(error))
             continue
         found.histogram += histogram
+        found.box_counts += box_counts
         if pixels not in (None, to_text(histogram.tolist())):
             found.problems.append(
                 f"{where}: sample {key}: the manifest's class_pixels are not those of its label"
             )
 
 
-def _check_sample(where: str, sample: Files, manifest: Manifest) -> npt.NDArray[np.int64]:
+def _check_sample(
+    where: str, sample: Files, manifest: Manifest
+) -> tuple[npt.NDArray[np.int64], tuple[int, ...]]:
+    """Pixels of each class, and counts of boxes as `count_boxes` has them."""
     classes = manifest.class_set
     image_file, label_file = files_of(sample, where, manifest)
     image = decode_image(image_file, where)
+    box_counts = _check_boxes(where, sample, manifest, image.shape[2], image.shape[1])
     if label_file is None or classes is None:
-        return np.zeros(len(manifest.class_names), np.int64)
+        return np.zeros(len(manifest.class_names), np.int64), box_counts
     label = decode_train_ids(label_file, where, manifest.label_map)
     check_label(label, image, classes, where)
     counts = np.bincount(label.numpy().ravel(), minlength=256)[: classes.num_classes]
-    return counts.astype(np.int64)
+    return counts.astype(np.int64), box_counts
+
+
+def _check_boxes(
+    where: str, sample: Files, manifest: Manifest, width: int, height: int
+) -> tuple[int, ...]:
+    file, classes = boxes_of(sample, where, manifest), manifest.classes_of("boxes")
+    if file is None or classes is None:
+        return (0,)
+    boxes = decode_boxes(file, where)
+    check_boxes(boxes, (width, height), classes, where)
+    return count_boxes(boxes, classes.num_classes)

@@ -16,11 +16,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
+from advent_dist.data.box_manifest import box_manifest
+from advent_dist.data.classes import ClassSet
 from advent_dist.data.manifest import FILE_NAME, Manifest
 from advent_dist.data.members import key_fault
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError
-from shards.dataset import Item, LooksFirst, Reader, describe, located, shown
+from shards.dataset import HasBoxes, Item, LooksFirst, Reader, describe, located, shown
 from shards.encode import EncodeAll, Encoded, Encoder, encode_all
 from shards.options import BuildOptions
 from shards.progress import Finished, finished_shards, record, shard_name
@@ -29,7 +31,7 @@ from shards.tar import ShardTar
 
 
 class VoidLabelsError(DataError):
-    """No label has a labelled pixel: there is nothing to learn from."""
+    """No label has a labelled pixel or a box: there is nothing to learn from."""
 
 
 def build(
@@ -68,17 +70,26 @@ def build(
     # Not before the source has been found: what is overwritten is lost here.
     make_room(folder, build_id, overwrite=options.overwrite)
     finished = _write_shards(folder, reader, items, options, encode, build_id)
-    histograms = zip(*(shard.histogram for shard in finished), strict=True)
+    labelled = not options.unlabelled and classes is not None
+    box_classes = _box_classes(reader, options)
+    box_counts = _total(shard.box_counts for shard in finished)
     manifest = Manifest(
         dataset=what,
         classes=classes.name if classes else None,
         class_names=classes.names if classes else (),
         palette=classes.palette if classes else (),
         subsets=classes.subsets if classes else {},
-        labelled=not options.unlabelled,
-        class_histogram=tuple(map(sum, histograms)),
+        labelled=labelled,
+        class_histogram=_total(shard.histogram for shard in finished),
         shards=tuple(shard.shard for shard in finished),
+        boxes=box_manifest(box_classes, box_counts) if box_classes else None,
     )
+    if not labelled and manifest.boxes is not None and not any(manifest.boxes.histogram):
+        tidy(folder, set())
+        raise VoidLabelsError(
+            f"{folder.url}: none of the {manifest.num_samples} images has a box that is not "
+            f"ignored; give boxes of the classes of {manifest.boxes.classes}, or build --unlabelled"
+        )
     if manifest.is_void:
         tidy(folder, set())
         raise VoidLabelsError(
@@ -109,8 +120,22 @@ def _unique_keys(items: Sequence[Item]) -> list[str]:
     return list(seen)
 
 
+def _box_classes(reader: Reader, options: BuildOptions) -> ClassSet | None:
+    """The classes of the boxes that are written, if any are."""
+    if options.unlabelled or not isinstance(reader, HasBoxes):
+        return None
+    return reader.box_classes
+
+
+def _total(counts: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+    """The sum of each column."""
+    return tuple(map(sum, zip(*counts, strict=True)))
+
+
 def _description(reader: Reader, options: BuildOptions) -> str:
-    recorded = asdict(options)
+    recorded: dict[str, object] = asdict(options)
+    if (classes := _box_classes(reader, options)) is not None:
+        recorded["boxes"] = classes.name
     for not_in_the_bytes in ("processes", "overwrite", "shard_mb"):
         del recorded[not_in_the_bytes]
     return " ".join(
@@ -137,10 +162,11 @@ def _write_shards(
     done = sum(shard.shard.num_samples for shard in finished)
     encoder = Encoder(
         num_classes=reader.classes.num_classes if reader.classes else 0,
-        labelled=not options.unlabelled,
+        labelled=not options.unlabelled and reader.classes is not None,
         image_format=options.format,
         quality=options.quality,
         resize=options.resize,
+        box_classes=_box_classes(reader, options),
     )
     console = Console(stderr=True)
     samples = track(
@@ -151,25 +177,25 @@ def _write_shards(
         console=console,
         disable=not console.is_terminal,
     )
-    for tar, histogram in _full_tars(samples, options):
+    for tar, histogram, box_counts in _full_tars(samples, options):
         number = len(finished)
         data, shard = tar.finish(shard_name(number))
         folder.write(shard.name, data)
-        finished.append(Finished(shard, histogram))
+        finished.append(Finished(shard, histogram, box_counts))
         record(folder, number, build_id, finished[-1])
     return finished
 
 
 def _full_tars(
     samples: Iterable[Encoded], options: BuildOptions
-) -> Iterator[tuple[ShardTar, tuple[int, ...]]]:
-    """Tars with as many samples as make them full, each with its class histogram."""
-    tar, histograms = ShardTar(options.format), []
+) -> Iterator[tuple[ShardTar, tuple[int, ...], tuple[int, ...]]]:
+    """Tars with as many samples as make them full, each with its histogram and counts of boxes."""
+    tar, held = ShardTar(options.format), list[Encoded]()
     for sample in samples:
         tar.add(sample)
-        histograms.append(sample.histogram)
+        held.append(sample._replace(image=b"", label=None, boxes=None))
         if tar.num_bytes >= options.shard_mb * 1e6:
-            yield tar, tuple(map(sum, zip(*histograms, strict=True)))
-            tar, histograms = ShardTar(options.format), []
-    if histograms:
-        yield tar, tuple(map(sum, zip(*histograms, strict=True)))
+            yield tar, _total(s.histogram for s in held), _total(s.box_counts for s in held)
+            tar, held = ShardTar(options.format), []
+    if held:
+        yield tar, _total(s.histogram for s in held), _total(s.box_counts for s in held)

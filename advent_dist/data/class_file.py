@@ -9,7 +9,8 @@
       things: [car]
 
 Labels hold `ids`, or RGB `colours`; where no class has either, `colour` is what labels hold, too.
-`colour` is for pictures, and where it is left out one is made up.
+`colour` is for pictures, and where it is left out one is made up. Files of boxes call a class by
+its name, or by any of its `names`: [van, pickup].
 """
 
 from __future__ import annotations
@@ -41,13 +42,14 @@ class _Strict(BaseModel):
 class _Class(_Strict):
     name: _Text
     colour: _Rgb | None = None
+    names: tuple[_Text, ...] | None = None
     ids: tuple[_Id, ...] | None = None
     colours: tuple[_Rgb, ...] | None = None
 
 
 class _File(_Strict):
     name: _Text
-    classes: Annotated[tuple[_Class, ...], Field(min_length=2, max_length=MAX_CLASSES)]
+    classes: Annotated[tuple[_Class, ...], Field(min_length=1, max_length=MAX_CLASSES)]
     ignore: tuple[_Id, ...] = ()
     ignore_colours: tuple[_Rgb, ...] = ()
     subsets: dict[_Text, Annotated[tuple[_Text, ...], Field(min_length=1)]] = {}
@@ -62,6 +64,9 @@ class ClassFile:
 
     label_map: LabelMap | None
     """What labels hold -> train ids; none where the file does not say."""
+
+    box_names: dict[str, int]
+    """What files of boxes call a class -> train id."""
 
 
 def parse_class_file(text: bytes | str, where: str) -> ClassFile:
@@ -84,7 +89,8 @@ def parse_class_file(text: bytes | str, where: str) -> ClassFile:
     classes = ClassSet(
         name=file.name, names=tuple(names), palette=_palette(file, where), subsets=subsets
     )
-    return ClassFile(classes=classes, label_map=_label_map(file, where))
+    label_map = _label_map(file, where)
+    return ClassFile(classes=classes, label_map=label_map, box_names=_box_names(file, where))
 
 
 def class_file_text(classes: ClassSet) -> str:
@@ -144,7 +150,7 @@ def _first(error: ValidationError) -> str:
     fix = {
         "string_type": "quote it, so that YAML takes it for text",
         "too_long": f"at most {MAX_CLASSES} classes fit into a label",
-        "too_short": "name more; what is no object may be a class too",
+        "too_short": "name more",
     }.get(first["type"], "correct it")
     return f"{path} = {_short(first['input'])}: {first['msg']}; {fix}"
 
@@ -178,6 +184,12 @@ def _palette(file: _File, where: str) -> tuple[Colour, ...]:
     _require_unique(((field, tuple(colour)) for field, colour in fields), where)
     free = (colour for colour in made_up_colours() if colour not in given)
     return tuple(colour if colour is not None else next(free) for colour in given)
+
+
+def _box_names(file: _File, where: str) -> dict[str, int]:
+    given = [(f"classes.{i}.names", one.names or (one.name,)) for i, one in enumerate(file.classes)]
+    _require_unique(((field, name) for field, names in given for name in names), where)
+    return {name: train_id for train_id, (_, names) in enumerate(given) for name in names}
 
 
 def _label_map(file: _File, where: str) -> LabelMap | None:

@@ -33,6 +33,17 @@ def published(name: str) -> ClassFile:
 
 
 def class_file(asked: str) -> ClassFile:
+    """The class file of label maps, of two classes or more; see `box_class_file`."""
+    file = box_class_file(asked)
+    if file.classes.num_classes < 2:
+        raise DataError(
+            f"{asked}: classes has 1 item, but label maps have at least 2 classes; name more; what "
+            "is no object may be a class too"
+        )
+    return file
+
+
+def box_class_file(asked: str) -> ClassFile:
     """A class file by path or URL, or a published one by name; a file that is there comes first.
 
     Raises:

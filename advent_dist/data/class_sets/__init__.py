@@ -41,4 +41,4 @@ CAMVID_11 = class_set("camvid11")
 """The 11 classes of CamVid as SegNet grouped them; its twelfth, void, is ignored."""
 
 CITYSCAPES_BOXES_8 = class_set("cityscapes_boxes8")
-"""The 8 classes of Cityscapes of which things are counted, for boxes."""
+"""The 8 classes of Cityscapes that have instances, for boxes."""

@@ -110,7 +110,7 @@ def test_the_first_difference() -> None:
         ("name: car", "name: road", r"classes\.1\.name = 'road' is that of classes\.0\.name"),
         ("things: [car]", "things: [cat]", r"subsets\.things: .* 'cat'; did you mean 'car'"),
         ("things: [car]", "things: []", r"subsets\.things"),
-        ("  - {name: car, ids: [26, 300]}\n", "", "at least 2 items .* may be a class too"),
+        ("name: car", "names: [road], name: car", r"classes\.1\.names = 'road' is that of"),
         ("ignore: [0]", "ignore: [0]\nignore: [1]", "'ignore' stands twice"),
         ("ignore: [0]", "ignore: [0", "no class file in YAML or JSON"),
         (TWO, "", "the file = None"),
@@ -139,3 +139,16 @@ def test_more_classes_than_fit_are_refused() -> None:
     tree = {"name": "many", "classes": [{"name": f"c{i}", "ids": [i]} for i in range(255)]}
     with pytest.raises(DataError, match="at most 254 classes fit into a label"):
         parse_class_file(json.dumps(tree), "c.json")
+
+
+def test_files_of_boxes_call_a_class_by_its_name_or_its_names() -> None:
+    text = "name: b\nclasses:\n  - {name: car, names: [van, Car]}\n  - {name: person}\n"
+    assert parse_class_file(text, "c.yaml").box_names == {"van": 0, "Car": 0, "person": 1}
+
+
+def test_boxes_may_be_of_one_class() -> None:
+    file = parse_class_file("name: one\nclasses: [{name: car}]\n", "c.yaml")
+    assert file.classes.names == ("car",)
+    assert parse_class_file(class_file_text(file.classes), "c.json").classes == file.classes
+    with pytest.raises(DataError, match=r"classes = \[\]: .* at least 1 item"):
+        parse_class_file("name: none\nclasses: []\n", "c.yaml")

@@ -269,3 +269,11 @@ def test_ids_are_looked_for_in_labels(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "3 ids in 2 labels" in capsys.readouterr().out
     assert "class 1, ids: [2]}  # 16.667 % of the pixels, in 1 files" in out.read_text()
     look(reader(tmp_path, images="0.png", labels="gt/{path}.png"))
+
+
+def test_one_class_alone_is_none_of_label_maps(tmp_path):
+    """Boxes may be of one; of pixels there is always another."""
+    (tmp_path / "one.yaml").write_text("name: one\nclasses: [{name: car, ids: [1]}]\n")
+    reader = ImageFolder(str(tmp_path), classes_file=str(tmp_path / "one.yaml"))
+    with pytest.raises(DataError, match="at least 2 classes; name more; what is no object may be"):
+        _ = reader.classes

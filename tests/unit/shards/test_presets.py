@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -509,7 +510,7 @@ def test_commands_of_the_readme_can_be_typed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="expected layout under"):
-        main(command.split())
+        main(shlex.split(command))
 
 
 @pytest.mark.parametrize("name", NAMES)
