@@ -28,6 +28,9 @@ PARTS = {
 }
 """Folder -> what it holds. The seed is its place here, so that no street is in two folders."""
 
+BOX_PARTS = {name.replace("streets", "streets_boxes", 1): part for name, part in PARTS.items()}
+"""The same streets with boxes, for detectors."""
+
 
 def build_streets_data(
     root: str,
@@ -36,6 +39,7 @@ def build_streets_data(
     num_training: int = 400,
     num_evaluation: int = 100,
     processes: int | None = None,
+    boxes: bool = False,
 ) -> list[str]:
     """Build those of the five folders that are not there yet.
 
@@ -45,6 +49,7 @@ def build_streets_data(
         num_training: Scenes in each of the two training folders.
         num_evaluation: Scenes in each of the three others.
         processes: Processes that draw; none decides by the cores and the number of scenes.
+        boxes: Build those with boxes, `BOX_PARTS`.
 
     Returns:
         The URLs that were built.
@@ -53,12 +58,12 @@ def build_streets_data(
         DataError: `root` can't be written.
     """
     built = []
-    for seed, (name, part) in enumerate(PARTS.items()):
+    for seed, (name, part) in enumerate((BOX_PARTS if boxes else PARTS).items()):
         url = posixpath.join(root, name)
         if open_folder(url).exists(FILE_NAME):
             continue
         count = num_training if part.training else num_evaluation
-        reader = Streets(look=part.look, count=count, size=size, seed=seed)
+        reader = Streets(look=part.look, count=count, size=size, seed=seed, boxes=boxes)
         options = BuildOptions(
             unlabelled=not part.labelled, processes=processes, shuffle=False, shard_mb=4
         )
@@ -74,4 +79,9 @@ def ensure_streets(data: DataConfig) -> list[str]:
         The URLs that were built.
     """
     folders = {data.source, data.target, data.evaluation, data.source_evaluation, data.held_out}
-    return build_streets_data(data.root, size=data.source_size) if folders & set(PARTS) else []
+    built = []
+    for parts in PARTS, BOX_PARTS:
+        if folders & set(parts):
+            boxes = parts is BOX_PARTS
+            built += build_streets_data(data.root, size=data.source_size, boxes=boxes)
+    return built

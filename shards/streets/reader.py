@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from advent_dist.data.class_sets import CITYSCAPES_19
+from advent_dist.data.box_arrays import BoxArrays
+from advent_dist.data.class_sets import CITYSCAPES_19, CITYSCAPES_BOXES_8
 from advent_dist.data.classes import ClassSet
 from advent_dist.errors import DataError
 from shards.dataset import Pixels
-from shards.streets import scene
+from shards.streets import boxes_of_scene, scene
 
 _SCENES_PER_SEED = 1_000_000
 
@@ -39,6 +40,10 @@ class StreetItem:
         image, label = scene(self.number, self.look, self.size)
         return image, label if labelled else None
 
+    def boxes(self, size: tuple[int, int]) -> BoxArrays:
+        """See `BoxedItem.boxes`."""
+        return boxes_of_scene(self.number, size)
+
 
 @dataclass(frozen=True)
 class Streets:
@@ -58,6 +63,9 @@ class Streets:
     seed: int = 0
     """0 or more; scenes of different seeds differ in every look."""
 
+    boxes: bool = field(default=False, repr=False)
+    """Write boxes of vehicles, people and cycles, too, beside the label maps."""
+
     def __post_init__(self) -> None:
         for name, least, value in (
             ("count", 1, self.count),
@@ -71,6 +79,11 @@ class Streets:
     def classes(self) -> ClassSet:
         """The 19 classes of Cityscapes."""
         return CITYSCAPES_19
+
+    @property
+    def box_classes(self) -> ClassSet | None:
+        """The 8 that have instances; none leaves boxes away."""
+        return CITYSCAPES_BOXES_8 if self.boxes else None
 
     def items(self, labelled: bool) -> Sequence[StreetItem]:
         """See `Reader.items`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -173,8 +173,17 @@ def _trees(rng: Random, plan: Plan) -> Iterator[Thing]:
             z += rng.uniform(7, 14)
 
 
-def draw_street(seed: int, width: int, height: int) -> Drawing:
-    """The drawing of street number `seed`, `width` x `height` pixels."""
+def draw_street(
+    seed: int, width: int, height: int, note: Callable[[Drawing], None] | None = None
+) -> Drawing:
+    """The drawing of street number `seed`.
+
+    Args:
+        seed: Number of the street.
+        width: Of the drawing in pixels.
+        height: Of the drawing in pixels.
+        note: Called with it before the first thing in the street is drawn, and after each.
+    """
     rng = Random(seed)
     camera = Camera(
         width=width,
@@ -194,6 +203,10 @@ def draw_street(seed: int, width: int, height: int) -> Drawing:
     things = [thing for x in plan.frontages for thing in frontage(rng, x)]
     for crowd in (_parked, _traffic, _two_wheelers, _passers_by, _furniture, _trees):
         things += crowd(rng, plan)
+    if note is not None:
+        note(drawing)
     for thing in sorted(things, key=lambda thing: -thing.depth):
         thing.draw(drawing, rng)
+        if note is not None:
+            note(drawing)
     return drawing
