@@ -5,7 +5,7 @@ The page needs neither network nor other files. Only the blocks that hold its sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,16 +15,15 @@ from PIL import Image
 from advent_dist.data.box_arrays import BoxArrays
 from advent_dist.data.box_file import check_boxes, decode_boxes
 from advent_dist.data.box_geometry import resize_boxes
-from advent_dist.data.classes import Colour
+from advent_dist.data.classes import ClassSet
 from advent_dist.data.label_format import decode_train_ids
 from advent_dist.data.manifest import Block, Manifest, Shard
 from advent_dist.data.members import Files
 from advent_dist.data.sample import decode_image, encode_image
 from advent_dist.data.store import Folder, open_file, open_folder, read_manifest
 from advent_dist.errors import DataError
-from advent_dist.pictures import colourise, to_data_uri
+from advent_dist.pictures import colourise, draw_boxes, to_data_uri
 from shards.blocks import boxes_of, files_of, read_block, samples_of
-from shards.box_picture import draw_boxes
 from shards.info import box_counts, class_shares, facts
 
 _LONGEST_SIDE = 480
@@ -133,7 +132,7 @@ def _tile(key: str, sample: Files, shard: str, where: str, manifest: Manifest) -
         key=key,
         shard=shard,
         size=f"{width} x {height}",
-        image=_photograph(image, boxes, classes.palette if classes else ()),
+        image=_photograph(image, boxes, classes),
         label=None if label_file is None else _painted(label_file, where, manifest),
     )
 
@@ -141,13 +140,17 @@ def _tile(key: str, sample: Files, shard: str, where: str, manifest: Manifest) -
 def _photograph(
     image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
     boxes: BoxArrays | None,
-    palette: Sequence[Colour],
+    classes: ClassSet | None,
 ) -> str:
     picture = Image.fromarray(image)
     before = picture.size
     picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.BICUBIC)
-    if boxes is not None:
-        draw_boxes(picture, resize_boxes(boxes, before, picture.size), palette)
+    if boxes is not None and classes is not None:
+        boxes = resize_boxes(boxes, before, picture.size)
+        marks = [" (ignored)" if ignored else "" for ignored in boxes.ignore]
+        captions = [classes.names[i] + mark for i, mark in zip(boxes.label, marks, strict=True)]
+        colours = [classes.palette[i] for i in boxes.label]
+        picture = draw_boxes(picture, boxes.xyxy.tolist(), colours, captions)
     return to_data_uri(encode_image(np.asarray(picture), "jpg", quality=85), "image/jpeg")
 
 

@@ -1,8 +1,9 @@
-"""The five folders of street scenes that the `streets_*` experiments and the demo read."""
+"""The folders of street scenes that the `streets_*` experiments and the demo read."""
 
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from advent_dist.config import DataConfig, Size
@@ -14,22 +15,32 @@ from shards.write import build
 
 
 class _Part(NamedTuple):
-    look: Literal["clean", "dusk"]
-    labelled: bool
-    training: bool
+    look: Literal["clean", "dusk", "fog"]
+    seed: int
+    labelled: bool = True
+    training: bool = False
+    boxes: bool = False
 
 
 PARTS = {
-    "streets/clean/train": _Part("clean", labelled=True, training=True),
-    "streets/clean/val": _Part("clean", labelled=True, training=False),
-    "streets/dusk/train": _Part("dusk", labelled=False, training=True),
-    "streets/dusk/tune": _Part("dusk", labelled=True, training=False),
-    "streets/dusk/val": _Part("dusk", labelled=True, training=False),
+    "streets/clean/train": _Part("clean", 0, training=True),
+    "streets/clean/val": _Part("clean", 1),
+    "streets/dusk/train": _Part("dusk", 2, labelled=False, training=True),
+    "streets/dusk/tune": _Part("dusk", 3),
+    "streets/dusk/val": _Part("dusk", 4),
 }
-"""Folder -> what it holds. The seed is its place here, so that no street is in two folders."""
+"""Folder -> what it holds. Their seeds differ, so that no street is in two folders."""
 
-BOX_PARTS = {name.replace("streets", "streets_boxes", 1): part for name, part in PARTS.items()}
-"""The same streets with boxes, for detectors."""
+BOX_PARTS = {
+    "streets_boxes/clean/train": _Part("clean", 0, training=True, boxes=True),
+    "streets_boxes/clean/val": _Part("clean", 1, boxes=True),
+    "streets_boxes/fog/train": _Part("fog", 2, labelled=False, training=True),
+    "streets_boxes/fog/train_labelled": _Part("fog", 2, training=True, boxes=True),
+    "streets_boxes/fog/tune": _Part("fog", 3, boxes=True),
+    "streets_boxes/fog/val": _Part("fog", 4, boxes=True),
+}
+"""The same of those with boxes, for detectors; of the target's training images some are labelled,
+for the oracle."""
 
 
 def build_streets_data(
@@ -39,17 +50,17 @@ def build_streets_data(
     num_training: int = 400,
     num_evaluation: int = 100,
     processes: int | None = None,
-    boxes: bool = False,
+    parts: Mapping[str, _Part] = PARTS,
 ) -> list[str]:
-    """Build those of the five folders that are not there yet.
+    """Build those folders that are not there yet.
 
     Args:
-        root: Local folder or s3:// URL that `PARTS` are relative to.
+        root: Local folder or s3:// URL that the folders are relative to.
         size: Width, height of the scenes in pixels.
-        num_training: Scenes in each of the two training folders.
-        num_evaluation: Scenes in each of the three others.
+        num_training: Scenes in each of the training folders.
+        num_evaluation: Scenes in each of the others.
         processes: Processes that draw; none decides by the cores and the number of scenes.
-        boxes: Build those with boxes, `BOX_PARTS`.
+        parts: Which folders, `PARTS` or some of `BOX_PARTS`.
 
     Returns:
         The URLs that were built.
@@ -58,12 +69,12 @@ def build_streets_data(
         DataError: `root` can't be written.
     """
     built = []
-    for seed, (name, part) in enumerate((BOX_PARTS if boxes else PARTS).items()):
+    for name, part in parts.items():
         url = posixpath.join(root, name)
         if open_folder(url).exists(FILE_NAME):
             continue
         count = num_training if part.training else num_evaluation
-        reader = Streets(look=part.look, count=count, size=size, seed=seed, boxes=boxes)
+        reader = Streets(look=part.look, count=count, size=size, seed=part.seed, boxes=part.boxes)
         options = BuildOptions(
             unlabelled=not part.labelled, processes=processes, shuffle=False, shard_mb=4
         )
@@ -75,13 +86,12 @@ def build_streets_data(
 def ensure_streets(data: DataConfig) -> list[str]:
     """Build the street scenes that a config reads, if it reads any and they are not there.
 
+    All five without boxes, which the demo shares; with boxes only those that are read.
+
     Returns:
         The URLs that were built.
     """
     folders = {data.source, data.target, data.evaluation, data.source_evaluation, data.held_out}
-    built = []
-    for parts in PARTS, BOX_PARTS:
-        if folders & set(parts):
-            boxes = parts is BOX_PARTS
-            built += build_streets_data(data.root, size=data.source_size, boxes=boxes)
-    return built
+    parts = dict(PARTS) if folders & set(PARTS) else {}
+    parts |= {name: part for name, part in BOX_PARTS.items() if name in folders}
+    return build_streets_data(data.root, size=data.source_size, parts=parts)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -19,7 +20,7 @@ from shards.streets import LOOKS, boxes_of_scene, labels, scene
 from shards.streets.drawing import Camera, Drawing
 from shards.streets.objects import Objects
 from shards.streets.reader import Streets
-from shards.streets_data import build_streets_data, ensure_streets
+from shards.streets_data import BOX_PARTS, build_streets_data, ensure_streets
 from shards.verify import verify
 from shards.write import build
 
@@ -202,15 +203,18 @@ def test_streets_are_the_same_with_boxes_beside_them(tmp_path: Path) -> None:
 
 
 def test_streets_with_boxes_have_folders_of_their_own(tmp_path: Path) -> None:
+    """Of which a run has those alone built that it reads."""
     names = ("source", "target", "evaluation")
-    parts = ("clean/train", "dusk/train", "dusk/val")
+    parts = ("clean/train", "fog/train", "fog/tune")
     folders = {name: f"streets_boxes/{part}" for name, part in zip(names, parts, strict=True)}
     sizes = {f"{name}_size": (32, 16) for name in names}
     data = DataConfig(root=str(tmp_path), labels="boxes", **folders, **sizes)
     built = build_streets_data(
-        str(tmp_path), size=(32, 16), num_training=2, num_evaluation=2, processes=1, boxes=True
+        str(tmp_path), size=(32, 16), num_training=4, num_evaluation=2, processes=1, parts=BOX_PARTS
     )
-    assert len(built) == 5
+    assert built == [f"{tmp_path}/{name}" for name in BOX_PARTS]
+    manifests = {name: read_manifest(f"{tmp_path}/{name}") for name in BOX_PARTS}
+    assert [name for name, one in manifests.items() if one.boxes is None] == [folders["target"]]
+    for unread in ("clean/val", "fog/train_labelled", "fog/val"):
+        shutil.rmtree(tmp_path / "streets_boxes" / unread)
     assert ensure_streets(data) == []
-    assert read_manifest(f"{tmp_path}/streets_boxes/clean/train").boxes is not None
-    assert read_manifest(f"{tmp_path}/streets_boxes/dusk/train").boxes is None
