@@ -93,8 +93,7 @@ class Judge:
         self._values = [*self._values, value][-self.metric.smoothing :]
         row["score"] = statistics.median(self._values)
         self._most_live = max(self._most_live, row["target_live_classes"])
-        errs = sum(row.get(f"loss/discriminator_{domain}", 1.0) for domain in ("source", "target"))
-        self._settled = self._settled + 1 if errs < _NO_ERROR else 0
+        self._settled = self._settled + 1 if _error_of_discriminators(row) < _NO_ERROR else 0
 
     def collapse(self, row: dict[str, Any]) -> str | None:
         """Why the trial is worth nothing from `row` on, if it is."""
@@ -114,3 +113,16 @@ class Judge:
                 f"for {_SETTLED} evaluations: the segmenter has nothing to learn from it"
             )
         return None
+
+
+def _error_of_discriminators(row: dict[str, Any]) -> float:
+    """The sum of both domains' halves, the mean over the discriminators of a main head's maps.
+
+    Infinite where there is none.
+    """
+    halves = [
+        value
+        for name, value in row.items()
+        if name.startswith("loss/discriminator") and "_aux" not in name
+    ]
+    return 2 * statistics.fmean(halves) if halves else math.inf

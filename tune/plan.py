@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
-from advent_dist.config import Experiment, SourceOnlyConfig
+from advent_dist.config import Experiment
+from advent_dist.config.methods.baseline import baseline_of
 from advent_dist.config.override import override
 from advent_dist.config.require import require_inside
 from advent_dist.config.selection import ACCURACIES, by_target_labels
@@ -113,11 +114,8 @@ class Plan:
 
     def source_only(self) -> Plan:
         """The same without adaptation."""
-        method = self.experiment.method
-        weights = {name: getattr(method, name) for name in ("lambda_seg", "lambda_seg_aux")}
-        return replace(
-            self, experiment=replace(self.experiment, method=SourceOnlyConfig(**weights))
-        )
+        baseline = baseline_of(self.experiment.method)
+        return replace(self, experiment=replace(self.experiment, method=baseline))
 
     def identity(self) -> dict[str, Any]:
         """What two sessions of one sweep have in common, as a JSON-able dict."""

@@ -78,6 +78,17 @@ def test_a_discriminator_without_error_is_a_collapse() -> None:
     assert _verdicts(Judge(off), [0.001] * 5) == [None] * 5
 
 
+def test_of_several_discriminators_the_mean_counts() -> None:
+    """As of a detector, which has one for each map; the auxiliary head's does not count."""
+    judge = Judge(MIOU)
+    for step, coarse in enumerate((0.3, 0.0, 0.0, 0.0)):
+        halves = {f"loss/discriminator0_{domain}": 0.001 for domain in ("source", "target")}
+        halves |= {f"loss/discriminator1_{domain}": coarse for domain in ("source", "target")}
+        row = _row(step, 10.0, **halves, **{"loss/discriminator_aux_source": 0.6})
+        judge.sees(row)
+        assert (judge.collapse(row) is None) == (step < 3)
+
+
 def test_a_score_that_is_no_number_is_a_collapse() -> None:
     judge, row = Judge(MIOU), _row(7, float("nan"))
     judge.sees(row)

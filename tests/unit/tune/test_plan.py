@@ -11,6 +11,7 @@ from advent_dist.config.override import override, to_json
 from advent_dist.config.selection import DEFAULT
 from advent_dist.errors import ConfigError
 from advent_dist.experiments import experiment
+from tests.detection_runs import tiny_box_run, write_boxed_shards
 from tests.helpers import tiny_run, write_tiny_shards
 from tests.shard_helpers import examples, write_shards
 from tests.unit.tune.helpers import plan
@@ -250,3 +251,19 @@ def test_without_target_labels_a_criterion_decides(tmp_path: Path, evaluation: s
 def test_with_target_labels_they_decide_unless_a_criterion_is_asked_for(tmp_path: Path) -> None:
     assert _plan_on(tmp_path, "evaluation").metric.name == "target_miou"
     assert _plan_on(tmp_path, "evaluation", metric="criterion/snd").metric.name == "criterion/snd"
+
+
+def test_a_sweep_of_a_detector(tmp_path: Path) -> None:
+    root = str(tmp_path / "data")
+    write_boxed_shards(root)
+    run = tiny_box_run(root, str(tmp_path), cluster__workers=1, method__lambda_box=2.0)
+    path = tmp_path / "experiment.json"
+    path.write_text(to_json(run))
+    given = {"experiment": str(path), "grace_steps": 2, "evaluate_every": 2}
+    made = decided(plan(tmp_path, **given))
+    assert made.metric.name == made.experiment.run.select_by == "target_map"
+    assert "method.lambda_adv" in made.space.distributions
+    baseline = made.source_only().experiment
+    assert (baseline.method.name, baseline.method.lambda_box) == ("detector_source_only", 2.0)
+    with pytest.raises(ConfigError, match="--metric target_miou: .* trains a detector, which has"):
+        plan(tmp_path, **given, metric="target_miou")
