@@ -265,5 +265,5 @@ def test_a_sweep_of_a_detector(tmp_path: Path) -> None:
     assert "method.lambda_adv" in made.space.distributions
     baseline = made.source_only().experiment
     assert (baseline.method.name, baseline.method.lambda_box) == ("detector_source_only", 2.0)
-    with pytest.raises(ConfigError, match="--metric target_miou: .* trains a detector, which has"):
+    with pytest.raises(ConfigError, match=r"--metric target_miou: .* trains a detector, which has"):
         plan(tmp_path, **given, metric="target_miou")
