@@ -89,10 +89,11 @@ def verify(url: str) -> Verdict:
             )
         )
     problems = [problem for found in findings for problem in found.problems]
-    if manifest.classes in NAMES and manifest.class_names != class_set(manifest.classes).names:
-        problems.append(
-            f"{folder.url}: the manifest's class_names are not those of {manifest.classes}"
-        )
+    problems += [
+        f"{folder.url}: the manifest's class_names are not those of {known.name}"
+        for known in (manifest.class_set, manifest.classes_of("boxes"))
+        if known and known.name in NAMES and known.names != class_set(known.name).names
+    ]
     problems += _surplus(folder, manifest)
     # Tars of other tools may number their samples anew in each.
     keys = [key for found in findings for key in found.keys] if manifest.members is None else []

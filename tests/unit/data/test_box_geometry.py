@@ -80,7 +80,7 @@ CHANGES = [
 def test_a_box_stays_around_what_is_drawn_in_it(config):
     rng = np.random.default_rng(5)
     seen, left_out = [], 0
-    for seed in range(80):
+    for seed in range(30):
         left, top = rng.integers(0, 100), rng.integers(0, 60)
         box = [left, top, left + rng.integers(20, 60), top + rng.integers(20, 40)]
         box = np.minimum(box, [120, 90] * 2).tolist()
@@ -98,7 +98,7 @@ def test_a_box_stays_around_what_is_drawn_in_it(config):
         assert (kept.xyxy[0, 2:] <= moved.shape[:0:-1]).all()
         seen.append(kept.xyxy.tobytes())
     assert left_out == 0 or config.crop is not None, "other changes keep a box"
-    assert left_out < 60
+    assert left_out < 22
     assert len(set(seen)) > 5
 
 
@@ -156,14 +156,14 @@ def test_parts_keep_a_box_to_a_share():
     image = torch.arange(120, dtype=torch.uint8).expand(3, 90, 120).contiguous()
     config = AugmentConfig(iou_crop=True)
     whole, kept_areas = 0, []
-    for seed in range(100):
+    for seed in range(50):
         moved, kept = augment(image, boxes, (120, 90), config, np.random.default_rng(seed))
         assert isinstance(kept, BoxArrays)
         assert kept.num_boxes == 1
         whole += torch.equal(moved, image)
         x0, y0, x1, y1 = kept.xyxy[0]
         kept_areas.append(float((x1 - x0) * (y1 - y0)))
-    assert 5 < whole < 60
+    assert 3 < whole < 30
     assert max(kept_areas) > 3 * 40 * 30, "parts are seen from nearer"
     for none in (None, box_arrays([], [], [])):
         same, _ = augment(image, none, (120, 90), config, np.random.default_rng(0))

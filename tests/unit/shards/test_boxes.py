@@ -466,6 +466,10 @@ def test_verify_finds_counts_that_are_wrong_and_boxes_that_do_not_belong(coco, t
     assert [one.split(": ", 1)[1] for one in verify(str(out)).problems] == [
         "the manifest's counts of boxes are not those of the boxes"
     ]
+    raw["boxes"] |= {"classes": "cityscapes_boxes8", "histogram": [1, 1]}
+    path.write_text(json.dumps(raw))
+    (problem,) = verify(str(out)).problems
+    assert "class_names are not those of cityscapes_boxes8" in problem
     del raw["boxes"]
     path.write_text(json.dumps(raw))
     problems = verify(str(out)).problems

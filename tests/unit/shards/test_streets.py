@@ -108,7 +108,7 @@ def boxes_by_hand(seed: int, size: tuple[int, int]) -> dict[int, set[tuple[float
 def test_boxes_hold_what_the_label_map_shows() -> None:
     """All pixels of its class lie in boxes, and boxes have some at all of their edges."""
     touched = []
-    for seed in range(20):
+    for seed in range(12):
         _, label = scene(seed, "clean", SIZE)
         boxes = boxes_of_scene(seed, SIZE)
         for train_id, name in enumerate(CITYSCAPES_BOXES_8.names):
@@ -127,13 +127,13 @@ def test_boxes_hold_what_the_label_map_shows() -> None:
             # A line of the drawing, which is twice as large, may be too thin for the label.
             edges = inside[:3], inside[-3:], inside[:, :3], inside[:, -3:]
             touched.append(all(edge.any() for edge in edges))
-    assert len(touched) > 150
+    assert len(touched) > 90
     assert np.mean(touched) > 0.98
 
 
 def test_an_object_that_stands_alone_has_the_box_of_its_region() -> None:
     alone = 0
-    for seed in range(30):
+    for seed in range(20):
         regions_of = boxes_by_hand(seed, SIZE)
         boxes = boxes_of_scene(seed, SIZE)
         for train_id, found in regions_of.items():
@@ -142,16 +142,16 @@ def test_an_object_that_stands_alone_has_the_box_of_its_region() -> None:
                 alone += 1
                 # A line of the drawing, which is twice as large, may be too thin for the label.
                 assert np.abs(mine[0] - next(iter(found))).max() <= 2, (seed, train_id)
-    assert alone > 15
+    assert alone > 10
 
 
 def test_one_car_before_another_makes_two_boxes() -> None:
     """Which no region of a label map would."""
     parted = 0
-    for seed in range(30):
+    for seed in range(15):
         boxes, found = boxes_of_scene(seed, SIZE), boxes_by_hand(seed, SIZE)
         parted += int((boxes.label == 2).sum()) > len(found.get(2, ()))
-    assert parted > 5
+    assert parted > 3
 
 
 def test_what_is_hardly_seen_is_ignored_and_what_is_hidden_left_out() -> None:
@@ -210,7 +210,7 @@ def test_streets_with_boxes_have_folders_of_their_own(tmp_path: Path) -> None:
     sizes = {f"{name}_size": (32, 16) for name in names}
     data = DataConfig(root=str(tmp_path), labels="boxes", **folders, **sizes)
     built = build_streets_data(
-        str(tmp_path), size=(32, 16), num_training=4, num_evaluation=2, processes=1, parts=BOX_PARTS
+        str(tmp_path), size=(32, 16), num_training=2, num_evaluation=1, processes=1, parts=BOX_PARTS
     )
     assert built == [f"{tmp_path}/{name}" for name in BOX_PARTS]
     manifests = {name: read_manifest(f"{tmp_path}/{name}") for name in BOX_PARTS}
