@@ -40,7 +40,8 @@ class AugmentConfig:
     of hue (+- jitter / 4 turns)."""
 
     zoom_out: float = 0.0
-    """Probability that an image is seen from farther away, its mean colour around it (SSD: 0.5)."""
+    """Probability that an image is seen from farther away, ImageNet's mean colour around it (SSD:
+    0.5)."""
 
     zoom_out_side: float = 4.0
     """How many times longer the sides of such an image may become (SSD: 4)."""

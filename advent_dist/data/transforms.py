@@ -53,9 +53,13 @@ def augment(
     factor = low + (high - low) * scale
     scaled = (max(round(size[0] * factor), 1), max(round(size[1] * factor), 1))
     boxes = label if isinstance(label, BoxArrays) else None
+
+    def recolour(pixels: Tensor) -> Tensor:
+        return _jitter(pixels, config.jitter, jitter) if config.jitter else pixels
+
     view = choose_view(size_of(image), boxes, config, rng)
     if view is not None:
-        image, label = see(image, boxes, view, scaled)
+        image, label = see(image, boxes, view, scaled, recolour)
     else:
         label = _resize(label, size_of(image), scaled)
         image = resize_image(image, scaled)
@@ -67,9 +71,7 @@ def augment(
     if flip < config.flip:
         label = _mirror(label, size_of(image))
         image = image.flip(-1)
-    if config.jitter:
-        image = _jitter(image, config.jitter, jitter)
-    return image, label
+    return recolour(image) if view is None else image, label
 
 
 def size_of(image: Tensor) -> Size:

@@ -7,7 +7,7 @@ for, so that no canvas of 16 times the image is ever made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -82,15 +82,20 @@ def _part(view: View, boxes: BoxArrays) -> View:
 
 
 def see(
-    image: UInt8[Tensor, "3 h w"], boxes: BoxArrays | None, view: View, size: Size
+    image: UInt8[Tensor, "3 h w"],
+    boxes: BoxArrays | None,
+    view: View,
+    size: Size,
+    recolour: Callable[[Tensor], Tensor],
 ) -> tuple[UInt8[Tensor, "3 i j"], BoxArrays | None]:
     """What a view shows of an image, resized, and the boxes that are in it.
 
     Args:
         image: uint8 [3, h, w].
         boxes: in its pixels, if it has any.
-        view: shows some of the image at least; around it is its mean colour.
+        view: shows some of the image at least; around that is `MEAN_COLOUR`.
         size: width, height of the result.
+        recolour: changes the colours of what is seen, but not of what is around it.
     """
     height, width = image.shape[1:]
     left, top = max(view.left, 0), max(view.top, 0)
@@ -98,7 +103,7 @@ def see(
     columns = _placed(left - view.left, right - view.left, view.width, size[0])
     rows = _placed(top - view.top, bottom - view.top, view.height, size[1])
     shown = (columns[1] - columns[0], rows[1] - rows[0])
-    seen = resize_image(image[:, top:bottom, left:right], shown)
+    seen = recolour(resize_image(image[:, top:bottom, left:right], shown))
     if boxes is not None:
         boxes = cut_boxes(boxes, view.left, view.top, (view.width, view.height))
         # By what was done to the pixels, whose edges are whole ones.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -126,7 +128,7 @@ def test_the_smallest_images_are_seen_too(size):
 
 def test_around_an_image_from_farther_away_is_the_mean_colour():
     image = torch.full((3, 40, 60), 255, dtype=torch.uint8)
-    config = AugmentConfig(zoom_out=1.0)
+    config = AugmentConfig(zoom_out=1.0, flip=0.5)
     shares = []
     for seed in range(20):
         moved, none = augment(image, None, (60, 40), config, np.random.default_rng(seed))
@@ -136,6 +138,19 @@ def test_around_an_image_from_farther_away_is_the_mean_colour():
         assert {tuple(colour) for colour in moved[:, ~white].T.tolist()} <= {(123, 117, 104)}
     assert min(shares) < 0.15
     assert max(shares) > 0.3
+
+
+def test_colours_change_in_the_image_and_not_around_it():
+    image = torch.randint(0, 256, (3, 40, 60), dtype=torch.uint8)
+    plain = AugmentConfig(zoom_out=1.0)
+    for seed in range(5):
+        config = replace(plain, jitter=0.5)
+        changed, _ = augment(image, None, (60, 40), config, np.random.default_rng(seed))
+        same, _ = augment(image, None, (60, 40), plain, np.random.default_rng(seed))
+        around = (same == torch.tensor([123, 117, 104])[:, None, None]).all(0)
+        assert around.any()
+        assert torch.equal(changed[:, around], same[:, around])
+        assert not torch.equal(changed, same)
 
 
 def test_torch_draws_go_on_as_if_nothing_was():
