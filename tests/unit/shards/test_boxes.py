@@ -20,6 +20,7 @@ from advent_dist.data.box_file import decode_boxes
 from advent_dist.data.class_sets import CITYSCAPES_BOXES_8
 from advent_dist.data.manifest import Manifest
 from advent_dist.data.members import samples_in
+from advent_dist.data.store import open_folder
 from advent_dist.errors import DataError
 from shards import command
 from shards.boxes.cityscapes import CityscapesBoxes, boxes_of_instances
@@ -117,6 +118,15 @@ def test_coco_by_hand(coco, tmp_path, capsys):
     assert "3 images, 1 of them without a box; 3 boxes of 2 classes, of which 1 are ignored" in said
     assert "1 boxes reach out of their image, and are clipped" in said
     assert "2 boxes have no area in their image, and are left out" in said
+
+
+def test_what_lies_in_a_bucket_is_read_as_on_a_disk(coco, tmp_path):
+    bucket = open_folder("memory://boxes")
+    for file in (path for path in coco.rglob("*") if path.is_file()):
+        bucket.write(str(file.relative_to(coco)), file.read_bytes())
+    there = Coco("memory://boxes", annotations="boxes.json", images="train")
+    here = built(coco_of(coco), tmp_path / "here")
+    assert built(there, tmp_path / "there").boxes == here.boxes
 
 
 def test_boxes_are_resized_with_their_images(coco, tmp_path):
