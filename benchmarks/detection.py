@@ -13,7 +13,7 @@ import statistics
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import torch
 import tyro
@@ -26,34 +26,12 @@ from advent_dist.runs.folder import RunFolder
 from advent_dist.runs.scoring import score
 from cluster.connection import ray_cluster
 from cluster.launch import launch
-from shards.options import BuildOptions
-from shards.streets.reader import Streets
-from shards.write import build
+from shards.streets_data import ensure_streets
 
 METHODS = ("source_only", "minent", "advent", "oracle")
 NUMBERS = {"map50": "mAP", "map": "mAP at 0.5 to 0.95", "voc_ap50": "mAP of VOC"}
 QUESTION = "What does adaptation gain a detector, on boxes of procedural streets, clean -> fog?"
 RESULTS = Path(__file__).parent / "results" / "detection.json"
-
-
-class Part(NamedTuple):
-    """A folder of streets."""
-
-    look: Literal["clean", "fog"]
-    count: int
-    seed: int
-    unlabelled: bool = False
-
-
-PARTS = {
-    "clean/train": Part("clean", 400, seed=0),
-    "clean/val": Part("clean", 100, seed=1),
-    "fog/train": Part("fog", 400, seed=2, unlabelled=True),
-    "fog/train_labelled": Part("fog", 400, seed=2),
-    "fog/tune": Part("fog", 100, seed=3),
-    "fog/val": Part("fog", 200, seed=4),
-}
-"""Folder -> what is drawn; the same seed is the same streets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +64,6 @@ def main() -> None:
     options = tyro.cli(Options)
     # Of what scores here: two threads wait for each other at each of SSDlite's small layers.
     torch.set_num_threads(1)
-    build_shards(options)
     rows = []
     with ray_cluster(experiment("streets_boxes_advent").cluster):
         for seed in options.seeds:
@@ -96,18 +73,6 @@ def main() -> None:
     sys.stdout.write(table(rows))
     out = options.json or (None if options.quick else RESULTS)
     keep(out, question=QUESTION, ratios=gains(rows), rows=rows)
-
-
-def build_shards(options: Options) -> None:
-    """The folders of the streets_boxes experiments, where they are missing."""
-    size = experiment("streets_boxes_advent").data.source_size
-    for name, part in PARTS.items():
-        root = options.work / "data" / "streets_boxes" / name
-        if not (root / "manifest.json").exists():
-            reader = Streets(
-                look=part.look, count=part.count, size=size, seed=part.seed, boxes=True
-            )
-            build(reader, str(root), BuildOptions(unlabelled=part.unlabelled))
 
 
 def train(method: str, seed: int, options: Options) -> dict[str, Any]:
@@ -123,6 +88,7 @@ def train(method: str, seed: int, options: Options) -> dict[str, Any]:
             **({} if steps is None else {"run.steps": steps}),
         },
     )
+    ensure_streets(chosen.data)
     launch(chosen, Call(overwrite=options.overwrite))
     url, shards = RunFolder.of(chosen).url, f"{chosen.data.root}/{chosen.data.held_out}"
     scores = {which: score([url], which, shards).to_json() for which in ("last", "best")}
