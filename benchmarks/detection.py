@@ -1,16 +1,21 @@
-"""What does adaptation gain a detector? Boxes of procedural streets, clean -> fog, equal budgets.
+"""What does adaptation gain a detector? Boxes of procedural streets, clean -> fog, equal steps.
 
-    python benchmarks/detection.py [--quick] [--json FILE] [--seeds 1 2 3] [--methods ...]
+    python benchmarks/detection.py [--steps 1500] [--seeds 1 2 3] [--methods ...]
+    python benchmarks/detection.py --table        # the table of what is there
 
-Each method trains as often as there are seeds, on two Ray Train workers. The last snapshot, which
-is what a run without target labels ends with, and the best one, chosen on other labelled images in
-fog, are reported on images that no choice was made on. The shards are drawn where they are missing.
+Each training is this process with one thread, and leaves a file in benchmarks/results/detection/;
+what has one is not trained again, so that the table may be filled over days. The last snapshot,
+which is what a run without target labels ends with, and the best one, chosen on other labelled
+images in fog, are reported on images that no choice was made on. The shards are drawn where they
+are missing.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,27 +24,31 @@ import torch
 import tyro
 from record import keep
 
-from advent_dist.config import Call
+from advent_dist.config import Experiment
 from advent_dist.config.override import override
+from advent_dist.data.evaluation_loader import EvaluationLoader
+from advent_dist.data.loader import TrainingLoader
 from advent_dist.experiments import experiment
-from advent_dist.runs.folder import RunFolder
-from advent_dist.runs.scoring import score
-from cluster.connection import ray_cluster
-from cluster.launch import launch
+from advent_dist.parallel.world import World
+from advent_dist.runs.classes import classes_of
+from advent_dist.training.assembly import build_method
+from advent_dist.training.loop import train
+from advent_dist.training.progress import Progress, Scores
+from advent_dist.training.tasks import task_of
 from shards.streets_data import ensure_streets
 
 METHODS = ("source_only", "minent", "advent", "oracle")
 NUMBERS = {"map50": "mAP", "map": "mAP at 0.5 to 0.95", "voc_ap50": "mAP of VOC"}
 QUESTION = "What does adaptation gain a detector, on boxes of procedural streets, clean -> fog?"
-RESULTS = Path(__file__).parent / "results" / "detection.json"
+RESULTS = Path(__file__).parent / "results" / "detection"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Train source-only, MinEnt, AdvEnt and the oracle on streets with boxes."""
+    """Train what has no result yet; then print the table."""
 
     work: Path = Path("runs/detection")
-    """Folder for shards and runs."""
+    """Folder for the shards."""
 
     methods: tuple[str, ...] = METHODS
     """Which of the `streets_boxes_*` experiments."""
@@ -47,52 +56,101 @@ class Options:
     seeds: tuple[int, ...] = (1, 2, 3)
     """One training a seed and method."""
 
-    steps: int | None = None
-    """Of each training; none takes the experiments' own."""
+    steps: int = 1500
+    """Of each training, which is scored at each third."""
 
-    overwrite: bool = False
-    """Replace the runs in that folder."""
+    set: tuple[str, ...] = ()
+    """Other values of the experiments, PATH=VALUE; they are in the names of the results."""
 
-    quick: bool = False
-    """Twenty steps: does it run?"""
-
-    json: Path | None = None
-    """Where the result goes; a full run's default is benchmarks/results/detection.json."""
+    table: bool = False
+    """Train nothing."""
 
 
 def main() -> None:
     options = tyro.cli(Options)
-    # Of what scores here: two threads wait for each other at each of SSDlite's small layers.
     torch.set_num_threads(1)
-    rows = []
-    with ray_cluster(experiment("streets_boxes_advent").cluster):
-        for seed in options.seeds:
-            for method in options.methods:
-                rows.append(train(method, seed, options))
-                sys.stdout.write(f"{method} seed {seed}: {rows[-1]['last']['map50']:.1f}\n")
-    sys.stdout.write(table(rows))
-    out = options.json or (None if options.quick else RESULTS)
-    keep(out, question=QUESTION, ratios=gains(rows), rows=rows)
+    changes = dict(word.split("=", 1) for word in options.set)
+    for seed in options.seeds:
+        for method in options.methods:
+            name = "_".join((method, str(options.steps), *changes.values(), str(seed)))
+            out = RESULTS / f"{name}.json"
+            if options.table or out.exists():
+                continue
+            chosen = override(
+                experiment(f"streets_boxes_{method}"),
+                {
+                    "data.root": str((options.work / "data").resolve()),
+                    "run.seed": seed,
+                    "run.steps": options.steps,
+                    "run.evaluate_every": options.steps // 3,
+                    "optimizer.horizon": options.steps,
+                    "engine.kind": "local",
+                    "cluster.workers": 1,
+                    **changes,
+                },
+            )
+            row = {"method": method, "seed": seed, "steps": options.steps, "set": changes}
+            row["snapshots"] = train_and_score(chosen)
+            RESULTS.mkdir(parents=True, exist_ok=True)
+            out.write_text(json.dumps(row, indent=1) + "\n")
+            last = row["snapshots"][-1]
+            sys.stderr.write(
+                f"{out.name}: tune {last['tune']['map50']:.1f}, held out "
+                f"{last['held_out']['map50']:.1f}, {last['seconds']:.0f} s\n"
+            )
+    rows = [json.loads(file.read_text()) for file in sorted(RESULTS.glob("*.json"))]
+    rows = [scored(row) for row in rows if (row["steps"], row["set"]) == (options.steps, changes)]
+    if rows:
+        sys.stdout.write(table(rows))
+        keep(RESULTS.with_suffix(".json"), question=QUESTION, ratios=gains(rows), rows=rows)
 
 
-def train(method: str, seed: int, options: Options) -> dict[str, Any]:
-    """One training and its scores on the held-out images."""
-    steps = 20 if options.quick else options.steps
-    chosen = override(
-        experiment(f"streets_boxes_{method}"),
-        {
-            "data.root": str((options.work / "data").resolve()),
-            "run.storage": str(options.work),
-            "run.name": f"{method}_{seed}",
-            "run.seed": seed,
-            **({} if steps is None else {"run.steps": steps}),
-        },
-    )
+def train_and_score(chosen: Experiment) -> list[dict[str, Any]]:
+    """Train on one rank; of each snapshot its step, CPU seconds of the steps so far, and scores."""
     ensure_streets(chosen.data)
-    launch(chosen, Call(overwrite=options.overwrite))
-    url, shards = RunFolder.of(chosen).url, f"{chosen.data.root}/{chosen.data.held_out}"
-    scores = {which: score([url], which, shards).to_json() for which in ("last", "best")}
-    return {"method": method, "seed": seed, "steps": chosen.run.steps, **scores}
+    world, classes, task = World(), classes_of(chosen), task_of(chosen)
+    method = build_method(chosen, world, torch.full((classes.num_classes,), 1.0))
+    detector, progress = method.engines["detector"], Progress(selected_by="target_map")
+    snapshots: list[dict[str, Any]] = []
+    spent, began = 0.0, time.process_time()
+
+    def scores() -> Scores:
+        nonlocal spent, began
+        spent += time.process_time() - began
+        row: dict[str, Any] = {"step": progress.step, "seconds": round(spent, 1)}
+        detector.module.eval()
+        for name, folder in (("tune", "evaluation"), ("held_out", "held_out")):
+            images = EvaluationLoader(
+                chosen.data, getattr(chosen.data, folder), rank=0, world_size=1
+            )
+            row[name] = task.score(detector, images, classes, world)
+            images.close()
+        detector.module.train()
+        snapshots.append(row)
+        began = time.process_time()
+        return Scores(step=progress.step, target=row["tune"])
+
+    loader = TrainingLoader(chosen.data, rank=0, world_size=1, seed=chosen.run.seed)
+    try:
+        train(
+            chosen,
+            world=world,
+            method=method,
+            batches=iter(loader),
+            progress=progress,
+            evaluate=scores,
+            save=lambda progress: Path(),
+            report=lambda row, checkpoint, progress: False,
+        )
+    finally:
+        loader.close()
+    return snapshots
+
+
+def scored(row: dict[str, Any]) -> dict[str, Any]:
+    """A training with its last snapshot, and the best one as chosen on `tune`."""
+    best = max(row["snapshots"], key=lambda one: one["tune"]["map50"])
+    return {**row, "last": row["snapshots"][-1]["held_out"], "best": best["held_out"]}
 
 
 def gains(rows: list[dict[str, Any]]) -> dict[str, float]:
