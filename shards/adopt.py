@@ -13,12 +13,10 @@ import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Annotated
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
-from tyro.conf import Positional, arg
 from webdataset.tariterators import base_plus_ext
 
 from advent_dist.data.class_file import ClassFile
@@ -31,6 +29,7 @@ from advent_dist.data.members import MemberError, name_of
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError
 from shards.class_files import class_file
+from shards.flags import Adopt
 
 _ENDING = ".tar"
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
@@ -40,27 +39,6 @@ _BLOCK_SAMPLES = 32
 
 _IMAGES = ("jpg", "jpeg", "png", "webp")
 """Extensions of what training decodes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Adopt:
-    """Write a manifest beside WebDataset tars of any tool, which stay as they are.
-
-    Labels are mapped to train ids whenever they are read, as the class file says.
-    """
-
-    url: Annotated[str, Positional, arg(metavar="URL")]
-    """Local folder or s3:// URL that holds the tars."""
-
-    image: str
-    """Extension of the images, after the sample's key: jpg."""
-
-    label: str | None = None
-    """Extension of the labels, such as seg.png; none reads no labels."""
-
-    classes: str | None = None
-    """Class file, YAML or JSON, that says what labels hold (see `advent-dist shards classes`), or
-    the name of a published one; shards/README.md lists them."""
 
 
 _Histogram = np.ndarray[tuple[int], np.dtype[np.int64]]

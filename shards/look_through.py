@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated
 
 from rich.table import Table
-from tyro.conf import Positional, arg
 
 from advent_dist.data.classes import IGNORED, MAX_CLASSES
 from advent_dist.data.label_format import ENDINGS, holds_colours
@@ -15,28 +12,12 @@ from advent_dist.data.label_map import shown_value
 from advent_dist.data.store import Folder, open_file, open_folder
 from advent_dist.errors import DataError
 from advent_dist.printable import plain_console, printable
+from shards.flags import LookThrough
 from shards.layout import Glob
 from shards.survey import Occurrence, Pair, Survey, looks
 
 _MOST_VALUES = 4096
 """Of one label: what has more is a photograph, or a map of instances or depths."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LookThrough:
-    """Print every id or colour of a folder of labels, and write a class file to fill in."""
-
-    labels: Annotated[str, Positional, arg(metavar="LABELS")]
-    """Local folder or s3:// URL of the labels."""
-
-    out: str | None = None
-    """Class file to write, for `shards build folder --classes`; it must not be there yet."""
-
-    glob: str = "**/*"
-    """Pattern of the labels' names: **/ is any folders, * anything in a name."""
-
-    processes: int | None = None
-    """Processes that read; none decides by the cores and the number of labels."""
 
 
 def look_through(asked: LookThrough) -> None:

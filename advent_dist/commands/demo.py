@@ -7,28 +7,17 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import tyro
 
-from advent_dist.commands.report import write_report
 from advent_dist.config import Call, Experiment
 from advent_dist.config.override import override
-from advent_dist.data.store import local_path, open_folder
 from advent_dist.errors import ConfigError
 from advent_dist.experiments import experiment
-from advent_dist.report import comparison_report, read_run
-from advent_dist.runs.comparing import compare_with_first
-from advent_dist.runs.folder import REPORT_FILE, SUMMARY_FILE, RunFolder
-from advent_dist.runs.panels import draw_panels
-from advent_dist.runs.scoring import rescored
-from advent_dist.runs.trained import available_device, load_run
-from cluster.connection import ray_cluster
-from cluster.launch import launch
-from shards.local_s3 import local_s3
-from shards.streets_data import build_streets_data
 
 BASELINE, ADAPTED = "source_only", ("advent", "dacs")
 HELD_OUT = "streets/dusk/val"
@@ -52,8 +41,16 @@ class Demo:
 def main(arguments: list[str]) -> int:
     """Run the command; see the module's docstring."""
     options = tyro.cli(Demo, args=arguments, prog="advent-dist demo")
+    # Networks and Ray: seconds of imports, which `--help` should not take.
+    from advent_dist.data.store import local_path, open_folder
+    from advent_dist.runs.folder import REPORT_FILE, SUMMARY_FILE
+    from cluster.connection import ray_cluster
+    from cluster.launch import launch
+    from shards.local_s3 import local_s3
+    from shards.streets_data import build_streets_data
+
     options = replace(options, out=local_path("--out", options.out))
-    _check_out(options)
+    _check_out(options.out, (REPORT_FILE, SUMMARY_FILE), overwrite=options.overwrite)
     start = time.monotonic()
     # The demo's S3 server is for this machine alone, and so is its Ray.
     os.environ.pop("RAY_ADDRESS", None)
@@ -80,12 +77,12 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _check_out(options: Demo) -> None:
+def _check_out(out: Path, files: Sequence[str], *, overwrite: bool) -> None:
     """Refuse a folder that holds a demo already, or anything else that one would replace."""
-    taken = [name for name in (REPORT_FILE, SUMMARY_FILE) if (options.out / name).exists()]
-    if taken and not options.overwrite:
+    taken = [name for name in files if (out / name).exists()]
+    if taken and not overwrite:
         raise ConfigError(
-            f"--out {options.out} holds {' and '.join(taken)} already; replace an earlier demo "
+            f"--out {out} holds {' and '.join(taken)} already; replace an earlier demo "
             "with --overwrite, or give another --out"
         )
 
@@ -105,6 +102,15 @@ def _experiment(name: str, options: Demo) -> Experiment:
 
 def _compare(out: Path, chosen: dict[str, Experiment]) -> dict[str, Any]:
     """Score all runs on the held-out images, write the page, and return the summary."""
+    from advent_dist.commands.run_page import write_report
+    from advent_dist.data.store import open_folder
+    from advent_dist.report import comparison_report, read_run
+    from advent_dist.runs.comparing import compare_with_first
+    from advent_dist.runs.folder import REPORT_FILE, RunFolder
+    from advent_dist.runs.panels import draw_panels
+    from advent_dist.runs.scoring import rescored
+    from advent_dist.runs.trained import available_device, load_run
+
     held_out = f"{chosen[BASELINE].data.root}/{HELD_OUT}"
     runs = {name: RunFolder.of(one) for name, one in chosen.items()}
     for run in runs.values():

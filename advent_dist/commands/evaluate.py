@@ -13,14 +13,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-from advent_dist.commands.against import print_comparison
-from advent_dist.commands.evaluation_table import table_of_boxes, table_of_pixels
-from advent_dist.config import View
+from advent_dist.config import Several, View
 from advent_dist.errors import ConfigError
-from advent_dist.evaluation.detection.evaluate import BoxEvaluation
 from advent_dist.printable import plain_console
-from advent_dist.runs.comparing import Several, compare_runs
-from advent_dist.runs.scoring import score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +50,13 @@ def main(arguments: list[str]) -> int:
     if not options.runs:
         sys.stderr.write("advent-dist evaluate: give at least one run folder; see --help\n")
         return 2
+    # Networks and loaders: seconds of imports, which `--help` should not take.
+    from advent_dist.commands.against import print_comparison
+    from advent_dist.commands.evaluation_table import table_of_boxes, table_of_pixels
+    from advent_dist.evaluation.detection.evaluate import BoxEvaluation
+    from advent_dist.runs.comparing import compare_runs
+    from advent_dist.runs.scoring import score
+
     if options.against:
         judged = compare_runs(
             options.runs,

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 import tyro
 
-from advent_dist.data.store import open_folder
 from advent_dist.errors import CheckpointError
 
 
@@ -54,6 +53,7 @@ def main(arguments: list[str]) -> int:
     # Networks: seconds of imports, which `--help` should not take.
     import torch
 
+    from advent_dist.data.store import open_folder
     from advent_dist.export.card import UNKNOWN_LICENSE, check_license
     from advent_dist.export.onnx_file import ONNX_FILE, require_packages
     from advent_dist.export.program import PROGRAM_FILE

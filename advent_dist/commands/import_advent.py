@@ -8,11 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from advent_dist.commands.own_file import free_path, write_new
 from advent_dist.errors import ConfigError
-from advent_dist.experiments.advent_config import read_advent_config
-from advent_dist.experiments.advent_import import default_file, imported
-from advent_dist.experiments.file import experiment_in_text
 from advent_dist.printable import printable
 
 
@@ -34,6 +30,12 @@ class ImportAdvent:
 def main(arguments: list[str]) -> int:
     """Run the command; see the module's docstring."""
     asked = tyro.cli(ImportAdvent, args=arguments, prog="advent-dist import-advent")
+    # Every knob there is, and YAML: `--help` needs neither.
+    from advent_dist.commands.own_file import free_path, write_new
+    from advent_dist.experiments.advent_config import read_advent_config
+    from advent_dist.experiments.advent_import import default_file, imported
+    from advent_dist.experiments.file import experiment_in_text
+
     config = read_advent_config(asked.config)
     path = free_path(asked.out or default_file(asked.config), "--out")
     text, notes = imported(config, asked.config, str(path))

@@ -9,10 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from advent_dist.commands.own_file import free_path, write_new
-from advent_dist.data.store import read_manifest
 from advent_dist.experiments.draft import MIXING, Method, draft
-from advent_dist.experiments.file import experiment_in_text
 from advent_dist.experiments.recipe import Device, Domain, recipe_for
 
 
@@ -46,8 +43,12 @@ class New:
 def main(arguments: list[str]) -> int:
     """Run the command; see the module's docstring."""
     asked = tyro.cli(New, args=arguments, prog="advent-dist new")
+    from advent_dist.commands.own_file import free_path, write_new
+
     path = free_path(asked.name, "NAME")
     # Networks and loaders: seconds of imports, which a message about a name should not take.
+    from advent_dist.data.store import read_manifest
+    from advent_dist.experiments.file import experiment_in_text
     from advent_dist.runs.classes import classes_of
     from advent_dist.runs.preflight import check_shards
 
@@ -73,6 +74,7 @@ def main(arguments: list[str]) -> int:
 
 def _domain(url: str) -> Domain:
     """What the recipe depends on, from the manifest and some of the images."""
+    from advent_dist.data.store import read_manifest
     from shards.sizes import typical_size
 
     manifest = read_manifest(url)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from advent_dist.data.store import local_path
 from advent_dist.errors import ConfigError
 from advent_dist.experiments.draft import function_name
 
@@ -19,6 +18,8 @@ def free_path(name: str, field: str) -> Path:
     Raises:
         ConfigError: there is one, or no such file can be.
     """
+    from advent_dist.data.store import local_path  # here, since `--help` needs no storage
+
     path = local_path(field, name)
     path = path.with_name(path.name.removesuffix(".py") + ".py")
     function_name(path.stem, field)

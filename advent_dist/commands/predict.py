@@ -12,24 +12,23 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from advent_dist.config import View
 from advent_dist.config.require import require
-from advent_dist.data.store import open_folder
 from advent_dist.errors import DataError
 from advent_dist.printable import printable
-from advent_dist.runs.detection.predict import DetectJob
-from advent_dist.runs.detection.trained import is_detector
-from advent_dist.runs.images import ImageFiles, Images, find_images
-from advent_dist.runs.overview import PAGE, require_ours, write_overview
-from advent_dist.runs.predict_job import PredictJob
-from advent_dist.runs.prediction import Job, Outcome, predict_missing
 
-Elsewhere = Callable[[Sequence[str]], Iterator[Outcome]]
-"""Segments images in other processes; see `Predictor.predict`."""
+if TYPE_CHECKING:
+    from advent_dist.runs.detection.predict import DetectJob
+    from advent_dist.runs.images import Images
+    from advent_dist.runs.predict_job import PredictJob
+    from advent_dist.runs.prediction import Job, Outcome
+
+    Elsewhere = Callable[[Sequence[str]], Iterator[Outcome]]
+    """Segments images in other processes; see `Predictor.predict`."""
 
 _NAMED = 5
 """How many of the files that were left alone are named."""
@@ -79,6 +78,12 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("advent-dist predict: give at least one run folder; see --help\n")
         return 2
     _check_workers(options)
+    # Networks: seconds of imports, which `--help` should not take.
+    from advent_dist.data.store import open_folder
+    from advent_dist.runs.images import ImageFiles, find_images
+    from advent_dist.runs.overview import PAGE, require_ours, write_overview
+    from advent_dist.runs.prediction import predict_missing
+
     images = find_images(options.images, options.out)
     if isinstance(images, ImageFiles) and images.left_alone:
         sys.stderr.write(printable(f"-- {_told(images.left_alone)}\n"))
@@ -110,6 +115,10 @@ def main(arguments: list[str]) -> int:
 
 def _job(options: Predict, images: Images) -> PredictJob | DetectJob:
     """What is asked for, of a segmenter or of a detector; paths are absolute."""
+    from advent_dist.runs.detection.predict import DetectJob
+    from advent_dist.runs.detection.trained import is_detector
+    from advent_dist.runs.predict_job import PredictJob
+
     runs = tuple(_absolute(url) for url in options.runs)
     out = _absolute(options.out)
     if is_detector(runs[0]):

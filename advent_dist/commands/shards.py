@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from shards import command
-from shards.encode import EncodeAll
+
+if TYPE_CHECKING:
+    from shards.encode import EncodeAll
 
 
 def main(arguments: list[str]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from rich.console import Console
@@ -15,7 +15,9 @@ from rich.text import Text
 from advent_dist.config.selection import MEASURES
 from advent_dist.errors import ConfigError
 from advent_dist.printable import plain_console, printable
-from advent_dist.runs.status import RunStatus, State, find_runs
+
+if TYPE_CHECKING:
+    from advent_dist.runs.status import RunStatus, State
 
 _WIDTH = 100
 _STYLES: dict[State, str] = {"finished": "green", "going": "cyan", "stale": "yellow"}
@@ -42,6 +44,9 @@ def main(arguments: list[str]) -> int:
         ConfigError: there is no run, and no JSON is asked for.
     """
     options = tyro.cli(Status, args=arguments, prog="advent-dist status")
+    # PyTorch: seconds of imports, which `--help` should not take.
+    from advent_dist.runs.status import find_runs
+
     runs = find_runs(options.storage, options.stale_after_s)
     if options.json:
         sys.stdout.write(json.dumps([asdict(run) for run in runs], indent=2) + "\n")

@@ -112,7 +112,7 @@ def train(chosen: Experiment, call: Call) -> int:
     Returns:
         The exit status.
     """
-    from advent_dist.commands.report import write_report
+    from advent_dist.commands.run_page import write_report
     from advent_dist.runs.folder import CONFIG_FILE, REPORT_FILE, RunFolder
     from cluster.launch import absolute, launch
     from shards.streets_data import ensure_streets

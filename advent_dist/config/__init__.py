@@ -34,7 +34,7 @@ from advent_dist.config.optimizer import OptimizerConfig
 from advent_dist.config.require import Size
 from advent_dist.config.run import RunConfig
 from advent_dist.config.sliding import Average, Sliding
-from advent_dist.config.view import View
+from advent_dist.config.view import Several, View
 
 __all__ = [
     "AdventConfig",
@@ -64,6 +64,7 @@ __all__ = [
     "ModelConfig",
     "OptimizerConfig",
     "RunConfig",
+    "Several",
     "Size",
     "Sliding",
     "SourceOnlyConfig",

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from advent_dist.config.require import Size, require
 from advent_dist.config.sliding import Average
+
+Several = Literal["ensemble", "seeds"]
+"""What several runs of one side of a comparison are."""
 
 
 @dataclass(frozen=True, kw_only=True)

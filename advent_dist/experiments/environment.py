@@ -17,7 +17,6 @@ from typing import Any
 
 from advent_dist.config import Experiment
 from advent_dist.config.override import from_json, override
-from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError
 from advent_dist.experiments import EXPERIMENTS, experiment
 from advent_dist.experiments.file import experiment_in_file, is_file
@@ -91,6 +90,8 @@ def experiment_in(path: str, where: str) -> Experiment:
         DataError: storage can't be reached.
     """
     if "://" in path:
+        from advent_dist.data.store import open_folder  # here, since names alone need no storage
+
         folder, _, name = path.rpartition("/")
         return from_json(open_folder(folder).read(name), path)
     try:

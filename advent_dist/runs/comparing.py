@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from advent_dist.config import View
+from advent_dist.config import Several, View
 from advent_dist.errors import ConfigError
 from advent_dist.evaluation.paired import Comparison, compare
 from advent_dist.evaluation.verdict import is_adaptation, verdict
 from advent_dist.runs.scoring import score_images
 from advent_dist.runs.trained import open_trained
-
-Several = Literal["ensemble", "seeds"]
-"""What several runs of one side are."""
 
 
 @dataclass(frozen=True, kw_only=True)

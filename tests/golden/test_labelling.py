@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from advent_dist.config.pseudo_labels import RuleName
 from advent_dist.evaluation.counts import pixel_entropy
 from advent_dist.runs.labelling.confidences import Confidences, at_portion
 from advent_dist.runs.labelling.easy import easy_and_hard
-from advent_dist.runs.labelling.rules import RULES, RuleName, Values
+from advent_dist.runs.labelling.rules import RULES, Values
 from tests.golden.student import FOLDER
 
 GOLDEN = np.load(FOLDER / "self_training.npz")

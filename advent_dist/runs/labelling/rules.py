@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from advent_dist.config.pseudo_labels import RuleName
 from advent_dist.methods.pseudo_labels.class_balanced import by_thresholds
 from advent_dist.runs.labelling.confidences import Confidences, above_portion, at_portion
 from advent_dist.types import IGNORE_INDEX
-
-RuleName = Literal["all", "confident", "portion", "class_balanced", "class_capped"]
 
 
 @dataclass(frozen=True, kw_only=True)
