@@ -30,7 +30,7 @@ from record import keep
 
 from advent_dist.config import View
 from advent_dist.data.image import read_image
-from advent_dist.evaluation.counts import pixel_entropy
+from advent_dist.evaluation.certainty import pixel_entropy
 from advent_dist.pictures import colourise
 from advent_dist.runs.images import find_images
 from advent_dist.runs.predict import as_input

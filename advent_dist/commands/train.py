@@ -112,7 +112,6 @@ def train(chosen: Experiment, call: Call) -> int:
     Returns:
         The exit status.
     """
-    from advent_dist.commands.run_page import write_report
     from advent_dist.runs.folder import CONFIG_FILE, REPORT_FILE, RunFolder
     from cluster.launch import absolute, launch
     from shards.streets_data import ensure_streets
@@ -128,6 +127,8 @@ def train(chosen: Experiment, call: Call) -> int:
     except KeyboardInterrupt as interrupt:
         sys.stderr.write(f"\nstopped; go on from the last checkpoint with:\n  {again}\n")
         return status_of(interrupt)
+    from advent_dist.commands.run_page import write_report  # charts and statistics: not before
+
     write_report(run)
     measure = MEASURES[progress.selected_by]
     for name, scores in (("last", progress.last), ("best", progress.best)):

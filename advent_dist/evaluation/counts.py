@@ -18,11 +18,15 @@ from torch import Tensor
 
 from advent_dist.config import Size
 from advent_dist.data.classes import ClassSet
+from advent_dist.evaluation.certainty import certainty_of
 from advent_dist.evaluation.in_step import in_step
-from advent_dist.evaluation.labelled import Accuracy, LabelSums, accuracy_of
+from advent_dist.evaluation.labelled import BOUNDARY_RADIUS, Accuracy, LabelSums, accuracy_of
+from advent_dist.evaluation.metrics import boundary_mask
 from advent_dist.evaluation.unlabelled import Criteria, PredictionSums, criteria_of
-from advent_dist.losses import self_information
 from advent_dist.types import EvaluationBatch
+
+_BAND_LOGITS = 2**20
+"""Of the rows that are counted at a time, 4 MB: they fit into a cache, however many classes."""
 
 Predictor = Callable[[Tensor, tuple[int, int]], Tensor]
 """(images [n, 3, h, w], (height, width)) -> fp32 logits [n, C, height, width] of the main head."""
@@ -56,15 +60,6 @@ class Counts:
         return Counts(predictions=self.predictions.all_reduce(), labels=self.labels.all_reduce())
 
 
-def pixel_entropy(logits: Float32[Tensor, "n c h w"]) -> Float32[Tensor, "n h w"]:
-    """Normalised entropy of each pixel's class distribution, in 0..1 (ADVENT, eq. 1)."""
-    return _entropy_map(logits.softmax(1))
-
-
-def _entropy_map(probabilities: Float32[Tensor, "n c h w"]) -> Float32[Tensor, "n h w"]:
-    return self_information(probabilities).sum(1).clamp(0, 1)
-
-
 def count(logits: Float32[Tensor, "n c h w"], label: Integer[Tensor, "n h w"]) -> Counts:
     """The counts of one batch.
 
@@ -75,12 +70,20 @@ def count(logits: Float32[Tensor, "n c h w"], label: Integer[Tensor, "n h w"]) -
     Returns:
         Counts on that device.
     """
-    probabilities = logits.softmax(1)
-    prediction, entropy = logits.argmax(1), _entropy_map(probabilities)
-    return Counts(
-        predictions=PredictionSums.of(probabilities, prediction, entropy),
-        labels=LabelSums.of(prediction, entropy, label, logits.shape[1]),
+    boundary = boundary_mask(label, BOUNDARY_RADIUS)
+    rows = max(1, _BAND_LOGITS * logits.shape[2] // logits.numel())
+    total = Counts(
+        predictions=PredictionSums.of_images(logits),
+        labels=LabelSums.zeros(logits.shape[1], logits.device),
     )
+    bands = zip(logits.split(rows, 2), label.split(rows, 1), boundary.split(rows, 1), strict=True)
+    for some_logits, some_label, some_boundary in bands:
+        certainty = certainty_of(some_logits)
+        total = total + Counts(
+            predictions=PredictionSums.of_pixels(certainty),
+            labels=LabelSums.of(certainty, some_label, some_boundary),
+        )
+    return total
 
 
 def evaluate(

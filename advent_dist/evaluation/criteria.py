@@ -81,20 +81,20 @@ def soft_neighbourhood_density(
     return entropies.mean()
 
 
-def image_density(probabilities: Float32[Tensor, "n c h w"]) -> Float64[Tensor, " n"]:
+def image_density(logits: Float32[Tensor, "n c h w"]) -> Float64[Tensor, " n"]:
     """The soft neighbourhood density of each image over at most `SND_PIXELS` of its pixels.
 
     Within an image, so that the mean over a data set depends neither on how images are spread over
     ranks nor on their order.
 
     Args:
-        probabilities: softmax over dimension 1.
+        logits: of the classes, in dimension 1.
 
     Returns:
         float64 [n], nats.
     """
-    pixels = probabilities.flatten(2)
-    chosen = pixels[:, :, spread(pixels.shape[2], SND_PIXELS).to(pixels.device)]
+    pixels = logits.flatten(2)
+    chosen = pixels[:, :, spread(pixels.shape[2], SND_PIXELS).to(pixels.device)].softmax(1)
     return torch.stack([soft_neighbourhood_density(image.T).double() for image in chosen.unbind(0)])
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from jaxtyping import Float32, Float64, Int64, Integer
+from jaxtyping import Bool, Float64, Int64, Integer
 from torch import Tensor
 
 from advent_dist.data.classes import ClassSet
 from advent_dist.errors import DataError
-from advent_dist.evaluation.metrics import auroc, boundary_mask, confusion_matrix, iou, mean_iou
+from advent_dist.evaluation.certainty import Certainty
+from advent_dist.evaluation.metrics import auroc, confusion_matrix, iou, mean_iou
 from advent_dist.evaluation.sums import Sums
 from advent_dist.types import IGNORE_INDEX
 
@@ -66,30 +67,29 @@ class LabelSums(Sums):
     @classmethod
     def of(
         cls,
-        prediction: Int64[Tensor, "n h w"],
-        entropy: Float32[Tensor, "n h w"],
+        certainty: Certainty,
         label: Integer[Tensor, "n h w"],
-        num_classes: int,
+        boundary: Bool[Tensor, "n h w"],
     ) -> LabelSums:
-        """Those of one batch.
+        """Those of some rows of images.
 
         Args:
-            prediction: the likeliest class.
-            entropy: normalised, in 0..1.
+            certainty: what is predicted there.
             label: train ids or 255.
-            num_classes: C.
+            boundary: `boundary_mask` of whole images, in these rows.
         """
+        prediction, entropy, probability = certainty
         labelled = label != IGNORE_INDEX
-        boundary = boundary_mask(label, BOUNDARY_RADIUS)
         interior = labelled & ~boundary
         # What is not finite has to reach `criteria_of`, on all ranks, to be told there.
         finite = entropy.nan_to_num(1.0)
-        bins = (finite.pow(0.25) * ENTROPY_BINS).long().clamp(max=ENTROPY_BINS - 1)
+        bins = (finite.sqrt().sqrt_() * ENTROPY_BINS).int().clamp_(max=ENTROPY_BINS - 1)
         # One histogram of [correct | wrong | ignored].
-        bins = bins + ENTROPY_BINS * torch.where(labelled, (prediction != label).long(), 2)
+        part = (prediction != label).int().masked_fill_(~labelled, 2)
+        bins = bins.add_(part, alpha=ENTROPY_BINS)
         correct, wrong, _ = torch.bincount(bins.flatten(), minlength=3 * ENTROPY_BINS).chunk(3)
         return cls(
-            confusion=confusion_matrix(prediction, label, num_classes),
+            confusion=confusion_matrix(prediction, label, len(probability)),
             correct=correct,
             wrong=wrong,
             boundary_entropy=(entropy * boundary).sum(dtype=torch.float64),

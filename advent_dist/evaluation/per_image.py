@@ -39,7 +39,8 @@ def overlaps_of(
             image, label = batch.image.to(device), batch.label.to(device)
             size = (label.shape[1], label.shape[2])
             for found, predictors in zip(counts, sides, strict=True):
-                prediction = mean_logits(predictors, image, size).argmax(1)
+                # PyTorch's argmax takes six times as long as this on a CPU.
+                prediction = mean_logits(predictors, image, size).max(1).indices
                 found.append(_each(prediction, label, num_classes))
     return [
         Overlaps(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -10,6 +10,7 @@ from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
 from advent_dist.errors import DivergedError
+from advent_dist.evaluation.certainty import Certainty
 from advent_dist.evaluation.criteria import diversity, image_density, information_maximisation
 from advent_dist.evaluation.sums import Sums
 
@@ -50,25 +51,23 @@ class PredictionSums(Sums):
         )
 
     @classmethod
-    def of(
-        cls,
-        probabilities: Float32[Tensor, "n c h w"],
-        prediction: Int64[Tensor, "n h w"],
-        entropy: Float32[Tensor, "n h w"],
-    ) -> PredictionSums:
-        """Those of one batch.
+    def of_pixels(cls, certainty: Certainty) -> PredictionSums:
+        """Those of some rows of images, without what is said of images as a whole."""
+        num_classes, device = len(certainty.probability), certainty.probability.device
+        return replace(
+            cls.zeros(num_classes, device),
+            predicted=torch.bincount(certainty.prediction.flatten(), minlength=num_classes),
+            entropy=certainty.entropy.sum(dtype=torch.float64),
+            probability=certainty.probability,
+        )
 
-        Args:
-            probabilities: softmax over dimension 1.
-            prediction: the likeliest class.
-            entropy: normalised, in 0..1.
-        """
-        return cls(
-            predicted=torch.bincount(prediction.flatten(), minlength=probabilities.shape[1]),
-            entropy=entropy.sum(dtype=torch.float64),
-            probability=probabilities.sum((0, 2, 3), dtype=torch.float64),
-            density=image_density(probabilities).sum(),
-            images=torch.tensor(len(probabilities), device=probabilities.device),
+    @classmethod
+    def of_images(cls, logits: Float32[Tensor, "n c h w"]) -> PredictionSums:
+        """What is said of images as a whole, without the sums over their pixels."""
+        return replace(
+            cls.zeros(logits.shape[1], logits.device),
+            density=image_density(logits).sum(),
+            images=torch.tensor(len(logits), device=logits.device),
         )
 
 

@@ -18,7 +18,7 @@ from advent_dist.data.image import read_image
 from advent_dist.data.sample import as_rgb
 from advent_dist.data.store import open_file
 from advent_dist.errors import DataError
-from advent_dist.evaluation.counts import pixel_entropy
+from advent_dist.evaluation.certainty import pixel_entropy
 from advent_dist.runs.bands import CoarsePredictor, logit_bands
 from advent_dist.runs.predict import as_input
 from advent_dist.runs.trained import available_device, load_run

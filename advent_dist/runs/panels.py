@@ -8,7 +8,7 @@ from itertools import islice
 import torch
 
 from advent_dist.data.evaluation_loader import EvaluationLoader, target_images
-from advent_dist.evaluation.counts import pixel_entropy
+from advent_dist.evaluation.certainty import pixel_entropy
 from advent_dist.pictures import panel, to_png
 from advent_dist.report import Panel
 from advent_dist.runs.trained import TrainedRun, available_device

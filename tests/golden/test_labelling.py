@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from advent_dist.config.pseudo_labels import RuleName
-from advent_dist.evaluation.counts import pixel_entropy
+from advent_dist.evaluation.certainty import pixel_entropy
 from advent_dist.runs.labelling.confidences import Confidences, at_portion
 from advent_dist.runs.labelling.easy import easy_and_hard
 from advent_dist.runs.labelling.rules import RULES, Values

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from advent_dist.config import Size
 from advent_dist.data.resizing import resize_image
-from advent_dist.evaluation.counts import pixel_entropy
+from advent_dist.evaluation.certainty import pixel_entropy
 from advent_dist.runs.bands import CoarsePredictor, logit_bands
 from advent_dist.runs.labelling.rules import Rule
 

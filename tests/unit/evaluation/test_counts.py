@@ -13,7 +13,8 @@ from torch import Tensor
 from advent_dist.data.class_sets import CAMVID_11, CITYSCAPES_19
 from advent_dist.data.classes import ClassSet
 from advent_dist.errors import DataError, DivergedError
-from advent_dist.evaluation.counts import Counts, count, evaluate, pixel_entropy, summarise
+from advent_dist.evaluation.certainty import pixel_entropy
+from advent_dist.evaluation.counts import Counts, count, evaluate, summarise
 from advent_dist.evaluation.labelled import Accuracy
 from advent_dist.evaluation.unlabelled import criteria_of
 from advent_dist.parallel.world import World
@@ -89,6 +90,16 @@ def test_counts_of_two_batches_add_up_to_those_of_both() -> None:
     assert same(count(first, first_label) + count(second, second_label), both)
     assert same(Counts.zeros(CLASSES, CPU) + both, both)
     assert not same(count(first, first_label), both)
+
+
+@pytest.mark.parametrize("band", [1, 2 * 11 * 32 * 7, 2**24])
+def test_counts_do_not_depend_on_the_bands(band: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, label = scene(3, n=2)
+    expected = count(logits, label)
+    monkeypatch.setattr("advent_dist.evaluation.counts._BAND_LOGITS", band)
+    found = count(logits, label)
+    assert same(found, expected)
+    assert torch.equal(found.labels.confusion, expected.labels.confusion)
 
 
 def test_every_pixel_is_in_one_place_of_each_count() -> None:

@@ -78,9 +78,9 @@ def test_the_chosen_pixels_are_always_the_same_and_spread_over_the_image() -> No
 
 
 def test_each_image_has_its_own_density() -> None:
-    probabilities = torch.randn(3, 11, 8, 8).softmax(1)
-    together = image_density(probabilities)
-    alone = [image_density(image[None])[0] for image in probabilities]
+    logits = torch.randn(3, 11, 8, 8)
+    together = image_density(logits)
+    alone = [image_density(image[None])[0] for image in logits]
     assert together.tolist() == pytest.approx([value.item() for value in alone])
 
 

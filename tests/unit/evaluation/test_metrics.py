@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -84,6 +85,19 @@ def test_boundary_is_the_band_on_both_sides_of_a_border() -> None:
     label[:, :, 5:] = 1
     columns = boundary_mask(label, 2)[0]
     assert columns.tolist() == [[3 <= column < 7 for column in range(10)]] * 6
+
+
+@pytest.mark.parametrize("size", [(9, 11), (2, 7), (1, 1)])
+def test_boundary_is_what_the_squares_around_pixels_hold(size: tuple[int, int]) -> None:
+    height, width = size
+    label = torch.randint(0, 3, (4, height, width), generator=torch.Generator().manual_seed(2))
+    label[label == 2] = 255
+    found = boundary_mask(label.byte(), 2)
+    for image, row, column in itertools.product(range(4), range(height), range(width)):
+        square = label[image, max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3]
+        own = label[image, row, column]
+        other = ((square != own) & (square != 255)).any() and own != 255
+        assert found[image, row, column] == other
 
 
 def test_ignored_pixels_make_no_boundary() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.data.store import open_folder
 from advent_dist.errors import DataError
-from advent_dist.evaluation.counts import pixel_entropy
+from advent_dist.evaluation.certainty import pixel_entropy
 from advent_dist.models.upsampling import CoarseLogits
 from advent_dist.runs.bands import CoarsePredictor
 from advent_dist.runs.images import find_images

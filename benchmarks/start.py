@@ -1,0 +1,149 @@
+"""How long do commands take before they do something, and a training before its first step?
+
+    python benchmarks/start.py [--rounds 5] [--trainings 3] [--json FILE]
+
+`--help` is measured in CPU seconds of the user, the least of some rounds. A training is
+`advent-dist train streets_advent` on this machine, its shards and every file that it imports being
+in memory since a training before; its parts lie between marks that `tracing/` notes, in seconds, of
+the training that took the median time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from record import keep
+
+QUESTION = "How long do commands take before they do something, and a training before a step?"
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "start.json"
+
+COMMANDS = ["demo", "new", "import-advent", "train", "evaluate", "predict"]
+COMMANDS += ["pseudo-label", "export", "report", "shards", "status", "doctor"]
+LINES = [
+    "--help",
+    *(f"{name} --help" for name in COMMANDS),
+    "shards build --help",
+    "shards build gta5 --help",
+    "train --list",
+    "train streets_advent --help",
+]
+
+PARTS = [
+    ("Python, flags, the config", "train begins"),
+    ("imports of the driver, shards looked for", "check begins"),
+    ("preflight: networks, manifests", "check ends"),
+    ("Ray starts", "_start ends"),
+    ("room, the folder's claim", "fit begins"),
+    ("Ray Train starts the workers", "train_worker begins"),
+    ("imports of a worker", "train_rank begins"),
+    ("readers fork", "build_method begins"),
+    ("networks, engines", "build_method ends"),
+    ("first batch", "TrainingLoader.__next__ ends"),
+    ("first step", "Meter.add ends"),
+]
+"""What is done until the last process has passed a mark."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How often, and where the result goes."""
+
+    rounds: int = 5
+    """Times that each command line runs."""
+
+    trainings: int = 3
+    """Trainings that are measured, after a first one that is not."""
+
+    json: Path | None = RESULTS
+    """Where the result goes."""
+
+
+def main() -> None:
+    """Measure, and print the tables."""
+    options = tyro.cli(Options)
+    helps = {line: float("inf") for line in LINES}
+    for _ in range(options.rounds):
+        for line in LINES:
+            helps[line] = min(helps[line], _user_seconds(line.split()))
+    print("| advent-dist | s of CPU |\n| --- | ---: |")
+    for line, seconds in helps.items():
+        print(f"| {line} | {seconds:.2f} |")
+    rows: list[dict[str, object]] = [
+        {"command": line, "user_s": seconds} for line, seconds in helps.items()
+    ]
+    if options.trainings:
+        parts = _median_training(options.trainings)
+        rows += [{"part": name, "seconds": seconds} for name, seconds in parts.items()]
+        print("\n| until the first step | s |\n| --- | ---: |")
+        for name, seconds in parts.items():
+            print(f"| {name} | {seconds:.2f} |")
+        print(f"| all | {sum(parts.values()):.2f} |")
+    # Python's own start is the unit: the same work on any machine.
+    python = min(_user_seconds(None) for _ in range(options.rounds))
+    ratios = {
+        f"CPU of advent-dist {line} / of python": helps[line] / python
+        for line in ("--help", "shards --help", "train --list")
+    }
+    keep(options.json, question=QUESTION, ratios=ratios, rows=rows)
+
+
+def _user_seconds(arguments: Sequence[str] | None) -> float:
+    """CPU seconds of a process of its own; None is Python that does nothing."""
+    command = [sys.executable, "-c", "import dataclasses, json"]
+    if arguments is not None:
+        command = [sys.executable, "-m", "advent_dist", *arguments]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=HERE.parent)
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+
+
+def _median_training(count: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        _training(Path(folder))
+        found = [_training(Path(folder)) for _ in range(count)]
+    return sorted(found, key=lambda parts: sum(parts.values()))[count // 2]
+
+
+def _training(folder: Path) -> dict[str, float]:
+    """The parts of one, and their seconds."""
+    notes = folder / "notes.jsonl"
+    notes.unlink(missing_ok=True)
+    path = os.pathsep.join([str(HERE / "tracing"), str(HERE.parent)])
+    environment = {**os.environ, "PYTHONPATH": path, "ADVENT_DIST_START_NOTES": str(notes)}
+    flags = {
+        "data.root": folder / "shards",
+        "run.storage": folder / "runs",
+        "run.steps": 1,
+        "model.weights": None,
+        "data.evaluation": "streets/dusk/tune",
+    }
+    line = [f"--{name}={value}" for name, value in flags.items()]
+    command = [sys.executable, "-m", "advent_dist", "train", "streets_advent", "--overwrite", *line]
+    begun = time.time()
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        raise SystemExit(f"the training failed:\n{done.stderr}")
+    # Of several workers the last one.
+    passed: dict[str, float] = {}
+    for mark, when in map(json.loads, notes.read_text().splitlines()):
+        passed[mark] = max(when, passed.get(mark, 0.0))
+    parts, before = {}, begun
+    for name, mark in PARTS:
+        parts[name] = passed[mark] - before
+        before = passed[mark]
+    return parts
+
+
+if __name__ == "__main__":
+    main()
