@@ -1,4 +1,4 @@
-"""Several ways to do the same, in turn and in one process: a busy machine is fair to all of them."""
+"""Several ways to do the same, in turn and in one process, so that all have the same machine."""
 
 from __future__ import annotations
 
