@@ -76,12 +76,12 @@ def count(logits: Float32[Tensor, "n c h w"], label: Integer[Tensor, "n h w"]) -
         predictions=PredictionSums.of_images(logits),
         labels=LabelSums.zeros(logits.shape[1], logits.device),
     )
-    bands = zip(logits.split(rows, 2), label.split(rows, 1), boundary.split(rows, 1), strict=True)
-    for some_logits, some_label, some_boundary in bands:
-        certainty = certainty_of(some_logits)
+    for start in range(0, logits.shape[2], rows):
+        band = slice(start, start + rows)
+        certainty = certainty_of(logits[:, :, band])
         total = total + Counts(
             predictions=PredictionSums.of_pixels(certainty),
-            labels=LabelSums.of(certainty, some_label, some_boundary),
+            labels=LabelSums.of(certainty, label[:, band], boundary[:, band]),
         )
     return total
 
