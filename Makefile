@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 SLOW := $(addprefix tests/integration/test_,elastic.py ended.py killed.py sweep_killed.py sweep_outage.py)
 
-.PHONY: setup format check test test-slow test-cluster test-onprem test-aws test-unit test-golden test-distributed test-integration bench soak golden demo sweep-demo browser hosts ci clean
+.PHONY: setup format check test test-slow test-cluster test-onprem test-aws test-unit test-golden test-distributed test-integration bench bench-check gpu-check soak golden demo sweep-demo browser hosts ci clean
 
 setup: .venv/.installed
 
@@ -60,8 +60,18 @@ bench: setup
 	$(BIN)/python benchmarks/input_pipeline.py $(if $(CAMVID),--camvid $(CAMVID)) --peers
 	$(BIN)/python benchmarks/camvid_day_dusk.py $(if $(CAMVID),--camvid $(CAMVID))
 	$(BIN)/python benchmarks/asha.py
-	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python benchmarks/start.py
+	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/self_training_step.py
+
+# Measures ratios of benchmarks/results again, and fails where one is 15 % worse.
+bench-check: setup
+	$(BIN)/python benchmarks/check.py
+
+# What a GPU is to do as a CPU does, and how fast it does it; without one, its CPU half.
+gpu-check: setup
+	$(BIN)/python benchmarks/gpu.py
 
 # Builds, runs and sweeps against a bucket, every tenth request for which breaks.
 SOAK_MINUTES ?= 10

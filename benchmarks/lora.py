@@ -29,7 +29,7 @@ from advent_dist.training import checkpoint
 from advent_dist.training.assembly import build_method
 from advent_dist.training.progress import Progress
 from advent_dist.types import DomainBatch
-from benchmarks.pipelines.training_step import memory_mb
+from benchmarks.memory import memory_mb
 from benchmarks.record import keep
 
 QUESTION = "What do adapters save over training an encoder?"

@@ -18,7 +18,7 @@ from advent_dist.losses import cross_entropy
 from advent_dist.parallel.world import World
 from advent_dist.training.assembly import build_method
 from advent_dist.types import DomainBatch
-from benchmarks.pipelines.training_step import memory_mb
+from benchmarks.memory import memory_mb
 
 
 @dataclass(frozen=True, kw_only=True)

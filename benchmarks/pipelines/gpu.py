@@ -1,0 +1,227 @@
+"""One check of `benchmarks/gpu.py`, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+import tyro
+
+from advent_dist.config.override import override
+from advent_dist.evaluation.counts import count
+from advent_dist.experiments import experiment
+from advent_dist.models.segmenter import build_segmenter
+from advent_dist.parallel.world import World
+from advent_dist.training.assembly import build_method
+from advent_dist.types import DomainBatch
+from tests.helpers import random_batch, tiny_experiment
+
+Device = Literal["cpu", "cuda"]
+STEPS = 20
+_PUBLISHED = {"optimizer.segmenter": "sgd", "optimizer.head_lr_multiplier": 10.0}
+"""AdamW would divide gradients that are nearly 0 by their own size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What is checked, and where."""
+
+    check: str
+    """A name in `CHECKS`."""
+
+    device: Device
+    """What computes."""
+
+
+def main() -> None:
+    """Print what was found, as JSON; an assertion is a failure."""
+    options = tyro.cli(Options)
+    check = CHECKS[options.check]
+    # Ray Train makes one of its own.
+    alone = nullcontext(World(device=torch.device(options.device)))
+    with alone if check is product else _process_group(options.device) as world:
+        said = check(world)
+    sys.stdout.write(json.dumps({"said": said}) + "\n")
+
+
+@contextmanager
+def _process_group(device: Device) -> Iterator[World]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    os.environ |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    place = torch.device(device, 0) if device == "cuda" else torch.device("cpu")
+    dist.init_process_group(
+        "nccl" if device == "cuda" else "gloo", rank=0, world_size=1, timeout=timedelta(minutes=2)
+    )
+    yield World(device=place)
+    dist.destroy_process_group()
+
+
+def _losses(world: World, **changes: Any) -> torch.Tensor:
+    """The losses of AdvEnt's first steps on noise, float64 [steps, losses]."""
+    paths = {name.replace("__", "."): value for name, value in changes.items()}
+    chosen = override(tiny_experiment("streets_advent"), {**_PUBLISHED, **paths})
+    method = build_method(chosen, world, torch.full((19,), 1 / 19))
+    rows = []
+    for step in range(STEPS):
+        metrics = method.step(random_batch(step).to(world.device))
+        rows.append(torch.stack([value.double().cpu() for value in metrics.values()]))
+    return torch.stack(rows)
+
+
+def _off_by(found: torch.Tensor, expected: torch.Tensor) -> float:
+    return float(((found - expected).abs() / expected.abs().clamp(min=1e-3)).max())
+
+
+def _within(found: torch.Tensor, expected: torch.Tensor, most: float) -> str:
+    off = _off_by(found, expected)
+    assert off <= most, f"losses differ by {off:.1e}, and {most:g} at most are allowed"
+    return f"losses differ by {off:.0e}"
+
+
+def as_on_the_cpu(world: World) -> str:
+    """fp32, without TF32: the device trains as the CPU does."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    cpu = _losses(World(), engine__kind="local")
+    return _within(_losses(world, engine__kind="local"), cpu, 1e-3)
+
+
+def zero_stages(world: World) -> str:
+    """DeepSpeed at ZeRO 0 to 3 trains as plain PyTorch does, on one rank."""
+    plain = _losses(world, engine__kind="local")
+    found = [
+        _losses(world, engine__kind="deepspeed", engine__zero_stage=stage) for stage in range(4)
+    ]
+    return max(_within(one, plain, 1e-3) for one in found)
+
+
+def bf16(world: World) -> str:
+    """bf16 follows fp32."""
+    plain = _losses(world, engine__kind="local")
+    return _within(_losses(world, engine__kind="local", engine__precision="bf16"), plain, 0.1)
+
+
+def evaluation(world: World) -> str:
+    """The paper's network at 1024x512, counted at 2048x1024, with its peak memory."""
+    chosen = override(experiment("gta5_cityscapes_advent"), {"model.weights": None})
+    segmenter: Any = build_segmenter(chosen.model, 19)  # type: ignore[arg-type]
+    segmenter.to(world.device).eval()
+    image = torch.randint(0, 256, (1, 3, 512, 1024), dtype=torch.uint8, device=world.device)
+    label = torch.randint(0, 19, (1, 1024, 2048), dtype=torch.uint8, device=world.device)
+
+    def once() -> None:
+        with torch.no_grad():
+            pixels = count(segmenter(image, (1024, 2048)).main, label).labels.confusion.sum()
+        assert int(pixels) == label.numel()
+
+    once()
+    begun = time.perf_counter()
+    once()
+    said = f"{time.perf_counter() - begun:.2f} s an image"
+    if world.device.type == "cuda":
+        said += f", {torch.cuda.max_memory_allocated() / 1e9:.2f} GB"
+    return said
+
+
+def confusion(world: World) -> str:
+    """The device counts as the CPU does."""
+    random = torch.Generator().manual_seed(1)
+    coarse = 4 * torch.randn(2, 19, 33, 65, generator=random)
+    logits = F.interpolate(coarse, (256, 512), mode="bilinear", align_corners=True)
+    label = torch.randint(0, 20, (2, 256, 512), generator=random, dtype=torch.uint8)
+    label[label == 19] = 255
+    ours = count(logits.to(world.device), label.to(world.device))
+    theirs = count(logits, label)
+    assert torch.equal(ours.labels.confusion.cpu(), theirs.labels.confusion)
+    torch.testing.assert_close(ours.predictions.entropy.cpu(), theirs.predictions.entropy)
+    return "equal confusion matrices"
+
+
+def speed(world: World) -> str:
+    """Images a second of the paper's setting: fp32, TF32, bf16."""
+    said = []
+    for name, tf32, precision in (
+        ("fp32", False, "fp32"),
+        ("TF32", True, "fp32"),
+        ("bf16", True, "bf16"),
+    ):
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+        chosen = override(
+            experiment("gta5_cityscapes_advent"),
+            {
+                "engine.kind": "local",
+                "engine.precision": precision,
+                "model.weights": None,
+                "optimizer.published_repeats": False,
+            },
+        )
+        method = build_method(chosen, world, torch.full((19,), 1 / 19))
+        batch = _full_batch().to(world.device)
+        for _ in range(3):
+            method.step(batch)
+        torch.cuda.synchronize()
+        begun = time.perf_counter()
+        for _ in range(10):
+            method.step(batch)
+        torch.cuda.synchronize()
+        said.append(f"{name} {20 / (time.perf_counter() - begun):.1f} images/s")
+    return ", ".join(said)
+
+
+def _full_batch() -> DomainBatch:
+    def pixels(*shape: int, below: int = 256) -> torch.Tensor:
+        return torch.randint(0, below, shape, dtype=torch.uint8)
+
+    return DomainBatch(
+        source_image=pixels(1, 720, 1280, 3).permute(0, 3, 1, 2),
+        source_label=pixels(1, 720, 1280, below=19),
+        target_image=pixels(1, 512, 1024, 3).permute(0, 3, 1, 2),
+    )
+
+
+def product(world: World) -> str:
+    """`advent-dist train` on Ray, two steps on streets, with a GPU for each worker, or none."""
+    gpus = int(world.device.type == "cuda")
+    from advent_dist.cli import run
+
+    with tempfile.TemporaryDirectory() as folder:
+        flags = {
+            "data.root": Path(folder, "shards"),
+            "run.storage": Path(folder, "runs"),
+            "run.steps": 2,
+            "model.weights": None,
+            "cluster.workers": 1,
+            "cluster.gpus-per-worker": gpus,
+        }
+        line = [f"--{name}={value}" for name, value in flags.items()]
+        assert run(["train", "streets_advent", *line]) == 0
+    return f"{gpus} GPUs a worker"
+
+
+CHECKS: dict[str, Callable[[World], str]] = {
+    "fp32 as on the CPU": as_on_the_cpu,
+    "ZeRO 0 to 3 as plain PyTorch": zero_stages,
+    "bf16 follows fp32": bf16,
+    "counts as on the CPU": confusion,
+    "evaluation at 2048x1024": evaluation,
+    "the product on Ray": product,
+    "speed at 1280x720 and 1024x512": speed,
+}
+
+
+if __name__ == "__main__":
+    main()
