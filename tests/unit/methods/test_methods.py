@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from advent_dist.methods import METHODS
+from advent_dist.methods.detection import DETECTION_METHODS
 from advent_dist.types import IGNORE_INDEX, DomainBatch
 from tests.helpers import random_batch
 from tests.unit.methods.tiny import DETAILED, batch_of, same, tiny_method, weights_of
 
-NAMES = list(METHODS)
+NAMES = [name for name in METHODS if name not in DETECTION_METHODS]
 
 
 def _unlabelled(batch: DomainBatch) -> DomainBatch:
