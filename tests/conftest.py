@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import pytest
@@ -18,6 +19,13 @@ os.environ.setdefault("MKL_CBWR", "AVX2,STRICT")
 # wait for the others do so asleep.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@pytest.fixture(autouse=True)
+def _the_same_chance_in_any_order() -> None:
+    """What draws from PyTorch's own generator depends on no test before it."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneRay:

@@ -56,7 +56,8 @@ class AugmentConfig:
 
     def __post_init__(self) -> None:
         low, high = self.scale
-        require(0 < low <= high, "data.augment.scale", self.scale, "give 0 < low <= high")
+        fix = "give 0 < low <= high <= 16"
+        require(0 < low <= high <= 16, "data.augment.scale", self.scale, fix)
         require_size("data.augment.crop", self.crop)
         share = self.crop_max_share
         require(0 < share <= 1, "data.augment.crop_max_share", share, "give a share in (0, 1]")

@@ -20,6 +20,9 @@ _NAMES = (
 Size = tuple[int, int]
 """Width and height in pixels, in this order."""
 
+MOST_PIXELS = 65_535
+"""A side: no JPEG has more."""
+
 
 def require(holds: bool, name: str, value: object, fix: str) -> None:
     """Refuse `value` of field `name` unless it holds.
@@ -63,9 +66,11 @@ def is_inside(name: str) -> bool:
 
 
 def require_size(name: str, size: Size | None) -> None:
-    """Refuse a size without a pixel.
+    """Refuse a size without a pixel, or of more than any image has.
 
     Raises:
-        ConfigError: width or height is not positive.
+        ConfigError: width or height is not positive, or more than `MOST_PIXELS`.
     """
     require(size is None or min(size) > 0, name, size, "width and height must be positive")
+    fix = f"give at most {MOST_PIXELS} pixels a side"
+    require(size is None or max(size) <= MOST_PIXELS, name, size, fix)

@@ -28,7 +28,9 @@ from tests.shard_helpers import data_config
 REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (AugmentConfig, {"scale": (1.5, 0.5)}, r"data.augment.scale = \(1.5, 0.5\)"),
     (AugmentConfig, {"scale": (0.0, 1.0)}, "data.augment.scale"),
+    (AugmentConfig, {"scale": (1.0, 17.0)}, "data.augment.scale = .*<= 16"),
     (AugmentConfig, {"crop": (0, 10)}, "data.augment.crop"),
+    (AugmentConfig, {"crop": (64, 10**30)}, "data.augment.crop = .*at most 65535 pixels a side"),
     (AugmentConfig, {"flip": 1.01}, r"data.augment.flip = 1.01: a probability is 0 to 1"),
     (AugmentConfig, {"jitter": 1.0}, "data.augment.jitter"),
     (AugmentConfig, {"fda_beta": 0.6}, r"data.augment.fda_beta = 0.6: give a share in 0..0.5"),
