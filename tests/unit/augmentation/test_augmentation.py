@@ -29,12 +29,13 @@ def test_by_chance_nothing_changes(images: Tensor) -> None:
 
 @pytest.mark.parametrize(("jitter", "blurs"), [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0)])
 def test_changed_images_stay_in_range(images: Tensor, jitter: float, blurs: float) -> None:
+    torch.manual_seed(1)  # which draws a blur that can be seen
     changed = _strong(jitter, blurs)(images)
     assert changed.dtype == torch.float32
     assert changed.shape == images.shape
     assert changed.min() >= 0
     assert changed.max() <= 255 + 1e-3
-    assert (changed - images.float()).abs().mean() > 0.1  # blurs are as weak as they are drawn
+    assert (changed - images.float()).abs().mean() > 1
 
 
 def test_each_image_has_its_own_colours_and_one_batch_one_coin() -> None:
