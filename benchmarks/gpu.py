@@ -30,6 +30,7 @@ ON_A_CPU = {
     "fp32 as on the CPU": "there is nothing to compare the CPU with",
     "ZeRO 0 to 3 as plain PyTorch": None,
     "bf16 follows fp32": None,
+    "a detector trains and is scored": None,
     "counts as on the CPU": "there is nothing to compare the CPU with",
     "evaluation at 2048x1024": None,
     "the product on Ray": None,
@@ -84,7 +85,9 @@ def _row(check: str, device: str) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         state, said = "failed", f"not done after {_LONGEST_S} s"
     else:
-        last = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()[-1]
+        lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
+        # What is killed, as for want of memory, says nothing.
+        last = lines[-1] if lines else f"it ended with {done.returncode}"
         state = "failed" if done.returncode else "passed"
         said = last if done.returncode else json.loads(last)["said"]
     return {"check": check, "state": state, "said": said, "seconds": time.monotonic() - begun}

@@ -110,7 +110,7 @@ class Judge:
         if self.metric.collapse_share and self._settled >= _SETTLED:
             return (
                 f"at step {row['step']} the discriminator has told the domains apart without error "
-                f"for {_SETTLED} evaluations: the segmenter has nothing to learn from it"
+                f"for {_SETTLED} evaluations: the network has nothing to learn from it"
             )
         return None
 

@@ -56,8 +56,9 @@ class Predict(View):
     overlay: bool = False
     """Write NAME_overlay.png, too: the colours over the image."""
 
-    score: float = 0.5
-    """Detectors: least probability of the boxes that are drawn and counted; the JSON has all."""
+    score: float | None = None
+    """Detectors: least probability of the boxes that are drawn and counted, 0.5 if none is given;
+    the JSON has all."""
 
     workers: int = 0
     """Processes of one CPU each on a Ray cluster, all of which reach the folders by these paths or
@@ -116,12 +117,16 @@ def main(arguments: list[str]) -> int:
 def _job(options: Predict, images: Images) -> PredictJob | DetectJob:
     """What is asked for, of a segmenter or of a detector; paths are absolute."""
     from advent_dist.runs.detection.predict import DetectJob
+    from advent_dist.runs.detection.results import LEAST_SCORE
     from advent_dist.runs.detection.trained import is_detector
     from advent_dist.runs.predict_job import PredictJob
 
     runs = tuple(_absolute(url) for url in options.runs)
     out = _absolute(options.out)
+    score = options.score
     if is_detector(runs[0]):
+        fix = "a probability is 0 to 1"
+        require(score is None or 0 <= score <= 1, "--score", score, fix)
         require(not options.overlay, "--overlay", True, "boxes are drawn over the images anyway")
         return DetectJob(
             runs=runs,
@@ -129,8 +134,9 @@ def _job(options: Predict, images: Images) -> PredictJob | DetectJob:
             view=options,
             images=images,
             out=out,
-            least_score=options.score,
+            least_score=LEAST_SCORE if score is None else score,
         )
+    require(score is None, "--score", score, "it is of boxes, which a segmenter has none of")
     return PredictJob(
         runs=runs,
         which=options.which,

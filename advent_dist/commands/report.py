@@ -1,6 +1,7 @@
 """`advent-dist report RUN [RUN ...] [--out PAGE]`: the page of a run, or one of several.
 
-With `--data SHARDS` all are scored on the same images, and judged against the first.
+With `--data SHARDS` all are scored on the same images, and judged against the first;
+detectors are scored, and not judged.
 """
 
 from __future__ import annotations

@@ -69,6 +69,11 @@ def comparison_page(runs: Sequence[RunFolder], data: str | None) -> str:
         if not is_detector(urls[0]):
             verdicts = [one.paragraph for one in compare_with_first(urls, "last", data)]
         records = [rescored(record, data) for record in records]
+        if not any(record.is_labelled for record in records):
+            raise DataError(
+                f"{data} has no labels, and only labels tell which run is better; give a folder of "
+                "labelled target images (--data)"
+            )
     try:
         # Those of a config are relative to its data.root.
         folder = data if data is None or "://" in data else os.path.abspath(data)

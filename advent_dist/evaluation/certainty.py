@@ -33,11 +33,12 @@ def certainty_of(logits: Float32[Tensor, "n c h w"]) -> Certainty:
     shifted = logits - highest[:, None]
     masses = shifted.exp()
     mass = masses.sum(1)
+    most = math.log(max(logits.shape[1], 2))  # of one class all entropies are 0
     entropy = mass.log() - shifted.mul_(masses).sum(1) / mass
     probability = masses.flatten(2) @ mass.reciprocal().flatten(1)[:, :, None]
     return Certainty(
         prediction=prediction,
-        entropy=(entropy / math.log(logits.shape[1])).clamp(0, 1),
+        entropy=(entropy / most).clamp(0, 1),
         probability=probability.sum((0, 2), dtype=torch.float64),
     )
 

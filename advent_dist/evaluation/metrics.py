@@ -33,7 +33,7 @@ def confusion_matrix(
         DataError: a label is neither a train id of the class set nor 255.
     """
     # Ignored pixels fall into a row of their own, which costs less than selecting the others.
-    rows = label.int().add_(1).masked_fill_(label == IGNORE_INDEX, 0)
+    rows = (label.int() + 1).masked_fill_(label == IGNORE_INDEX, 0)
     pairs = rows.mul_(num_classes).add_(prediction)
     size = (num_classes + 1) * num_classes
     counts = torch.bincount(pairs.flatten(), minlength=size)

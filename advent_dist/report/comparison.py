@@ -80,7 +80,10 @@ def comparison_report(
 def _how_to_judge(runs: Sequence[RunRecord]) -> str:
     """The command for what a difference alone does not say."""
     if runs[0].accuracy.target == TARGET_MAP:
-        return "These differences are not told from chance: train with several seeds to see."
+        return (
+            "These differences are not told from chance, which average precision can't be image by "
+            "image: train with several seeds, and look at their spread."
+        )
     urls = shlex.join(run.url for run in runs)
     return (
         "These differences are not yet told from chance. Intervals and a verdict, on labelled "

@@ -9,6 +9,7 @@ from advent_dist.config import Several, View
 from advent_dist.errors import ConfigError
 from advent_dist.evaluation.paired import Comparison, compare
 from advent_dist.evaluation.verdict import is_adaptation, verdict
+from advent_dist.runs.detection.trained import is_detector
 from advent_dist.runs.scoring import score_images
 from advent_dist.runs.trained import open_trained
 
@@ -55,10 +56,15 @@ def compare_runs(
         view: See `load_runs`.
 
     Raises:
-        ConfigError: it is not clear what several runs are, or seeds are not as many, or not
-            different ones.
+        ConfigError: a run is a detector's; it is not clear what several runs are, or seeds are not
+            as many, or not different ones.
         DataError, CheckpointError, DamageError: see `score_images`.
     """
+    if any(map(is_detector, [*ours, *theirs])):
+        raise ConfigError(
+            "--against: whether a detector is better is not told image by image, of which average "
+            "precision can't be made; compare several seeds (advent-dist evaluate of each)"
+        )
     if several is None and len(ours) > 1 and len(theirs) > 1:
         raise ConfigError(
             f"{len(ours)} runs against {len(theirs)}: add --several seeds to compare trainings by "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter
+from pydantic import AliasChoices, Field, TypeAdapter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,10 @@ class Seen:
     """Normalised, the mean over the pixels, or over those anchors of a detector that see
     an object."""
 
-    found: dict[int, Annotated[int, Field(gt=0)]]
+    found: Annotated[
+        dict[int, Annotated[int, Field(gt=0)]],
+        Field(validation_alias=AliasChoices("found", "pixels")),  # as earlier versions call it
+    ]
     """Train id -> pixels that were taken for it, or boxes of a detector; one or more of each."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from advent_dist.config.selection import TARGET_MAP
 from advent_dist.errors import DataError
 from advent_dist.evaluation.overlap import Overlaps
 from advent_dist.evaluation.paired import Comparison, compare
@@ -9,6 +10,11 @@ from advent_dist.evaluation.verdict import verdict
 from advent_dist.report.record import built_in_classes
 from tune.report.configurations import configurations
 from tune.report.record import Sweep, Which
+
+NO_VERDICT = (
+    "Detectors have no verdict: what an image adds to average precision is not known by itself. "
+    "The spread over the seeds is what there is."
+)
 
 
 def comparison_of(sweep: Sweep) -> Comparison | None:
@@ -27,6 +33,8 @@ def comparison_of(sweep: Sweep) -> Comparison | None:
 
 def verdict_of(sweep: Sweep) -> list[str]:
     """Its paragraph in words; why there is none, where counts do not fit together."""
+    if sweep.accuracy.target == TARGET_MAP:
+        return [NO_VERDICT] if sweep.finals else []
     try:
         found = comparison_of(sweep)
     except DataError as error:

@@ -13,6 +13,7 @@ from tune.report.configurations import configurations
 from tune.report.record import Sweep
 
 if TYPE_CHECKING:
+    from advent_dist.runs.detection.trained import TrainedDetector
     from advent_dist.runs.trained import TrainedRun
 
 TITLE = "Predictions"
@@ -58,23 +59,32 @@ def _runs(sweep: Sweep) -> tuple[dict[str, str], str | None]:
 def _draw(runs: dict[str, str], folder: str | None) -> tuple[list[Panel], dict[str, str]]:
     """Panels of those runs that can be read, and why the others can't."""
     # Imported here: PyTorch takes seconds, and a page may have no pictures.
+    from advent_dist.runs.detection.panels import draw_box_panels
+    from advent_dist.runs.detection.trained import TrainedDetector
     from advent_dist.runs.panels import draw_panels
     from advent_dist.runs.trained import TrainedRun
 
     opened = {title: _open(url) for title, url in runs.items()}
-    loaded = {title: one for title, one in opened.items() if isinstance(one, TrainedRun)}
+    segmenters = {title: one for title, one in opened.items() if isinstance(one, TrainedRun)}
+    detectors = {title: one for title, one in opened.items() if isinstance(one, TrainedDetector)}
     missing = {title: one for title, one in opened.items() if isinstance(one, str)}
     try:
-        return (draw_panels(loaded, folder, NUMBER) if loaded else []), missing
+        panels = draw_panels(segmenters, folder, NUMBER) if segmenters else []
+        panels += draw_box_panels(detectors, folder, NUMBER) if detectors else []
+        return panels, missing
     except (UserError, OSError) as error:
-        return [], dict.fromkeys(loaded, str(error)) | missing
+        return [], dict.fromkeys(segmenters | detectors, str(error)) | missing
 
 
-def _open(url: str) -> TrainedRun | str:
+def _open(url: str) -> TrainedRun | TrainedDetector | str:
     """The last checkpoint of a run, or why it can't be had."""
+    from advent_dist.runs.detection.trained import is_detector, load_detector
     from advent_dist.runs.trained import available_device, load_run
 
     try:
-        return load_run(url, "last", available_device())
+        device = available_device()
+        if is_detector(url):
+            return load_detector([url], "last", device)
+        return load_run(url, "last", device)
     except (UserError, OSError) as error:
         return str(error)

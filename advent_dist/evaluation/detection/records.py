@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,15 +72,11 @@ Records = Sequence[ImageRecord]
 
 
 def gathered(records: Records, world: World) -> list[ImageRecord]:
-    """Those of all ranks, the same on each: every image once, by their keys. Collective.
+    """Those of all ranks, the same on each. Collective.
 
-    In an order that depends on nothing else, so that equal scores do not count in another one when
-    there are more ranks.
+    In the order of their keys: equal scores do not count in another one when there are more ranks.
+    The loader deals each image to one rank; two images may have one key, as in shards that somebody
+    else made, and both count.
     """
-    return in_order(one for ranks in world.gather(list(records)) for one in ranks)
-
-
-def in_order(records: Iterable[ImageRecord]) -> list[ImageRecord]:
-    """Each image once, by their keys."""
-    by_key = {record.key: record for record in records}
-    return [by_key[key] for key in sorted(by_key)]
+    every = [one for of_rank in world.gather(list(records)) for one in of_rank]
+    return sorted(every, key=lambda record: record.key)

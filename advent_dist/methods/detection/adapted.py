@@ -16,8 +16,17 @@ def detector_of(parts: Parts, config: DetectorAdaptationConfig) -> Detector:
     """
     detector = parts.engines["detector"].module
     assert isinstance(detector, Detector)
+    require_classes(config, detector.num_classes)
+    return detector
+
+
+def require_classes(config: DetectorAdaptationConfig, num_classes: int) -> None:
+    """Refuse distributions over one class.
+
+    Raises:
+        ConfigError: they are all the same.
+    """
     background = config.background
     fix = "there is one class, of which all distributions are the same; set it to class"
-    fits = background != "renormalised" or detector.num_classes > 1
+    fits = background != "renormalised" or num_classes > 1
     require(fits, "method.background", background, fix)
-    return detector

@@ -12,6 +12,7 @@ from torchvision.models.detection.ssd import SSDFeatureExtractorVGG
 from advent_dist.errors import CheckpointError
 from advent_dist.models.detector import Detector
 from advent_dist.models.layouts import left_over
+from advent_dist.models.segmenter import Normalise
 from advent_dist.models.state_dicts import (
     StateDict,
     read_state_dict,
@@ -27,6 +28,9 @@ _PARTS = {
     "box head": "head.regression_head.",
 }
 """Part -> what its tensors' names begin with."""
+
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet's pixels in 0..1, by which torchvision's classifiers see them."""
 
 _VGG_SPLIT = 23
 """The first of VGG-16's layers behind the map that boxes are looked for in first: a pooling."""
@@ -88,7 +92,7 @@ def take(detector: Detector, state_dict: StateDict, file: str) -> Taken:
     Raises:
         CheckpointError: they are of another network, and nothing is loaded.
     """
-    layout = _layout_of(without_prefix(state_dict, "module."), detector.backbone)
+    layout = _layout_of(without_prefix(state_dict, "module."), detector)
     wanted = detector.state_dict()
     given = layout.tensors
     _require_first_map(detector.backbone, given, wanted, layout.title)
@@ -112,14 +116,41 @@ def take(detector: Detector, state_dict: StateDict, file: str) -> Taken:
     )
 
 
-def _layout_of(state_dict: StateDict, backbone: nn.Module) -> _Layout:
+def _layout_of(state_dict: StateDict, detector: Detector) -> _Layout:
     """Bring a file's tensors under the detector's names."""
     if any(name.startswith("backbone.") for name in state_dict):
         return _Layout("a detector, as torchvision names it", state_dict, [])
     if "31.weight" in state_dict:
         return _renamed("VGG-16 with fc6 and fc7 as convolutions", state_dict, _of_reduced_vgg)
-    rename = _of_vgg if isinstance(backbone, SSDFeatureExtractorVGG) else _of_mobilenet
-    return _renamed("a classifier, as torchvision names it", state_dict, rename)
+    if not isinstance(detector.backbone, SSDFeatureExtractorVGG):
+        return _renamed("a classifier, as torchvision names it", state_dict, _of_mobilenet)
+    layout = _renamed("a classifier, as torchvision names it", state_dict, _of_vgg)
+    return _for_pixels(layout, detector.normalise) if _classifies(state_dict) else layout
+
+
+def _classifies(state_dict: StateDict) -> bool:
+    """Whether a VGG-16 is torchvision's own; the one made for SSD has a classifier of nan."""
+    last = state_dict.get("classifier.6.weight")
+    return last is not None and bool(last.isfinite().all())
+
+
+def _for_pixels(layout: _Layout, normalise: Normalise) -> _Layout:
+    """A VGG-16 of images with ImageNet's mean and deviation, for those that SSD-300 sees.
+
+    With y what the detector's normalisation makes of a pixel, the file's network was trained on
+    (y * std + mean - m) / s: the first layer takes that over, but for the border's padding.
+    """
+    names = [f"backbone.features.0.{kind}" for kind in ("weight", "bias")]
+    title = f"{layout.title}; its first layer takes pixels as SSD's"
+    # On PyTorch's meta device there are no numbers to change.
+    if normalise.mean.is_meta or any(name not in layout.tensors for name in names):
+        return layout._replace(title=title)
+    weight, bias = (layout.tensors[name].float() for name in names)
+    std, mean = normalise.std.view(3).to(weight.device), normalise.mean.view(3).to(weight.device)
+    m, s = (torch.tensor(values, device=weight.device) for values in (_MEAN, _STD))
+    shift = (weight * ((mean - m) / s).view(1, 3, 1, 1)).sum((1, 2, 3))
+    first = dict(zip(names, (weight * (std / s).view(1, 3, 1, 1), bias + shift), strict=True))
+    return layout._replace(title=title, tensors={**layout.tensors, **first})
 
 
 def _renamed(title: str, state_dict: StateDict, rename: Callable[[str], str | None]) -> _Layout:

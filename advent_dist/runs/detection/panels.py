@@ -14,12 +14,10 @@ from advent_dist.data.classes import ClassSet
 from advent_dist.data.evaluation_loader import EvaluationLoader, target_images
 from advent_dist.pictures import box_panel, draw_boxes, to_png
 from advent_dist.report import Panel
+from advent_dist.runs.detection.results import LEAST_SCORE
 from advent_dist.runs.detection.trained import TrainedDetector
 from advent_dist.runs.trained import available_device
 from advent_dist.types import Boxes, BoxEvaluationBatch, Detections
-
-_LEAST_SCORE = 0.5
-"""Of the boxes that are drawn."""
 
 
 def draw_box_panels(
@@ -62,7 +60,7 @@ def _as_stored(pixels: UInt8[Tensor, "3 h w"], size: tuple[int, int]) -> Image.I
 
 def _drawn(image: Image.Image, boxes: Boxes | Detections, classes: ClassSet) -> Image.Image:
     if isinstance(boxes, Detections):
-        sure = boxes.score >= _LEAST_SCORE
+        sure = boxes.score >= LEAST_SCORE
         scores = [f" {score:.2f}" for score in boxes.score[sure].tolist()]
     else:
         sure = torch.ones_like(boxes.ignore)

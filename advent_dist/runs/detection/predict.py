@@ -12,7 +12,7 @@ from PIL import Image
 from advent_dist.config import View
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import open_folder
-from advent_dist.evaluation.detection.anchors import AnchorSums
+from advent_dist.evaluation.detection.anchors import AnchorSums, criteria_of_anchors
 from advent_dist.models.detection.output import DetectorOutput
 from advent_dist.runs.detection.results import BoxResults
 from advent_dist.runs.detection.trained import TrainedDetector, load_detector
@@ -73,8 +73,13 @@ class BoxPredictor:
 
 
 def mean_entropy(output: DetectorOutput) -> float:
-    """Of the anchors of an image that see an object, in 0..1; 0 where none does."""
+    """Of the anchors of an image that see an object, in 0..1; 0 where none does.
+
+    Raises:
+        DivergedError: what is predicted is not finite.
+    """
     sums = AnchorSums.of(output.class_logits)
+    criteria_of_anchors(sums)
     return min(float(sums.entropy) / max(int(sums.anchors), 1), 1.0)
 
 

@@ -10,6 +10,7 @@ import torch
 from advent_dist.config import Experiment
 from advent_dist.config.methods.detection import DetectorAdaptationConfig
 from advent_dist.errors import ConfigError
+from advent_dist.methods.detection.adapted import require_classes
 from advent_dist.methods.detection.levels import chosen_levels
 from advent_dist.models.detection.weights import load_detector_weights
 from advent_dist.models.detector import Detector, build_detector
@@ -32,6 +33,7 @@ def rehearse_detector(experiment: Experiment, num_classes: int) -> None:
     detector = _without_numbers(experiment, num_classes)
     if isinstance(experiment.method, DetectorAdaptationConfig):
         chosen_levels(experiment.method, detector.levels)
+        require_classes(experiment.method, num_classes)
     batch, (width, height) = experiment.data.batch_size_per_rank, detector.size[::-1]
     try:
         with torch.device("meta"), warnings.catch_warnings():

@@ -21,6 +21,9 @@ from advent_dist.runs.images import result_name
 from advent_dist.runs.seen import SEEN, Seen
 from advent_dist.types import Detections
 
+LEAST_SCORE = 0.5
+"""Of the boxes that are drawn."""
+
 _READERS = 16
 """Files that are looked at at the same time."""
 

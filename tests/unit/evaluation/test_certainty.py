@@ -33,3 +33,9 @@ def test_logits_are_left_as_they_are() -> None:
     before = logits.clone()
     certainty_of(logits)
     assert torch.equal(logits, before)
+
+
+def test_of_one_class_everything_is_certain() -> None:
+    found = certainty_of(torch.randn(1, 1, 2, 3))
+    assert found.entropy.tolist() == [[[0.0] * 3] * 2]
+    assert found.probability.tolist() == [6.0]

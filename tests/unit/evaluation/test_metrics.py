@@ -20,6 +20,12 @@ def test_confusion_matrix_has_the_label_in_its_rows(dtype: torch.dtype) -> None:
     assert confusion_matrix(prediction, label, 3).tolist() == expected
 
 
+def test_confusion_matrix_leaves_the_label_alone() -> None:
+    label = torch.tensor([0, 1, 255], dtype=torch.int32)
+    confusion_matrix(torch.zeros_like(label), label, 2)
+    assert label.tolist() == [0, 1, 255]
+
+
 def test_confusion_matrix_does_not_overflow_bytes() -> None:
     everywhere = torch.full((4, 4), 18, dtype=torch.uint8)
     assert confusion_matrix(everywhere, everywhere, 19)[18, 18] == 16

@@ -4,13 +4,15 @@ from functools import cache
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 from torchvision.models import mobilenet_v3_large, vgg16
 
 from advent_dist.config import DetectorConfig
 from advent_dist.errors import CheckpointError
-from advent_dist.models.detection.weights import load_detector_weights, take
+from advent_dist.models.detection.weights import _MEAN, _STD, load_detector_weights, take
 from advent_dist.models.detector import Detector, build_detector
+from advent_dist.models.segmenter import Normalise
 
 LITE = "ssdlite320_mobilenet_v3_large"
 
@@ -74,6 +76,22 @@ def test_vgg16_of_torchvision_becomes_the_backbone(ssd300: Detector) -> None:
     for name, value in vgg_features().items():
         _, place, kind = name.split(".")
         assert torch.equal(getattr(ours[int(place)], kind), value), name
+
+
+def test_vgg16_of_imagenet_is_given_pixels_as_it_knows_them(ssd300: Detector) -> None:
+    """SSD-300 sees 0..255 less the mean, and torchvision's classifier about -2 to 2."""
+    # Which the fixture, without numbers, lacks.
+    ssd300.normalise = Normalise((0.48235, 0.45882, 0.40784), (1 / 255,) * 3, scale=1 / 255)
+    state_dict = vgg_features() | {"classifier.6.weight": torch.ones(1)}
+    taken = take(ssd300, state_dict, "vgg16-397923af.pth")
+    assert "its first layer takes pixels as SSD's" in taken.layout
+    pixels = torch.randint(0, 256, (1, 3, 8, 8), dtype=torch.uint8)
+    mean, std = (torch.tensor(one).view(3, 1, 1) for one in (_MEAN, _STD))
+    weight, bias = (vgg_features()[f"features.0.{kind}"] for kind in ("weight", "bias"))
+    expected = F.conv2d((pixels / 255 - mean) / std, weight, bias)
+    first = ssd300.backbone.features[0]
+    found = F.conv2d(ssd300.normalise(pixels), first.weight, first.bias)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_vgg16_with_fc6_and_fc7(ssd300: Detector) -> None:

@@ -15,8 +15,9 @@ from advent_dist.data.classes import ClassSet
 from advent_dist.errors import DataError
 from advent_dist.evaluation.detection.coco import coco_scores
 from advent_dist.evaluation.detection.evaluate import accuracy_of_boxes
-from advent_dist.evaluation.detection.records import ImageRecord, in_order
+from advent_dist.evaluation.detection.records import ImageRecord, gathered
 from advent_dist.evaluation.detection.voc import voc_average_precision
+from advent_dist.parallel.world import World
 from advent_dist.types import Boxes, Detections
 
 CLASSES = ClassSet(name="three", names=("car", "bus", "bike"), palette=((0, 0, 0),) * 3)
@@ -152,9 +153,9 @@ def test_voc_a_box_is_right_at_half_and_only_of_its_class() -> None:
         assert voc_average_precision([record("a", [found], true)], 2)[0] == pytest.approx(expected)
 
 
-def test_order_of_images_is_that_of_their_keys() -> None:
-    one, other = record("a", [], []), record("b", [], [])
-    assert in_order([other, one, other]) == [one, other]
+def test_images_are_in_the_order_of_their_keys_and_none_is_lost() -> None:
+    first, second, twin = record("a", [], []), record("b", [], []), record("b", [], [])
+    assert gathered([second, first, twin], World()) == [first, second, twin]
 
 
 def test_no_box_that_counts() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,12 +13,15 @@ import pytest
 import torch
 from PIL import Image
 
+from advent_dist.commands.predict import main as predict
+from advent_dist.commands.report import main as report
 from advent_dist.config import Call, View
 from advent_dist.config.override import from_json, to_json
 from advent_dist.data.class_sets import CITYSCAPES_BOXES_8
-from advent_dist.errors import CheckpointError, ConfigError
+from advent_dist.errors import CheckpointError, ConfigError, DataError, DivergedError
 from advent_dist.evaluation.detection.evaluate import BoxEvaluation
 from advent_dist.report import read_run, run_report
+from advent_dist.runs.comparing import compare_runs
 from advent_dist.runs.detection.panels import draw_box_panels
 from advent_dist.runs.detection.predict import DetectJob
 from advent_dist.runs.detection.trained import is_detector, load_detector
@@ -31,6 +35,7 @@ from advent_dist.training.progress import Progress, Scores
 from tests.checkpoint_parts import write_weights
 from tests.detection_helpers import tiny_detector
 from tests.detection_runs import tiny_box_run, tiny_detectors, write_boxed_shards
+from tune.report import panels as tune_panels
 
 CPU = torch.device("cpu")
 
@@ -166,3 +171,47 @@ def test_weights_of_another_network(url: str) -> None:
     write_weights(url, 4, {"a": torch.ones(1)}, "detector")
     with pytest.raises(CheckpointError, match=r"the last checkpoint does not fit its config.json"):
         load_detector([url], "last", CPU)
+
+
+def test_a_detector_that_has_diverged_says_so(url: str, tmp_path: Path) -> None:
+    broken = {name: value * torch.nan for name, value in tiny_detector(8).state_dict().items()}
+    write_weights(url, 4, broken, "detector")
+    Image.new("RGB", (80, 60)).save(tmp_path / "a.png")
+    with pytest.raises(DivergedError, match="predictions are not finite"):
+        predict([url, "--images", str(tmp_path / "a.png"), "--out", str(tmp_path / "out")])
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--score", "2"], "--score = 2.0: a probability is 0 to 1"),
+        (["--score", "nan"], "--score = nan: a probability is 0 to 1"),
+        (["--overlay"], "--overlay = True: boxes are drawn over the images anyway"),
+        (["--flip"], "--flip = True: a detector looks at images once"),
+    ],
+)
+def test_flags_of_predict(url: str, tmp_path: Path, flags: list[str], message: str) -> None:
+    Image.new("RGB", (80, 60)).save(tmp_path / "a.png")
+    with pytest.raises(ConfigError, match=message):
+        predict([url, "--images", str(tmp_path / "a.png"), "--out", str(tmp_path / "o"), *flags])
+
+
+def test_two_detectors_on_one_page(url: str, tmp_path: Path) -> None:
+    """They are scored on the same images, and not judged; without labels there is no page."""
+    runs, data = [url, f"{url}_2"], tmp_path / "data"
+    shutil.copytree(url, runs[1])
+    out = tmp_path / "page.html"
+    assert report([*runs, "--data", str(data / "evaluation"), "--out", str(out)]) == 0
+    page = out.read_text()
+    assert "AP of each class, last snapshot" in page
+    assert "look at their spread" in page
+    with pytest.raises(DataError, match="target has no labels, and only labels tell"):
+        report([*runs, "--data", str(data / "target"), "--out", str(out)])
+    with pytest.raises(ConfigError, match="whether a detector is better is not told image by im"):
+        compare_runs(runs[:1], runs[1:], "last")
+
+
+def test_a_sweeps_page_draws_boxes(url: str) -> None:
+    panels, missing = tune_panels._draw({"best": url, "other": f"{url}_gone"}, None)
+    assert len(panels) == tune_panels.NUMBER
+    assert "other" in missing
