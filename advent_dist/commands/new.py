@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from advent_dist.errors import DataError
 from advent_dist.experiments.draft import MIXING, Method, draft
 from advent_dist.experiments.recipe import Device, Domain, recipe_for
 
@@ -24,7 +25,7 @@ class New:
     """Name of the experiment, or path of the file that is to be. A file that is there is kept."""
 
     source: str
-    """Shards of the labelled images, a folder or URL."""
+    """Shards of the images with label maps, a folder or URL; for boxes see docs/detection.md."""
 
     target: str
     """Shards of the images to adapt to; labels in them are never read."""
@@ -52,12 +53,19 @@ def main(arguments: list[str]) -> int:
     from advent_dist.runs.classes import classes_of
     from advent_dist.runs.preflight import check_shards
 
+    manifest = read_manifest(asked.source)
+    if manifest.has("boxes") and not manifest.labelled:
+        raise DataError(
+            f"{asked.source}: its shards have boxes, but no label maps, and experiments for "
+            "segmenters alone are drafted; for a detector start from streets_boxes_advent "
+            "(docs/detection.md)"
+        )
     source, target = _domain(asked.source), _domain(asked.target)
     evaluation = None if asked.evaluation is None else _domain(asked.evaluation)
     device, count, why = _device(asked.device)
     one_size = asked.method in MIXING
     recipe = recipe_for(device, count, source, target, evaluation, one_size=one_size)
-    num_classes = len(read_manifest(asked.source).class_names)
+    num_classes = len(manifest.class_names)
     text = draft(str(path), asked.method, recipe, source, target, evaluation, num_classes)
     experiment = experiment_in_text(text, str(path))
     classes_of(experiment)

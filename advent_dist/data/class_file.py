@@ -10,7 +10,7 @@
 
 Labels hold `ids`, or RGB `colours`; where no class has either, `colour` is what labels hold, too.
 `colour` is for pictures, and where it is left out one is made up. Files of boxes call a class by
-its name, or by any of its `names`: [van, pickup].
+its name, or by any of its `names`: [van, pickup], that are no other class's.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from advent_dist.data.classes import IGNORED, MAX_CLASSES, ClassSet, Colour
 from advent_dist.data.label_map import LabelMap, shown_value
+from advent_dist.data.manifest_fields import Name
 from advent_dist.data.yaml_text import require_once, yaml_tree
 from advent_dist.errors import DataError
 
-_Text = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _Id = Annotated[int, Field(strict=True, ge=0, le=65535)]
 _Level = Annotated[int, Field(strict=True, ge=0, le=255)]
 _Rgb = tuple[_Level, _Level, _Level]
@@ -40,19 +40,19 @@ class _Strict(BaseModel):
 
 
 class _Class(_Strict):
-    name: _Text
+    name: Name
     colour: _Rgb | None = None
-    names: tuple[_Text, ...] | None = None
+    names: tuple[Name, ...] | None = None
     ids: tuple[_Id, ...] | None = None
     colours: tuple[_Rgb, ...] | None = None
 
 
 class _File(_Strict):
-    name: _Text
+    name: Name
     classes: Annotated[tuple[_Class, ...], Field(min_length=1, max_length=MAX_CLASSES)]
     ignore: tuple[_Id, ...] = ()
     ignore_colours: tuple[_Rgb, ...] = ()
-    subsets: dict[_Text, Annotated[tuple[_Text, ...], Field(min_length=1)]] = {}
+    subsets: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +151,7 @@ def _first(error: ValidationError) -> str:
         "string_type": "quote it, so that YAML takes it for text",
         "too_long": f"at most {MAX_CLASSES} classes fit into a label",
         "too_short": "name more",
+        "value_error": "rename it",
     }.get(first["type"], "correct it")
     return f"{path} = {_short(first['input'])}: {first['msg']}; {fix}"
 
@@ -187,9 +188,15 @@ def _palette(file: _File, where: str) -> tuple[Colour, ...]:
 
 
 def _box_names(file: _File, where: str) -> dict[str, int]:
-    given = [(f"classes.{i}.names", one.names or (one.name,)) for i, one in enumerate(file.classes)]
-    _require_unique(((field, name) for field, names in given for name in names), where)
-    return {name: train_id for train_id, (_, names) in enumerate(given) for name in names}
+    given = [
+        (f"classes.{train_id}.{field}", name, train_id)
+        for train_id, one in enumerate(file.classes)
+        for field, names in (("name", [one.name]), ("names", one.names or ()))
+        for name in names
+        if field == "name" or name != one.name
+    ]
+    _require_unique(((field, name) for field, name, _ in given), where)
+    return {name: train_id for _, name, train_id in given}
 
 
 def _label_map(file: _File, where: str) -> LabelMap | None:

@@ -11,7 +11,7 @@ from advent_dist.data.classes import IGNORED, MAX_CLASSES
 
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise ValueError("control characters in a name")
+        raise ValueError("control or other characters in a name that can't be printed")
     return text
 
 

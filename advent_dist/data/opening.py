@@ -8,6 +8,7 @@ from advent_dist.data.cache import BlockCache
 from advent_dist.data.damage import DamageLimit
 from advent_dist.data.fetch import BlockSource
 from advent_dist.data.manifest import Manifest
+from advent_dist.data.missing_labels import missing_labels
 from advent_dist.data.pipeline import Decoder
 from advent_dist.data.store import folder_url, open_folder, read_manifest
 from advent_dist.data.traffic import Tally
@@ -37,8 +38,7 @@ def open_shards(
             f"{data.classes!r}; build them again or correct data.classes"
         )
     if labelled and not manifest.has(data.labels):
-        kind = "boxes" if data.labels == "boxes" else "labels"
-        raise DataError(f"{url}: its shards have no {kind}; build them again with {kind}")
+        raise missing_labels(manifest, data.labels, url)
     if labelled is None:
         labelled = manifest.has(data.labels)
     tally = Tally()

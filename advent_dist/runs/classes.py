@@ -6,6 +6,7 @@ from advent_dist.config import DataConfig, Experiment
 from advent_dist.data.class_file import parse_class_file
 from advent_dist.data.class_sets import NAMES, class_set
 from advent_dist.data.classes import ClassSet, first_difference
+from advent_dist.data.missing_labels import missing_labels
 from advent_dist.data.store import Folder, folder_url, impatient, read_manifest
 from advent_dist.errors import CheckpointError, ConfigError, DataError, MissingError
 from advent_dist.training.checkpoint import CLASSES_FILE
@@ -20,9 +21,10 @@ def classes_of(experiment: Experiment) -> ClassSet:
     """
     data = impatient(experiment.data)
     source = folder_url(data, data.source)
-    classes = read_manifest(source, data).classes_of(data.labels)
+    manifest = read_manifest(source, data)
+    classes = manifest.classes_of(data.labels)
     if classes is None:
-        raise DataError(f"{source}: its shards have no classes; build them again with labels")
+        raise missing_labels(manifest, data.labels, source)
     if data.classes not in (None, classes.name):
         raise DataError(
             f"{source}: its shards were built with the classes {classes.name}, but data.classes = "

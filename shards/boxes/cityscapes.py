@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -141,14 +142,17 @@ class CityscapesBoxes:
                 f"{folder.url}: {len(missing)} of {len(found)} images have no "
                 f"gtFine_instanceIds.png: {some(missing)}; complete gtFine/, or build --unlabelled"
             )
+        train_ids = self._train_ids() if labelled else {}
+        # A build that goes on must not mix train ids of before and after an edit of the file.
+        version = zlib.crc32(repr(train_ids).encode())
         items = [
             InstancesItem(
                 key=key_of(one, folder.url),
                 folder=folder.url,
                 image=one.image,
                 instances=(instances := maps[one.image]),
-                train_ids=self._train_ids() if labelled else {},
-                stamp=(*stamps[one.image], *(stamps[instances] if instances else ())),
+                train_ids=train_ids,
+                stamp=(*stamps[one.image], *(stamps[instances] if instances else ()), version),
             )
             for one in found
         ]

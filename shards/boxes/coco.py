@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from advent_dist.data.manifest_fields import Name
 from advent_dist.errors import DataError
 from shards.boxes.marks import Mark, MarkedImage
 from shards.boxes.reader import BoxFolder, Stamps
@@ -46,15 +47,15 @@ class _Category(BaseModel):
     model_config = ConfigDict(strict=True)
 
     id: _Id
-    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    name: Name
 
 
 class _File(BaseModel):
     model_config = ConfigDict(strict=True)
 
     images: list[_Image]
-    annotations: list[_Box]
-    categories: list[_Category]
+    annotations: list[_Box] = []
+    categories: list[_Category] = []
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Coco(BoxFolder):
     name: ClassVar[str] = "coco"
 
     annotations: str = "annotations/instances_train2017.json"
-    """The JSON file, relative to SRC."""
+    """The JSON file, relative to SRC; with --unlabelled one of images alone will do."""
 
     images: str = ""
     """Folder in SRC that the file's names of images are relative to, such as train2017."""
@@ -83,8 +84,12 @@ class Coco(BoxFolder):
         try:
             file = _File.model_validate_json(self.folder.read(self.annotations))
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
+            first = error.errors(include_url=False)[0]
             field = ".".join(map(str, first["loc"])) or "the file"
+            if first["type"] == "value_error":
+                raise DataError(
+                    f"{self._where}: {field} = {first['input']!r}: {first['msg']}; rename it"
+                ) from error
             raise DataError(
                 f"{self._where}: {field}: {first['msg']}; it is no file of instances as COCO has "
                 "them, correct it"
@@ -100,6 +105,12 @@ class Coco(BoxFolder):
     def found(self, stamps: Stamps, labelled: bool) -> Sequence[MarkedImage]:
         """See `BoxFolder.found`."""
         file = self._json
+        for field in ("annotations", "categories"):
+            if labelled and field not in file.model_fields_set:
+                raise DataError(
+                    f"{self._where}: it has no {field}; give a file of instances, or build "
+                    "--unlabelled"
+                )
         names = {category.id: category.name for category in file.categories}
         known = {image.id for image in file.images}
         marks: defaultdict[_Id, list[Mark]] = defaultdict(list)

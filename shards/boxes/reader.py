@@ -46,7 +46,7 @@ class BoxFolder:
     the data set calls them. None takes the data set's own."""
 
     others: Literal["refuse", "leave_out"] = "refuse"
-    """What becomes of boxes whose names are in no class of --classes."""
+    """What becomes of boxes whose names are in no class of --classes; left out, they are told."""
 
     @property
     def classes(self) -> ClassSet | None:
@@ -113,6 +113,11 @@ class BoxFolder:
     def items(self, labelled: bool) -> Sequence[MarkedItem]:
         """See `Reader.items`."""
         images = self.marked if labelled else self.found(self.stamps, False)
+        if not images:
+            raise DataError(
+                f"{self.folder.url}: no image is listed, so that there is nothing to build; give a "
+                "file or a list that names some"
+            )
         train_ids = self.train_ids if labelled else {}
         if labelled:
             self._require_known(images, train_ids)
@@ -136,15 +141,13 @@ class BoxFolder:
         return sorted(items, key=lambda item: item.key)
 
     def _require_known(self, images: Sequence[MarkedImage], train_ids: Mapping[str, int]) -> None:
-        unknown = {name: n for name, n in names_of(images).items() if name not in train_ids}
+        unknown = _unknown(images, train_ids)
         if not unknown or self.others == "leave_out":
             return
-        most = sorted(unknown, key=lambda name: (-unknown[name], name))[:_SHOWN]
-        told = ", ".join(f"{name!r} ({unknown[name]} boxes)" for name in most)
         raise DataError(
             f"{self.folder.url}: boxes have {len(unknown)} names that are in no class of "
-            f"{self.classes_file}: {told}; give each to the `names` of a class, or leave such "
-            "boxes out by --others leave_out"
+            f"{self.classes_file}: {_told(unknown)}; give each to the `names` of a class, or leave "
+            "such boxes out by --others leave_out"
         )
 
     def look_first(
@@ -171,6 +174,23 @@ class BoxFolder:
             say(f"{clipped} boxes reach out of their image, and are clipped")
         if left_out:
             say(f"{left_out} boxes have no area in their image, and are left out")
+        if unknown := _unknown([item.marked for item in own], self.train_ids):
+            say(
+                f"{sum(unknown.values())} boxes of {len(unknown)} names that are in no class are "
+                f"left out: {_told(unknown)}"
+            )
+
+
+def _unknown(images: Sequence[MarkedImage], train_ids: Mapping[str, int]) -> dict[str, int]:
+    """Names that are in no class -> boxes of it."""
+    return {name: n for name, n in names_of(images).items() if name not in train_ids}
+
+
+def _told(names: Mapping[str, int]) -> str:
+    """The names that most boxes have, with how many."""
+    most = sorted(names, key=lambda name: (-names[name], name))
+    told = ", ".join(f"{name!r} ({names[name]} boxes)" for name in most[:_SHOWN])
+    return f"{told} and {len(most) - _SHOWN} more" if len(most) > _SHOWN else told
 
 
 class _Look(NamedTuple):

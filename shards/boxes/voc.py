@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import posixpath
 from collections import defaultdict
 from collections.abc import Sequence
@@ -132,6 +133,9 @@ def _number(element: Element, path: str, where: str) -> float:
     if text is None:
         raise DataError(f"{where}: it has no {path}; add it")
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise DataError(f"{where}: {path} = {text.strip()!r}; give a number") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise DataError(f"{where}: {path} = {text.strip()!r}; give a finite number")
+    return number

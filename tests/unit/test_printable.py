@@ -73,5 +73,5 @@ def test_a_manifest_with_controls_is_refused(
     assert cli.run(["shards", "info", str(tmp_path)]) == 1
     said = capsys.readouterr().err
     assert f"{field}" in said
-    assert "control characters in a name" in said
+    assert "characters in a name that can't be printed" in said
     assert said.removesuffix("\n").isprintable()

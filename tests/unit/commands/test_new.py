@@ -9,7 +9,7 @@ import pytest
 from advent_dist import cli
 from advent_dist.experiments.file import experiment_in_file
 from tests.helpers import write_tiny_shards
-from tests.shard_helpers import examples, write_shards
+from tests.shard_helpers import boxed_examples, examples, write_shards
 
 
 @pytest.fixture
@@ -68,6 +68,11 @@ def test_a_file_that_is_there_is_kept(here: Path, capsys: pytest.CaptureFixture[
             "data/target: its shards have no labels",
         ),
         (
+            ["houses", "--source", "data/boxed", "--target", "data/target"],
+            "data/boxed: its shards have boxes, but no label maps, and experiments for "
+            "segmenters alone are drafted; for a detector start from streets_boxes_advent",
+        ),
+        (
             ["houses", "--source", "data/source", "--target", "data/streets"],
             "data/source has the classes camvid11, and data/streets was built with the classes "
             "cityscapes19: ",
@@ -79,6 +84,7 @@ def test_a_mistake_leaves_no_file(
 ) -> None:
     streets = examples(4, size=(64, 64), num_classes=19)
     write_shards("data/streets", streets, classes="cityscapes19")
+    write_shards("data/boxed", boxed_examples(2))
     assert cli.run(["new", *arguments]) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"advent-dist new: {said}")

@@ -113,6 +113,9 @@ def test_the_first_difference() -> None:
         ("name: car", "names: [road], name: car", r"classes\.1\.names = 'road' is that of"),
         ("ignore: [0]", "ignore: [0]\nignore: [1]", "'ignore' stands twice"),
         ("ignore: [0]", "ignore: [0", "no class file in YAML or JSON"),
+        ("name: two", 'name: "t\\xa0o"', r"name = 't.xa0o': .* can't be printed; rename it"),
+        ("name: car", 'name: "c\\xad"', r"classes\.1\.name = 'c.xad': .* can't be printed"),
+        ("name: car", 'names: ["\\x85"], name: car', r"classes\.1\.names\.0 = '.x85': "),
         (TWO, "", "the file = None"),
         (TWO, "[" * 5000, "c.yaml"),
     ],
@@ -142,8 +145,14 @@ def test_more_classes_than_fit_are_refused() -> None:
 
 
 def test_files_of_boxes_call_a_class_by_its_name_or_its_names() -> None:
-    text = "name: b\nclasses:\n  - {name: car, names: [van, Car]}\n  - {name: person}\n"
-    assert parse_class_file(text, "c.yaml").box_names == {"van": 0, "Car": 0, "person": 1}
+    car, person = "{name: car, names: [van, car]}", "{name: person, names: [rider]}"
+    text = f"name: b\nclasses: [{car}, {person}]\n"
+    file = parse_class_file(text, "c.yaml")
+    assert file.box_names == {"car": 0, "van": 0, "person": 1, "rider": 1}
+    with pytest.raises(
+        DataError, match=r"classes\.1\.name = 'person' is that of classes\.0\.names"
+    ):
+        parse_class_file(text.replace("van", "person"), "c.yaml")
 
 
 def test_boxes_may_be_of_one_class() -> None:

@@ -17,6 +17,7 @@ from advent_dist.errors import CheckpointError, DataError
 from advent_dist.runs.classes import classes_of, expected_classes
 from advent_dist.runs.folder import RunFolder
 from tests.helpers import tiny_run, write_tiny_shards
+from tests.shard_helpers import boxed_examples, write_shards
 
 MINE = ClassSet(
     name="mine",
@@ -73,8 +74,19 @@ def test_a_name_that_the_config_gives_must_be_that_of_the_shards(root: str) -> N
 
 def test_a_source_without_classes_is_no_source(root: str) -> None:
     relabel(f"{root}/target", None)
-    with pytest.raises(DataError, match=r"target: its shards have no classes; build them again"):
+    with pytest.raises(DataError, match=r"target: its shards have no labels; build them again"):
         classes_of(tiny_run(root, "runs", data__classes=None, data__source="target"))
+
+
+def test_labels_of_the_other_kind_are_spoken_of(root: str) -> None:
+    write_shards(f"{root}/boxed", boxed_examples(2))
+    relabel(f"{root}/boxed", None)
+    changes = {"data__classes": None, "data__source": "boxed"}
+    with pytest.raises(DataError, match=r"boxed: .* have boxes, but no .* set data.labels = boxes"):
+        classes_of(tiny_run(root, "runs", **changes))
+    changes = {"data__classes": None, "data__labels": "boxes"}
+    with pytest.raises(DataError, match=r"source: .* label maps, but no .* data.labels = pixels"):
+        classes_of(tiny_run(root, "runs", **changes))
 
 
 def test_classes_are_known_before_the_shards_are_there() -> None:

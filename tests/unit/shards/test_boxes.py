@@ -140,13 +140,32 @@ def test_unlabelled_images_have_no_boxes(coco, tmp_path):
     assert result.manifest.num_samples == 3
 
 
-def test_a_class_file_chooses_classes_and_their_order(coco, tmp_path):
+def test_coco_lists_of_images_alone_are_a_target(coco, tmp_path):
+    """As the image_info files that it publishes for its test images."""
+    write_coco(coco, without("annotations", "categories"))
+    assert built(coco_of(coco), tmp_path / "out", unlabelled=True).manifest.num_samples == 3
+
+
+@pytest.mark.parametrize("unlabelled", [False, True])
+def test_no_images_at_all_are_refused(coco, voc, tmp_path, unlabelled):
+    write_coco(coco, changed(images=[], annotations=[]))
+    (voc / "ImageSets" / "Main" / "val.txt").write_text("\n")
+    for reader in (coco_of(coco), Voc(str(voc), split="val")):
+        with pytest.raises(DataError, match=r"no image is listed, so that there is nothing to"):
+            built(reader, tmp_path / "out", unlabelled=unlabelled)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_class_file_chooses_classes_and_their_order(coco, tmp_path, capsys):
     classes = tmp_path / "classes.yaml"
     classes.write_text("name: mine\nclasses:\n  - {name: human, names: [person, rider]}\n")
     with pytest.raises(DataError, match=r"1 names .* no class of .*: 'car' \(3 boxes\); give"):
         built(coco_of(coco, classes_file=str(classes)), tmp_path / "out")
     reader = coco_of(coco, classes_file=str(classes), others="leave_out")
+    capsys.readouterr()
     result = built(reader, tmp_path / "out")
+    said = "3 boxes of 1 names that are in no class are left out: 'car' (3 boxes)"
+    assert said in " ".join(capsys.readouterr().err.split())
     assert result.boxes["train_b"] == [("human", [1.5, 2, 11.5, 22.25], False)]
     assert result.manifest.boxes is not None
     assert result.manifest.boxes.classes == "mine"
@@ -162,6 +181,13 @@ def changed(**changes: Any) -> dict[str, Any]:
             place = place[part]
         place[last] = value
     return tree
+
+
+def without(*fields: str) -> dict[str, Any]:
+    return {field: value for field, value in coco_tree().items() if field not in fields}
+
+
+NO_BREAK = r"categories.0.name = 'traffic.xa0light': .* can't be printed; rename it"
 
 
 @pytest.mark.parametrize(
@@ -185,7 +211,11 @@ def changed(**changes: Any) -> dict[str, Any]:
         (changed(images__0__file_name="../../etc/passwd"), r"images are missing"),
         (changed(categories=[]), r"category_id = 2 is no id"),
         (changed(images=None), r"images: Input should be a valid array"),
-        ({"images": []}, r"annotations: Field required"),
+        (changed(categories__0__name="traffic\N{NO-BREAK SPACE}light"), NO_BREAK),
+        (changed(categories__0__name="car\N{SOFT HYPHEN}"), r"0.name = 'car.xad': .*; rename it"),
+        (changed(images=[], annotations=[]), r"no image is listed"),
+        (without("annotations"), r"boxes.json: it has no annotations; give a .* --unlabelled"),
+        (without("categories"), r"boxes.json: it has no categories; give a .* --unlabelled"),
         ([], r"the file: Input should be an object"),
     ],
 )
@@ -276,8 +306,10 @@ EXTERNAL = '<!DOCTYPE a SYSTEM "file:///etc/passwd"><annotation/>'
         ("", r"one.xml: it is no XML \(no element found"),
         ("<annotation>", r"one.xml: it is no XML"),
         (XML.replace("<xmin>11</xmin>", ""), r"object 1 \(cat\): it has no bndbox/xmin; add it"),
-        (XML.replace("11", "x"), r"object 1 \(cat\): bndbox/xmin = 'x'; give a number"),
-        (XML.replace("11", "nan"), r"one.xml: a box of cat in .* is \[nan.*; give finite numbers"),
+        (XML.replace("11", "x"), r"object 1 \(cat\): bndbox/xmin = 'x'; give a finite number"),
+        (XML.replace("11", "nan"), r"object 1 \(cat\): bndbox/xmin = 'nan'; give a finite number"),
+        (XML.replace("11", "1e999"), r"bndbox/xmin = '1e999'; give a finite number"),
+        (XML.replace("<width>40", "<width>inf"), r"size/width = 'inf'; give a finite number"),
         (XML.replace("<name>cat</name>", ""), r"object 1 has the name ''; give it that of a class"),
         (XML.replace("<difficult>1", "<difficult>yes"), r"difficult = 'yes'; write 0 or 1"),
         (
@@ -431,6 +463,19 @@ def test_cityscapes_clear_and_in_fog(tmp_path, beta):
     assert result.manifest.num_samples == 2
     unlabelled = built(reader, tmp_path / "more", unlabelled=True)
     assert unlabelled.manifest.boxes is None
+
+
+def test_an_edit_of_the_class_file_changes_what_cityscapes_items_are(tmp_path):
+    """Or a build that goes on would mix two orders of train ids."""
+    classes = tmp_path / "classes.yaml"
+    car, person = "{name: car, ids: [26]}", "{name: person, ids: [24]}"
+    reader = CityscapesBoxes(str(cityscapes(tmp_path)), classes_file=str(classes))
+    classes.write_text(f"name: mine\nclasses: [{car}, {person}]\n")
+    before = [item.stamp for item in reader.items(True)]
+    assert [item.stamp for item in reader.items(True)] == before
+    classes.write_text(f"name: mine\nclasses: [{person}, {car}]\n")
+    after = [item.stamp for item in reader.items(True)]
+    assert not {*before} & {*after}
 
 
 def test_what_is_missing_of_cityscapes_is_named(tmp_path):
