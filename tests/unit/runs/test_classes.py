@@ -78,14 +78,11 @@ def test_a_source_without_classes_is_no_source(root: str) -> None:
         classes_of(tiny_run(root, "runs", data__classes=None, data__source="target"))
 
 
-def test_labels_of_the_other_kind_are_spoken_of(root: str) -> None:
+def test_a_source_of_boxes_alone_is_one_for_detectors(root: str) -> None:
     write_shards(f"{root}/boxed", boxed_examples(2))
     relabel(f"{root}/boxed", None)
     changes = {"data__classes": None, "data__source": "boxed"}
     with pytest.raises(DataError, match=r"boxed: .* have boxes, but no .* set data.labels = boxes"):
-        classes_of(tiny_run(root, "runs", **changes))
-    changes = {"data__classes": None, "data__labels": "boxes"}
-    with pytest.raises(DataError, match=r"source: .* label maps, but no .* data.labels = pixels"):
         classes_of(tiny_run(root, "runs", **changes))
 
 
