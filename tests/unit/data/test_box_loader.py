@@ -257,9 +257,13 @@ def test_shards_that_do_not_fit_are_refused_and_the_message_speaks_of_boxes(root
     with pytest.raises(DataError, match=r"target: its shards have no boxes; .* with boxes"):
         open_training(boxed_config(root, source="target"))
     write_shards(f"{tmp_path}/labelled", examples(4))
-    with pytest.raises(DataError, match=r"labelled: .* have label maps, but .* labels = pixels"):
+    with pytest.raises(
+        DataError, match=r"labelled: .* have label maps, but .* data.labels = pixels"
+    ):
         evaluation(boxed_config(root), f"{tmp_path}/labelled")
-    with pytest.raises(DataError, match=r"source: its shards have boxes, but no .* labels = boxes"):
+    with pytest.raises(
+        DataError, match=r"source: its shards have boxes, but no .* data.labels = boxes"
+    ):
         TrainingLoader(data_config(root), rank=0, world_size=1, seed=0)
     with pytest.raises(DataError, match=r"classes cityscapes_boxes8, but data.classes = 'mine'"):
         open_training(replace(boxed_config(root), classes="mine"))
