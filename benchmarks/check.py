@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 QUICKLY = {
     "start": ["--rounds", "3", "--trainings", "0"],
     "evaluate": ["--rounds", "5"],
-    "step": ["--steps", "2", "--no-memory"],
+    "step": ["--steps", "4", "--no-memory"],
 }
 """Script, which keeps its result under its own name -> flags for a look."""
 
