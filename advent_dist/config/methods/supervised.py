@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
-from advent_dist.config.require import require
+from advent_dist.config.methods.weights import require_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,10 +19,7 @@ class SupervisedConfig:
     """Weight of the cross entropy of the auxiliary head."""
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if name.startswith("lambda_"):
-                fix = "a loss weight must be 0 or more, and finite"
-                require(0 <= value < math.inf, f"method.{name}", value, fix)
+        require_weights(self)
 
 
 @dataclass(frozen=True, kw_only=True)
