@@ -120,7 +120,7 @@ def test_without_boxes_the_bytes_are_those_of_before(manifest: Manifest) -> None
         ("histogram", [1, 2], r"of \[2, 8\] classes"),
         ("histogram", [-1] * 8, "boxes.histogram.0"),
         ("class_names", ["car"] * 8, "has a name twice"),
-        ("class_names", ["a\nb"] * 8, "control characters"),
+        ("class_names", ["a\nb"] * 8, "control or other characters"),
         ("subsets", {"few": [8]}, r"subsets.few = \[8\]"),
         ("ignored", -3, "boxes.ignored"),
     ],
