@@ -1,6 +1,6 @@
 """What does adaptation gain a detector? Boxes of procedural streets, clean -> fog, equal steps.
 
-    python benchmarks/detection.py [--steps 1500] [--seeds 1 2 3] [--methods ...]
+    python benchmarks/detection.py [--steps 600] [--seeds 1 2 3] [--methods ...]
     python benchmarks/detection.py --table        # the table of what is there
 
 Each training is this process with one thread, and leaves a file in benchmarks/results/detection/;
@@ -56,7 +56,7 @@ class Options:
     seeds: tuple[int, ...] = (1, 2, 3)
     """One training a seed and method."""
 
-    steps: int = 1500
+    steps: int = 600
     """Of each training, which is scored at each third."""
 
     set: tuple[str, ...] = ()
