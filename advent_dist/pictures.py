@@ -31,6 +31,9 @@ _INFERNO = np.array(
 )
 """Evenly spaced colours of the perceptually uniform colour map "inferno"; linear in between."""
 
+PNG_END = b"IEND\xaeB`\x82"
+"""The last bytes of a PNG that is whole."""
+
 _CAPTION_HEIGHT = 32
 _GAP = 4
 

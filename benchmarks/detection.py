@@ -23,16 +23,15 @@ from typing import Any
 import torch
 import tyro
 from record import keep
+from snapshots import train_alone
 
 from advent_dist.config import Experiment
 from advent_dist.config.override import override
 from advent_dist.data.evaluation_loader import EvaluationLoader
-from advent_dist.data.loader import TrainingLoader
 from advent_dist.experiments import experiment
 from advent_dist.parallel.world import World
 from advent_dist.runs.classes import classes_of
 from advent_dist.training.assembly import build_method
-from advent_dist.training.loop import train
 from advent_dist.training.progress import Progress, Scores
 from advent_dist.training.tasks import task_of
 from shards.streets_data import ensure_streets
@@ -130,20 +129,7 @@ def train_and_score(chosen: Experiment) -> list[dict[str, Any]]:
         began = time.process_time()
         return Scores(step=progress.step, target=row["tune"])
 
-    loader = TrainingLoader(chosen.data, rank=0, world_size=1, seed=chosen.run.seed)
-    try:
-        train(
-            chosen,
-            world=world,
-            method=method,
-            batches=iter(loader),
-            progress=progress,
-            evaluate=scores,
-            save=lambda progress: Path(),
-            report=lambda row, checkpoint, progress: False,
-        )
-    finally:
-        loader.close()
+    train_alone(chosen, method, progress, scores)
     return snapshots
 
 

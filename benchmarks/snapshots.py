@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from advent_dist.data.loader import TrainingLoader
 from advent_dist.data.store import folder_url, read_manifest
 from advent_dist.evaluation.counts import Counts, count, summarise
 from advent_dist.evaluation.metrics import overlap
+from advent_dist.methods.base import Method
 from advent_dist.parallel.world import World
 from advent_dist.training.assembly import build_method
 from advent_dist.training.loop import train
@@ -89,21 +90,37 @@ def train_and_score(
         began = time.process_time()
         return found
 
-    loader = TrainingLoader(data, rank=0, world_size=1, seed=chosen.run.seed)
+    train_alone(chosen, method, progress, scores)
+    return snapshots
+
+
+def train_alone(
+    chosen: Experiment, method: Method[Any], progress: Progress, evaluate: Callable[[], Scores]
+) -> None:
+    """Train on one rank, in this process; nothing is stored.
+
+    Args:
+        chosen: The whole config.
+        method: What a step is.
+        progress: How far it is; brought forward in place.
+        evaluate: Called at each evaluation.
+    """
+    loader: TrainingLoader[Any] = TrainingLoader(
+        chosen.data, rank=0, world_size=1, seed=chosen.run.seed
+    )
     try:
         train(
             chosen,
-            world=world,
+            world=World(),
             method=method,
             batches=iter(loader),
             progress=progress,
-            evaluate=scores,
+            evaluate=evaluate,
             save=lambda progress: Path(),
             report=lambda row, checkpoint, progress: False,
         )
     finally:
         loader.close()
-    return snapshots
 
 
 def _images(

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
+from advent_dist.config.selection import TARGET_MAP
 from advent_dist.data.classes import first_difference
 from advent_dist.errors import CheckpointError, DataError
 from advent_dist.report import Panel, RunRecord, comparison_report, read_run, run_report
@@ -65,8 +66,9 @@ def comparison_page(runs: Sequence[RunFolder], data: str | None) -> str:
         _require_same_task(records[0], record)
         _require_same_classes(records[0], record)
     verdicts: list[str] = []
+    detects = records[0].accuracy.target == TARGET_MAP
     if data is not None:
-        if not is_detector(urls[0]):
+        if not detects:
             verdicts = [one.paragraph for one in compare_with_first(urls, "last", data)]
         records = [rescored(record, data) for record in records]
         if not any(record.is_labelled for record in records):
@@ -78,7 +80,7 @@ def comparison_page(runs: Sequence[RunFolder], data: str | None) -> str:
         # Those of a config are relative to its data.root.
         folder = data if data is None or "://" in data else os.path.abspath(data)
         device = available_device()
-        if is_detector(urls[0]):
+        if detects:
             found = [load_detector([url], "last", device) for url in urls]
             panels = draw_box_panels(dict(zip(names, found, strict=True)), folder)
         else:

@@ -9,8 +9,7 @@ from typing_extensions import TypeVar
 
 from advent_dist.config import DataConfig
 from advent_dist.data.assign import evenly, part
-from advent_dist.data.box_manifest import require_boxes
-from advent_dist.data.manifest import require_labelled_pixels
+from advent_dist.data.labels import require_labels
 from advent_dist.data.opening import open_shards
 from advent_dist.data.pipeline import EvaluationPipeline
 from advent_dist.data.slots import Batch
@@ -71,10 +70,8 @@ class EvaluationLoader(Generic[E]):
         self.manifest, decoder = open_shards(data, folder, labelled=labelled, training=False)
         self.labelled = decoder.reader.labelled
         self._boxed = data.labels == "boxes"
-        if self.labelled and self._boxed:
-            require_boxes(self.manifest.boxes, folder_url(data, folder))
-        elif self.labelled:
-            require_labelled_pixels(self.manifest, folder_url(data, folder))
+        if self.labelled:
+            require_labels(self.manifest, data.labels, folder_url(data, folder))
         self.skipped = 0
         self.url = folder_url(data, folder)
         self._max_damaged_fraction = data.max_damaged_fraction

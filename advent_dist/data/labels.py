@@ -5,6 +5,7 @@ from __future__ import annotations
 from advent_dist.config import Labels
 from advent_dist.data.box_manifest import lacking_boxes, require_boxes
 from advent_dist.data.manifest import Manifest, lacking, require_labelled_pixels
+from advent_dist.errors import DataError
 
 
 def require_labels(manifest: Manifest, labels: Labels, url: str) -> None:
@@ -29,3 +30,25 @@ def histogram(manifest: Manifest, labels: Labels) -> tuple[int, ...]:
     if labels == "pixels":
         return manifest.class_histogram
     return () if manifest.boxes is None else manifest.boxes.histogram
+
+
+def missing_labels(manifest: Manifest, labels: Labels, url: str) -> DataError:
+    """The error of shards that lack the labels that are asked for, by what they have instead.
+
+    Args:
+        manifest: of the shards.
+        labels: the kind that they lack.
+        url: their folder, for the message.
+    """
+    if labels == "pixels" and manifest.has("boxes"):
+        return DataError(
+            f"{url}: its shards have boxes, but no label maps; set data.labels = boxes (for a "
+            "detector), or build them again with label maps"
+        )
+    if labels == "boxes" and manifest.has("pixels"):
+        return DataError(
+            f"{url}: its shards have label maps, but no boxes; set data.labels = pixels (for a "
+            "segmenter), or build them again with boxes"
+        )
+    kind = "boxes" if labels == "boxes" else "labels"
+    return DataError(f"{url}: its shards have no {kind}; build them again with {kind}")

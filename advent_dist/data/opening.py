@@ -7,8 +7,8 @@ from advent_dist.data.blocks import BlockReader
 from advent_dist.data.cache import BlockCache
 from advent_dist.data.damage import DamageLimit
 from advent_dist.data.fetch import BlockSource
+from advent_dist.data.labels import missing_labels
 from advent_dist.data.manifest import Manifest
-from advent_dist.data.missing_labels import missing_labels
 from advent_dist.data.pipeline import Decoder
 from advent_dist.data.store import folder_url, open_folder, read_manifest
 from advent_dist.data.traffic import Tally

@@ -6,7 +6,7 @@ from advent_dist.config import DataConfig, Experiment
 from advent_dist.data.class_file import parse_class_file
 from advent_dist.data.class_sets import NAMES, class_set
 from advent_dist.data.classes import ClassSet, first_difference
-from advent_dist.data.missing_labels import missing_labels
+from advent_dist.data.labels import missing_labels
 from advent_dist.data.store import Folder, folder_url, impatient, read_manifest
 from advent_dist.errors import CheckpointError, ConfigError, DataError, MissingError
 from advent_dist.training.checkpoint import CLASSES_FILE

@@ -7,10 +7,11 @@ from itertools import islice
 
 import torch
 
-from advent_dist.data.evaluation_loader import EvaluationLoader, target_images
+from advent_dist.data.evaluation_loader import EvaluationLoader
 from advent_dist.evaluation.certainty import pixel_entropy
 from advent_dist.pictures import panel, to_png
 from advent_dist.report import Panel
+from advent_dist.runs.judging_images import images_to_show
 from advent_dist.runs.trained import TrainedRun, available_device
 
 
@@ -27,10 +28,7 @@ def draw_panels(
     """
     first = next(iter(runs.values()))
     data = first.experiment.data
-    if folder is None:
-        loader = target_images(data, rank=0, world_size=1)
-    else:
-        loader = EvaluationLoader(data, folder, rank=0, world_size=1, labelled=None)
+    loader: EvaluationLoader = images_to_show(data, folder)
     panels: list[Panel] = []
     for batch in islice(loader, number):
         size = (batch.label.shape[1], batch.label.shape[2])

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from advent_dist.data.store import Folder
 from advent_dist.errors import DataError
-from advent_dist.pictures import Colour, colourise, panel, to_png
+from advent_dist.pictures import PNG_END, Colour, colourise, panel, to_png
 from advent_dist.report import Panel
 from advent_dist.runs.images import result_name
 from advent_dist.runs.seen import SEEN, Seen
@@ -26,9 +26,6 @@ _KINDS = ("color", "trainid", "overlay", "entropy")
 
 _NOTE = "advent_dist"
 """Keyword of the note in a PNG."""
-
-_END = b"IEND\xaeB`\x82"
-"""The last bytes of a PNG."""
 
 _READERS = 16
 """Pictures that are looked at at the same time."""
@@ -79,7 +76,7 @@ class Results:
         """What a picture says; none if that is nothing of ours."""
         try:
             data = self._out.read(file)
-            if not data.endswith(_END):
+            if not data.endswith(PNG_END):
                 return None
             with Image.open(BytesIO(data), formats=["PNG"]) as picture:
                 return SEEN.validate_json(str(picture.info.get(_NOTE)))

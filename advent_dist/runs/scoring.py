@@ -6,21 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
-
-from advent_dist.config import DataConfig, Size, View
-from advent_dist.data.classes import ClassSet
-from advent_dist.data.evaluation_loader import EvaluationLoader, target_images
+from advent_dist.config import Size, View
+from advent_dist.data.evaluation_loader import EvaluationLoader
 from advent_dist.errors import DataError
 from advent_dist.evaluation.counts import Evaluation, evaluate, summarise
 from advent_dist.evaluation.detection.evaluate import BoxEvaluation
 from advent_dist.evaluation.overlap import Overlaps
 from advent_dist.evaluation.per_image import overlaps_of
 from advent_dist.report import RunRecord
-from advent_dist.runs.classes import require_agreement
 from advent_dist.runs.detection.scoring import score_detector
 from advent_dist.runs.detection.trained import is_detector
 from advent_dist.runs.folder import RunFolder
+from advent_dist.runs.judging_images import images_to_score
 from advent_dist.runs.trained import available_device, load_runs, require_same_classes
 
 
@@ -46,7 +43,9 @@ def score(
         return score_detector(urls, which, folder, view)
     device = available_device()
     runs = load_runs(urls, which, device, view)
-    loader = _images(runs[0].experiment.data, runs[0].classes, urls[0], folder, device)
+    loader: EvaluationLoader = images_to_score(
+        runs[0].experiment.data, runs[0].classes, urls[0], folder, device
+    )
     counts = evaluate([run.predictor for run in runs], loader, runs[0].classes.num_classes, device)
     loader.require_little_damage(loader.skipped)
     return summarise(counts, runs[0].classes, loader.skipped, labelled=loader.labelled)
@@ -106,7 +105,7 @@ def score_images(
     classes = runs[0][0].classes
     for size, numbers in by_size.items():
         data = replace(first, evaluation_size=size, evaluation_window=None, evaluation_stride=None)
-        loader = _images(data, classes, sides[0][0], folder, device)
+        loader: EvaluationLoader = images_to_score(data, classes, sides[0][0], folder, device)
         if not loader.labelled:
             raise DataError(
                 f"{loader.url.rstrip('/')} has no labels, and only labels tell which run is "
@@ -117,15 +116,3 @@ def score_images(
         loader.require_little_damage(loader.skipped)
         found |= dict(zip(numbers, counted, strict=True))
     return [found[number] for number in range(len(sides))], classes.names
-
-
-def _images(
-    data: DataConfig, classes: ClassSet, url: str, folder: str | None, device: torch.device
-) -> EvaluationLoader:
-    """The images of a folder, or those that the run of a config was evaluated on."""
-    if folder is not None:
-        # Relative to where the command runs, as every path on a command line.
-        data = replace(data, root=folder, evaluation="")
-    loader = target_images(data, rank=0, world_size=1, pinned=device.type == "cuda")
-    require_agreement(classes, url, loader.manifest.classes_of(data.labels), loader.url)
-    return loader

@@ -11,11 +11,12 @@ from PIL import Image
 from torch import Tensor
 
 from advent_dist.data.classes import ClassSet
-from advent_dist.data.evaluation_loader import EvaluationLoader, target_images
+from advent_dist.data.evaluation_loader import EvaluationLoader
 from advent_dist.pictures import box_panel, draw_boxes, to_png
 from advent_dist.report import Panel
 from advent_dist.runs.detection.results import LEAST_SCORE
 from advent_dist.runs.detection.trained import TrainedDetector
+from advent_dist.runs.judging_images import images_to_show
 from advent_dist.runs.trained import available_device
 from advent_dist.types import Boxes, BoxEvaluationBatch, Detections
 
@@ -33,11 +34,7 @@ def draw_box_panels(
     """
     first = next(iter(runs.values()))
     data = first.experiment.data
-    loader: EvaluationLoader[BoxEvaluationBatch]
-    if folder is None:
-        loader = target_images(data, rank=0, world_size=1)
-    else:
-        loader = EvaluationLoader(data, folder, rank=0, world_size=1, labelled=None)
+    loader: EvaluationLoader[BoxEvaluationBatch] = images_to_show(data, folder)
     panels: list[Panel] = []
     for batch in islice(loader, number):
         images = batch.image.to(available_device())

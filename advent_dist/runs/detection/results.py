@@ -15,7 +15,7 @@ from PIL import Image
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import Folder
 from advent_dist.json_text import json_object
-from advent_dist.pictures import draw_boxes, to_png
+from advent_dist.pictures import PNG_END, draw_boxes, to_png
 from advent_dist.report import Panel
 from advent_dist.runs.images import result_name
 from advent_dist.runs.seen import SEEN, Seen
@@ -48,7 +48,7 @@ class BoxResults:
         self._classes = classes
 
     def there(self, images: Mapping[str, tuple[int, ...]], by: str) -> dict[str, Seen]:
-        """Those images whose results are there, and just what would be made again.
+        """Those images whose results are there, whole, and just what would be made again.
 
         Args:
             images: path -> stamp.
@@ -67,6 +67,8 @@ class BoxResults:
     def _note(self, name: str) -> Seen | None:
         """What a file says of whom it is by; none if it is nothing of ours."""
         try:
+            if not self._out.read(_file(name, "png")).endswith(PNG_END):
+                return None
             tree = json_object(self._out.read(_file(name, "json")), name)
             return SEEN.validate_python(tree.get("made_of"))
         except ValueError:  # of JSON, of pydantic, or that it can't be read

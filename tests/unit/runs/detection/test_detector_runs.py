@@ -139,6 +139,8 @@ def test_its_boxes_are_written_and_drawn(url: str, tmp_path: Path) -> None:
     Path(out, "a_boxes.json").write_text(json.dumps({**tree, "made_of": {"by": 1}}))
     assert predictor.results.there(images.stamps, predictor.by).keys() == {"b.png"}
     assert not predictor.results.there(images.stamps, "another")
+    Path(out, "b_boxes.png").write_bytes(Path(out, "b_boxes.png").read_bytes()[:-1])
+    assert not predictor.results.there(images.stamps, predictor.by)
 
 
 def test_panels_and_the_page_of_a_run(url: str) -> None:
