@@ -60,6 +60,13 @@ class Predict(View):
     """Detectors: least probability of the boxes that are drawn and counted, 0.5 if none is given;
     the JSON has all."""
 
+    video: str | None = None
+    """Write the overlays, or the images with their boxes, as a video, too: path or URL of an MP4.
+    Frames are in natural order of their names. Segmenters: implies --overlay."""
+
+    fps: float | None = None
+    """Frames a second of the video, 10 if none are given."""
+
     workers: int = 0
     """Processes of one CPU each on a Ray cluster, all of which reach the folders by these paths or
     URLs; 0 does it in this process."""
@@ -84,7 +91,9 @@ def main(arguments: list[str]) -> int:
     from advent_dist.runs.images import ImageFiles, find_images
     from advent_dist.runs.overview import PAGE, require_ours, write_overview
     from advent_dist.runs.prediction import predict_missing
+    from advent_dist.runs.video import FPS, check_video, write_video
 
+    check_video(options.video, options.fps)
     images = find_images(options.images, options.out)
     if isinstance(images, ImageFiles) and images.left_alone:
         sys.stderr.write(printable(f"-- {_told(images.left_alone)}\n"))
@@ -105,6 +114,11 @@ def main(arguments: list[str]) -> int:
             f"mean entropy {summary['mean_entropy']:.3f}, {len(summary['classes'])} classes; the "
             f"most uncertain images: {out.url}/{PAGE}"
         )
+    if options.video is not None and count:
+        frames = write_video(
+            predicted.seen, predictor.results, options.fps or FPS, _absolute(options.video)
+        )
+        said.append(f"{frames} frames -> {options.video}")
     sys.stdout.write(printable("".join(f"{line}\n" for line in said)))
     if predicted.unreadable:
         raise DataError(
@@ -143,7 +157,7 @@ def _job(options: Predict, images: Images) -> PredictJob | DetectJob:
         view=options,
         images=images,
         out=out,
-        overlay=options.overlay,
+        overlay=options.overlay or options.video is not None,
     )
 
 

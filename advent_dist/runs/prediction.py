@@ -36,6 +36,13 @@ class Results(Protocol):
     def panel(self, name: str, image: Image.Image, seen: Seen) -> Panel:
         """A picture of an image and of what was written of it."""
 
+    def picture(self, name: str) -> Image.Image:
+        """What was written of an image for people to look at, RGB, at the image's size.
+
+        Raises:
+            DataError: it can't be read.
+        """
+
 
 class Predictor(Protocol):
     """Models, images, and where the results go."""
@@ -78,7 +85,7 @@ def predict_each(images: Images, names: Sequence[str], predict: Predict) -> Iter
         DataError: storage is away, or can't be written to.
     """
     with ThreadPoolExecutor(1, "read") as reading, ThreadPoolExecutor(1, "write") as writing:
-        upcoming = _ahead(reading, images.each(names))
+        upcoming = ahead(reading, images.each(names))
         before: tuple[str, Future[Seen]] | None = None
         for name, image in zip(names, upcoming, strict=True):
             if isinstance(image, DataError):
@@ -143,7 +150,7 @@ def predict_missing(
     )
 
 
-def _ahead(threads: ThreadPoolExecutor, items: Iterator[T]) -> Iterator[T]:
+def ahead(threads: ThreadPoolExecutor, items: Iterator[T]) -> Iterator[T]:
     """The same, the next one being made while the one before is worked on."""
     end = object()
     upcoming: Future[Any] = threads.submit(next, items, end)

@@ -14,6 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from pydantic import ValidationError
 
+from advent_dist.data.image import read_image
 from advent_dist.data.store import Folder
 from advent_dist.errors import DataError
 from advent_dist.pictures import PNG_END, Colour, colourise, panel, to_png
@@ -102,6 +103,11 @@ class Results:
             self._palette,
         )
         return Panel(caption=caption, png=to_png(picture, title=caption))
+
+    def picture(self, name: str) -> Image.Image:
+        """The overlay, as it was written; see `prediction.Results`."""
+        file = result_name(name, "overlay")
+        return read_image(BytesIO(self._out.read(file)), f"{self._out.url}/{file}")
 
     def write(
         self,

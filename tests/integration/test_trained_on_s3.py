@@ -50,7 +50,8 @@ def test_predict(
         f"c_{kind}.png" for kind in ("color", "entropy", "trainid")
     }
     alone = ["--images", f"{photos.url}/a/b.png", "--out", f"{bucket}/y"]
-    assert cli.run(["predict", run, *alone]) == 0
+    assert cli.run(["predict", run, *alone, "--video", f"{bucket}/films/one.mp4"]) == 0
+    assert b"ftyp" in open_folder(f"{bucket}/films").read("one.mp4")[:16]
     # Their notes of the file differ: S3 tells less of one than of those in a list.
     one, other = (
         np.asarray(Image.open(io.BytesIO(data)))

@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image
 
 from advent_dist.data.classes import ClassSet
+from advent_dist.data.image import read_image
 from advent_dist.data.store import Folder
 from advent_dist.json_text import json_object
 from advent_dist.pictures import PNG_END, draw_boxes, to_png
@@ -77,8 +78,12 @@ class BoxResults:
     def panel(self, name: str, image: Image.Image, seen: Seen) -> Panel:
         """The picture of an image and its boxes."""
         caption = f"{name}, mean entropy {seen.entropy:.3f}"
-        drawn = Image.open(BytesIO(self._out.read(_file(name, "png"))), formats=["PNG"])
-        return Panel(caption=caption, png=to_png(drawn, title=caption))
+        return Panel(caption=caption, png=to_png(self.picture(name), title=caption))
+
+    def picture(self, name: str) -> Image.Image:
+        """The image with its boxes, as it was written; see `prediction.Results`."""
+        file = _file(name, "png")
+        return read_image(BytesIO(self._out.read(file)), f"{self._out.url}/{file}")
 
     def write(self, name: str, seen: Seen, image: Image.Image, found: Detections) -> None:
         """Write what was found in an image; the JSON last, which says whose both are.

@@ -133,6 +133,7 @@ def test_its_boxes_are_written_and_drawn(url: str, tmp_path: Path) -> None:
     sure = sum(one >= 0.2 for one in scores)
     assert sum(predicted.seen["a.png"].found.values()) == sure > 0
     assert (drawn != pixels).any()
+    assert (np.asarray(predictor.results.picture("a.png")) == drawn).all()
     # What is there is not made again, unless it is another's or damaged.
     again = predict_missing(images, predictor.results, predictor.by, predictor.predict)
     assert (again.new, again.seen) == (0, predicted.seen)
