@@ -70,12 +70,12 @@ class Predictor:
         shape, resized = (image.height, image.width), as_input(image, self.size).to(self.device)
         pixels = np.asarray(image) if self.results.overlays else None
         train_ids, entropy, mean = _segment(self.predictors, resized, shape)
-        found = zip(*np.unique(train_ids, return_counts=True), strict=True)
+        counts = torch.bincount(torch.from_numpy(train_ids).flatten()).tolist()
         seen = Seen(
             by=self.by,
             stamp=self.images.stamps[name],
             entropy=mean,
-            found={int(one): int(count) for one, count in found},
+            found={train_id: count for train_id, count in enumerate(counts) if count},
         )
 
         def write() -> Seen:
