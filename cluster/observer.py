@@ -26,4 +26,7 @@ class Observer(Protocol):
         """Whether a checkpoint is due now, after which the run is to end by `stops`."""
 
     def stops(self, row: dict[str, Any]) -> bool:
-        """Whether the run is to end after `row`, which is written, as is its checkpoint."""
+        """Whether the run is to end after `row`, which is written.
+
+        Its checkpoint is being stored; the run does not end before it is whole.
+        """

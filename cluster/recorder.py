@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +19,22 @@ from advent_dist.training.checkpoint import read_progress
 from advent_dist.training.progress import Progress
 from advent_dist.training.rank import Latest
 from cluster.aside import Aside
+from cluster.background import Background
 from cluster.logs import run_label
 from cluster.metrics import CHECKPOINT_TIME, RayMetrics
 from cluster.observer import Observer
 
-Store = Callable[[dict[str, Any], Path | None, Progress], None]
-"""Takes a row and this rank's part of a checkpoint, which it may delete. Collective."""
+Store = Callable[[Path, Progress], bool]
+"""Takes this rank's part of a checkpoint, which it deletes; whether all ranks' are stored.
+Collective, in a thread of its own."""
 
 
 class Recorder:
-    """The `Report` of a rank: rank 0 writes, an observer may end the run."""
+    """The `Report` of a rank: rank 0 writes, an observer may end the run.
+
+    Checkpoints are stored beside the training, one at a time: the next one, and an evaluation's
+    row, wait for it. What storing raises is raised by the next call, or by `wait`.
+    """
 
     def __init__(
         self, experiment: Experiment, world: World, observer: Observer, store: Store
@@ -39,6 +47,7 @@ class Recorder:
         self._events: EventLog | None = None
         self._gauges = RayMetrics(run_label(experiment))
         self._aside = Aside()
+        self._storing = Background()
 
     def begun(self, latest: Latest) -> Latest:
         """The same latest checkpoint, to which the record is put back when it is known."""
@@ -62,7 +71,11 @@ class Recorder:
             self._run.write_summary(self._experiment, progress)
 
     def __call__(self, row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
-        """See `loop.Report`."""
+        """See `loop.Report`. The checkpoint is stored for sure once `wait` has returned."""
+        if checkpoint is not None or (progress.last and progress.last.step == progress.step):
+            self._storing.wait()
+        else:
+            self._storing.check()
         if self._world.is_main:
             self._observer.sees(row)
             self._run.append(row)
@@ -70,19 +83,30 @@ class Recorder:
                 self._event_log(row["step"], progress).append(row)
             with self._aside("Ray's metrics"):
                 self._gauges.show(row)
-        self._store(row, checkpoint, progress)
-        # After the checkpoint, since the summary names those that are there only now.
-        stops = False
-        if self._world.is_main:
-            if checkpoint is not None:
-                with self._aside("Ray's metrics"):
-                    self._gauges.show({CHECKPOINT_TIME: time.time()})
-                self._run.write_summary(self._experiment, progress)
-            stops = self._observer.stops(row)
-        return self._world.any(stops)
+        if checkpoint is not None:
+            # The loop brings its own progress forward meanwhile.
+            self._storing.begin(partial(self._keep, checkpoint, copy.deepcopy(progress)))
+        return self._world.any(self._world.is_main and self._observer.stops(row))
+
+    def _keep(self, checkpoint: Path, progress: Progress) -> None:
+        """Store a checkpoint, then name it: the summary has those that are there only."""
+        if self._store(checkpoint, progress) and self._world.is_main:
+            with self._aside("Ray's metrics"):
+                self._gauges.show({CHECKPOINT_TIME: time.time()})
+            self._run.write_summary(self._experiment, progress)
+
+    def wait(self) -> None:
+        """Wait until the latest checkpoint is stored.
+
+        Raises:
+            CheckpointError, DataError: it can't be.
+        """
+        self._storing.wait()
 
     def close(self) -> None:
-        """Close the event file."""
+        """Wait for a checkpoint that is on its way, whatever else went wrong; close the events."""
+        with suppress(Exception):
+            self._storing.wait()
         if self._events is not None:
             with self._aside("TensorBoard"):
                 self._events.close()

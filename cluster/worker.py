@@ -51,31 +51,33 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
     log_as(experiment, world)
     observer = config["observer"]
     preemption, growth = PreemptionNotice(), Growth(world)
+    is_urgent = False
 
     def notice() -> bool:
+        nonlocal is_urgent
         ends = world.any(world.is_main and observer.is_to_end())
         grows = growth.is_asked()
-        return preemption() or ends or grows
+        is_urgent = preemption() or ends or grows
+        return is_urgent
 
-    checkpoints = RunFolder.of(experiment).checkpoint_store(experiment, world)
-
-    def store(row: dict[str, Any], part: Path | None, progress: Progress) -> None:
-        checkpoints(row, part, progress)
-        # Ray Train hears of the metrics only: what it writes to object storage it does not check.
-        ray.train.report(row)
-
+    store = RunFolder.of(experiment).checkpoint_store(experiment, world)
     recorder = Recorder(experiment, world, observer, store)
 
     def report(row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
         stops = recorder(row, checkpoint, progress)
-        if checkpoint is not None and not stops and progress.step < experiment.run.steps:
-            growth.saved()
+        # Ray Train hears of the metrics only: what it writes to object storage it does not check.
+        ray.train.report(row)
+        if checkpoint is not None and is_urgent:
+            recorder.wait()
+            if not stops and progress.step < experiment.run.steps:
+                growth.saved()
         return stops
 
-    latest = recorder.begun(checkpoints.latest)
+    latest = recorder.begun(store.latest)
     first_step = observer.steps if world.is_main else None
     try:
         progress = train_rank(experiment, classes, world, report, latest, first_step, notice)
+        recorder.wait()
     except DivergedError as error:
         return {"diverged": str(error)}
     finally:

@@ -44,7 +44,7 @@ def store(
         else None
     )
     progress = Progress(step=step, last=scores, best=scores)
-    CheckpointStore(checkpoints, World(), keep)({}, part(progress, files or FILES), progress)
+    CheckpointStore(checkpoints, World(), keep)(part(progress, files or FILES), progress)
 
 
 def latest(checkpoints: Folder) -> dict[str, bytes] | None:

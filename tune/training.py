@@ -23,6 +23,8 @@ def train_in_process(
     try:
         first_step = observer.steps if world.is_main else None
         latest = recorder.begun(store.latest)
-        return train_rank(experiment, classes, world, recorder, latest, first_step)
+        progress = train_rank(experiment, classes, world, recorder, latest, first_step)
+        recorder.wait()
+        return progress
     finally:
         recorder.close()

@@ -78,7 +78,7 @@ class Average:
             raise RuntimeError(f"the averages of the ranks have come apart: sums of bits {sums}")
         if self._world.is_main:
             folder.mkdir(parents=True, exist_ok=True)
-            tensors = {name: value.cpu().clone() for name, value in self._trained.items()}
+            tensors = {name: value.cpu() for name, value in self._trained.items()}
             save_file(tensors, folder / file_of(0), metadata={_UPDATES: str(self.updates)})
 
     @torch.no_grad()

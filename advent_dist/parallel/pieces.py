@@ -89,11 +89,12 @@ def save(path: Path, optimizer: torch.optim.Optimizer, updated: Sequence[Updated
     for item in updated:
         state = optimizer.state.get(item.tensor, {})
         for piece in item.pieces:
-            tensors[_key(_WEIGHT, piece)] = piece.of(item.tensor.detach()).cpu().clone()
+            tensors[_key(_WEIGHT, piece)] = piece.of(item.tensor.detach()).cpu()
             for key, value in state.items():
                 if isinstance(value, Tensor):
-                    part = piece.of(value) if value.dim() else value
-                    tensors[_key(key, piece)] = part.detach().cpu().clone()
+                    # What all pieces share is no slice of its own, which safetensors asks for.
+                    part = piece.of(value) if value.dim() else value.clone()
+                    tensors[_key(key, piece)] = part.detach().cpu()
     save_file(tensors, path)
 
 

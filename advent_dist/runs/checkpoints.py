@@ -79,6 +79,10 @@ def delete_checkpoint(checkpoint: Folder) -> None:
     checkpoint.delete()
 
 
+class _FailedElsewhereError(Exception):
+    """Another rank could not do its part, and ends the run."""
+
+
 class CheckpointStore:
     """Lays the parts of all ranks together in the run folder, and hands the latest one back.
 
@@ -93,30 +97,48 @@ class CheckpointStore:
         self._world = world
         self._keep = keep
 
-    def __call__(self, row: dict[str, Any], part: Path | None, progress: Progress) -> None:
+    def __call__(self, part: Path, progress: Progress) -> bool:
         """Store this rank's part, which is deleted, then drop checkpoints of old. Collective.
+
+        Returns:
+            Whether it is stored. It is not where another rank raises one of these.
 
         Raises:
             CheckpointError: not all that was written is there.
             DataError: the storage can't be written.
         """
-        if part is None:
-            return
         target = self._at(progress.step)
-        if self._world.is_main:
-            delete_checkpoint(target)  # what an attempt that was cut off has left there
-        self._world.barrier()
-        for file in sorted(part.rglob("*")):
-            name = file.relative_to(part).as_posix()
-            if file.is_file() and name != RUN_FILE:
-                target.upload(name, file)
-        self._world.barrier()
-        if self._world.is_main:
-            text = (part / RUN_FILE).read_bytes()
-            _all_of(target, json.loads(text)["files"], target.sizes())
-            target.write(RUN_FILE, text)
-            self._drop(progress)
-        remove_folder(part)
+        try:
+            with self._each_or_none():
+                if self._world.is_main:
+                    delete_checkpoint(target)  # what an attempt that was cut off has left there
+            with self._each_or_none():
+                for file in sorted(part.rglob("*")):
+                    name = file.relative_to(part).as_posix()
+                    if file.is_file() and name != RUN_FILE:
+                        target.upload(name, file)
+            if self._world.is_main:
+                text = (part / RUN_FILE).read_bytes()
+                _all_of(target, json.loads(text)["files"], target.sizes())
+                target.write(RUN_FILE, text)
+                self._drop(progress)
+        except _FailedElsewhereError:
+            return False
+        finally:
+            # It has gigabytes, and the runs that are tried again would fill the disk with more.
+            remove_folder(part)
+        return True
+
+    @contextmanager
+    def _each_or_none(self) -> Iterator[None]:
+        """Nobody goes on, nor waits for long, where a rank could not do its part. Collective."""
+        try:
+            yield
+        except BaseException:
+            self._world.any(True)
+            raise
+        if self._world.any(False):
+            raise _FailedElsewhereError
 
     def _drop(self, progress: Progress) -> None:
         """Delete all but the latest few and the best."""

@@ -117,9 +117,10 @@ class RunFolder:
         return self.folder.url
 
     def checkpoint_store(self, experiment: Experiment, world: World) -> CheckpointStore:
-        """What keeps the run's checkpoints, on a rank of it."""
+        """What keeps the run's checkpoints, on a rank of it, in any one thread. Collective."""
         folder = self.folder.inside(CHECKPOINTS)
-        return CheckpointStore(folder, world, experiment.run.keep_checkpoints)
+        beside = world.beside(experiment.engine.collective_timeout_s)
+        return CheckpointStore(folder, beside, experiment.run.keep_checkpoints)
 
     @property
     def sweep(self) -> Folder | None:

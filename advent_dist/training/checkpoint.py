@@ -79,10 +79,11 @@ def save(
     save_file(_rank_state(world, method), folder / _rank_file(world.rank))
     network = method.engines[experiment.network]
     with pooled_batch_norm(network.module, world):
-        weights = network.weights()
+        # Within, since they may be views of statistics that each rank gets back.
+        weights = {name: value.contiguous() for name, value in network.weights().items()}
+        if world.is_main:
+            save_file(weights, folder / weights_file(experiment))
     if world.is_main:
-        tensors = {name: value.contiguous() for name, value in weights.items()}
-        save_file(tensors, folder / weights_file(experiment))
         (folder / CLASSES_FILE).write_text(class_file_text(classes))
     files = world.gather(_sizes(folder))
     if world.is_main:

@@ -286,3 +286,16 @@ def test_a_lost_part_is_named(tmp_path: Path) -> None:
     (folder / "00001.safetensors").unlink()
     with pytest.raises(AssertionError, match=r"CheckpointError: .* holds \d+ of the \d+ elements"):
         run_ranks(_fit, 1, 1, str(folder), str(folder), range(1))
+
+
+def test_the_weights_have_the_statistics_of_all_ranks(tmp_path: Path) -> None:
+    """Whatever the engine hands out: each rank has its own again when the checkpoint is written."""
+    run_ranks(_part, 2, ENGINES["local"], None, (0, 1), str(tmp_path))
+    weights = load_file(tmp_path / WEIGHTS)
+    ranks = [load_file(tmp_path / f"rank_{rank:05d}.safetensors") for rank in range(2)]
+    means = [name for name in weights if name.endswith("running_mean")]
+    assert means
+    for name in means:
+        one, other = (rank[f"buffers/segmenter/{name}"] for rank in ranks)
+        assert not one.equal(other)
+        torch.testing.assert_close(weights[name], (one + other) / 2)

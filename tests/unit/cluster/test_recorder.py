@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from advent_dist.errors import DataError
+from advent_dist.errors import DataError, UnavailableError
 from advent_dist.parallel.world import World
 from advent_dist.runs.folder import METRICS_FILE, RunFolder
-from advent_dist.training.progress import Progress
+from advent_dist.training.progress import Progress, Scores
 from cluster.board import BoardObserver
 from cluster.metrics import RayMetrics
-from cluster.recorder import Recorder
+from cluster.recorder import Recorder, Store
 from tests.helpers import tiny_run
 
 
-def _stored(row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> None:
-    """Ray Train's part."""
+def _stored(checkpoint: Path, progress: Progress) -> bool:
+    return True
 
 
-def _recorder(tmp_path: Path, **changes: Any) -> tuple[Recorder, RunFolder]:
+def _recorder(tmp_path: Path, store: Store = _stored, **changes: Any) -> tuple[Recorder, RunFolder]:
     experiment = tiny_run("data", str(tmp_path), **changes)
     # No board: each row raises an AttributeError there.
-    recorder = Recorder(experiment, World(), BoardObserver(board=None), _stored)
+    recorder = Recorder(experiment, World(), BoardObserver(board=None), store)
     with recorder.begun(nullcontext)() as latest:
         assert latest is None
     return recorder, RunFolder.of(experiment)
@@ -46,6 +48,7 @@ def test_a_run_goes_on_without_who_watches_it(
     for step in (1, 2):
         assert not recorder({"step": step, "loss/seg": 0.5}, None, Progress(step=step))
     recorder({"step": 3}, Path("a checkpoint"), Progress(step=3))
+    recorder.wait()
     recorder.close()
     assert [row["step"] for row in run.rows()] == [1, 2, 3]
     assert run.summary()["step"] == 3
@@ -70,3 +73,82 @@ def test_names_of_any_letters(tmp_path: Path, storage: str, name: str) -> None:
     recorder.close()
     assert run.rows() == [row]
     assert list(Path(run.url, "tensorboard").iterdir())
+
+
+class Slow:
+    """Storage that takes each checkpoint when it is let to; may fail then."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.may_go_on, self.error = threading.Event(), error
+        self.begun: list[int] = []
+        self.stored: list[int] = []
+
+    def __call__(self, checkpoint: Path, progress: Progress) -> bool:
+        self.begun.append(progress.step)
+        assert self.may_go_on.wait(20)
+        if self.error is not None:
+            raise self.error
+        self.stored.append(progress.step)
+        return True
+
+
+CHECKPOINT = Path("a checkpoint")
+
+
+def test_rows_go_on_while_a_checkpoint_is_stored_which_is_named_after_that(tmp_path: Path) -> None:
+    slow = Slow()
+    recorder, run = _recorder(tmp_path, slow, run__name="run")
+    progress = Progress(step=1)
+    recorder({"step": 1}, CHECKPOINT, progress)
+    progress.step = 2  # as the loop does
+    recorder({"step": 2}, None, progress)
+    assert [row["step"] for row in run.rows()] == [1, 2]
+    assert (slow.stored, run.folder.exists("summary.json")) == ([], False)
+    slow.may_go_on.set()
+    recorder.wait()
+    assert (slow.stored, run.summary()["step"]) == ([1], 1)
+
+
+@pytest.mark.parametrize("waits", ["next checkpoint", "evaluation", "wait", "close"])
+def test_who_waits_for_a_checkpoint_that_is_being_stored(waits: str, tmp_path: Path) -> None:
+    slow = Slow()
+    recorder, run = _recorder(tmp_path, slow, run__name="run")
+    recorder({"step": 1}, CHECKPOINT, Progress(step=1))
+    threading.Timer(0.2, slow.may_go_on.set).start()
+    scores = Scores(step=2, target={"live_classes": 3, "mean_entropy": 0.5})
+    if waits == "next checkpoint":
+        recorder({"step": 2}, CHECKPOINT, Progress(step=2))
+        assert 1 in slow.stored, "one at a time"
+        recorder.wait()
+        assert (slow.begun, run.summary()["step"]) == ([1, 2], 2)
+    elif waits == "evaluation":
+        recorder({"step": 2}, None, Progress(step=2, last=scores))
+    elif waits == "wait":
+        recorder.wait()
+    else:
+        recorder.close()
+    assert 1 in slow.stored
+
+
+@pytest.mark.parametrize("met", ["row", "next checkpoint", "wait"])
+def test_what_storing_raises_ends_the_run_as_it_is(met: str, tmp_path: Path) -> None:
+    slow = Slow(UnavailableError("s3://bucket: 503"))
+    recorder, run = _recorder(tmp_path, slow, run__name="run")
+    recorder({"step": 1}, CHECKPOINT, Progress(step=1))
+    slow.may_go_on.set()
+    recorder._storing._thread.join()  # type: ignore[union-attr]
+    checkpoint = CHECKPOINT if met == "next checkpoint" else None
+    meet = partial(recorder, {"step": 2}, checkpoint, Progress(step=2))
+    with pytest.raises(UnavailableError, match=r"^s3://bucket: 503$"):
+        recorder.wait() if met == "wait" else meet()
+    assert slow.begun == [1]
+    assert not run.folder.exists("summary.json"), "it names no checkpoint that is not there"
+    recorder.close()
+
+
+def test_parts_of_which_one_is_lacking_are_not_named(tmp_path: Path) -> None:
+    """Another rank could not store its own, and ends the run."""
+    recorder, run = _recorder(tmp_path, lambda *_: False, run__name="run")
+    recorder({"step": 1}, CHECKPOINT, Progress(step=1))
+    recorder.wait()
+    assert not run.folder.exists("summary.json")

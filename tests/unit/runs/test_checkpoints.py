@@ -17,6 +17,7 @@ from advent_dist.errors import CheckpointError, DataError, UnavailableError
 from advent_dist.runs.checkpoints import checkpoint_name, files_of, steps_of
 from advent_dist.runs.restored import on_this_disk
 from advent_dist.training.scratch import own_folder, remove_leftovers
+from tests import checkpoint_parts
 from tests.checkpoint_parts import latest, store
 
 
@@ -204,6 +205,43 @@ def test_a_full_disk_is_one_message(monkeypatch: pytest.MonkeyPatch, temporary: 
         on_this_disk(folder, ["a"]),
     ):
         pytest.fail("there is nothing to read")
+
+
+def test_a_kill_in_the_middle_leaves_the_last_whole_one(tmp_path: Path) -> None:
+    program = """
+import sys, time
+from pathlib import Path
+from advent_dist.data.store import Folder, open_folder
+from cluster.background import Background
+from tests.checkpoint_parts import store
+
+checkpoints = open_folder(sys.argv[1])
+store(checkpoints, 2)
+upload = Folder.upload
+
+def hang(self, name, file):
+    upload(self, name, file)
+    print("on its way", flush=True)
+    time.sleep(60)
+
+Folder.upload = hang
+background = Background()
+background.begin(lambda: store(checkpoints, 4))
+background.wait()
+"""
+    folder = open_folder(str(tmp_path / "checkpoints"))
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, folder.url], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "on its way\n"
+    process.kill()
+    process.communicate()
+    assert steps_of(folder) == [4, 2]
+    assert latest(folder) is not None
+    assert not folder.inside(checkpoint_name(4)).exists("run.json")
+    store(folder, 4)
+    assert files_of(folder.inside(checkpoint_name(4))).keys() == checkpoint_parts.FILES.keys()
 
 
 def _holding(temporary: Path) -> tuple[subprocess.Popen[str], Path]:
