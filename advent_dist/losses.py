@@ -44,9 +44,11 @@ def cross_entropy(
         The mean. Where no pixel is labelled it is 0 and still differentiable, with a zero gradient,
         so that every rank of a distributed step runs the same backward pass.
     """
+    # The kernel that sums as it goes has no fixed order on a GPU; a sum by itself has.
+    reduction = "none" if torch.are_deterministic_algorithms_enabled() else "sum"
     total = F.cross_entropy(
-        at_least_fp32(logits), labels.long(), ignore_index=ignore_index, reduction="sum"
-    )
+        at_least_fp32(logits), labels.long(), ignore_index=ignore_index, reduction=reduction
+    ).sum()
     return total / (labels != ignore_index).sum().clamp(min=1)
 
 

@@ -37,6 +37,10 @@ class EngineConfig:
     activation_checkpointing: bool = False
     """Recompute the encoder's activations in the backward pass: less memory, more time."""
 
+    deterministic: bool = False
+    """Only algorithms that repeat to the bit on GPUs, too: slower there, and an error where PyTorch
+    has none. CPUs repeat without it."""
+
     collective_timeout_s: float = 600.0
     """Seconds after which a collective that some rank never joined fails the run."""
 

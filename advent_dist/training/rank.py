@@ -22,6 +22,7 @@ from advent_dist.methods.base import Method
 from advent_dist.parallel.world import World
 from advent_dist.training import checkpoint
 from advent_dist.training.assembly import build_method
+from advent_dist.training.determinism import set_deterministic
 from advent_dist.training.evaluator import Evaluator
 from advent_dist.training.global_batch import for_ranks, global_batch_size
 from advent_dist.training.intake import Intake
@@ -76,6 +77,7 @@ def train_rank(
         experiment.engine.gradient_accumulation_steps,
     )
     remove_leftovers()
+    set_deterministic(experiment.engine.deterministic)
     loader = TrainingLoader(
         data,
         rank=world.rank,

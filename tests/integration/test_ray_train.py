@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ray
@@ -12,12 +14,14 @@ import torch
 from advent_dist import cli
 from advent_dist.config import Call, Experiment
 from advent_dist.config.override import override
+from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError
 from advent_dist.runs.folder import RunFolder
 from advent_dist.runs.scoring import score
 from advent_dist.runs.status import find_runs
-from cluster.launch import launch
+from cluster.board import BoardObserver
+from cluster.launch import fit, launch
 from tests.fault_proxy import Proxy, broken, every_tenth
 from tests.helpers import tiny_run
 
@@ -31,6 +35,33 @@ def test_what_is_refused_overwrites_nothing(begun: Experiment) -> None:
     with pytest.raises(ConfigError, match=r"cluster.workers = 2: the cluster never has room"):
         launch(again, Call(overwrite=True))
     assert (run.rows(), run.summary()) == (rows, summary)
+
+
+class Asking(BoardObserver):
+    """Writes down, in the process of a rank, which algorithms it takes."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(board=None)
+        self._file = file
+
+    def sees(self, row: dict[str, Any]) -> None:
+        only = torch.are_deterministic_algorithms_enabled()
+        found = [only, os.environ.get("CUBLAS_WORKSPACE_CONFIG"), torch.backends.cudnn.benchmark]
+        self._file.write_text(json.dumps(found))
+
+    def steps(self) -> None:
+        """There is no board to tell."""
+
+    def is_to_end(self) -> bool:
+        return False
+
+
+def test_deterministic_algorithms_reach_the_workers(shards: str, tmp_path: Path) -> None:
+    changes = {"run__steps": 1, "cluster__workers": 1, "engine__deterministic": True}
+    run = tiny_run(shards, str(tmp_path), run__name="deterministic", **changes)
+    RunFolder.of(run).start(run, Call())
+    assert fit(run, CAMVID_11, Asking(tmp_path / "found")).step == 1
+    assert json.loads((tmp_path / "found").read_text()) == [True, ":4096:8", False]
 
 
 def test_run_and_resume(

@@ -35,6 +35,21 @@ def test_cross_entropy_is_the_mean_over_labelled_pixels() -> None:
     torch.testing.assert_close(cross_entropy(logits, labels.long()), expected)
 
 
+def test_cross_entropy_is_the_same_by_deterministic_algorithms() -> None:
+    logits = torch.randn(2, 5, 9, 7, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    labels = torch.arange(2 * 9 * 7).view(2, 9, 7) % 6
+    labels[labels == 5] = 255
+    found = []
+    for on in (False, True):
+        torch.use_deterministic_algorithms(on)
+        try:
+            loss = cross_entropy(logits, labels)
+            found.append((loss, *torch.autograd.grad(loss, logits)))
+        finally:
+            torch.use_deterministic_algorithms(False)
+    torch.testing.assert_close(found[1], found[0])
+
+
 def test_cross_entropy_takes_another_ignored_label() -> None:
     logits = torch.randn(1, 3, 1, 2, generator=torch.Generator().manual_seed(0))
     loss = cross_entropy(logits, torch.tensor([[[1, 0]]]), ignore_index=0)
