@@ -1,6 +1,8 @@
 # Each target does its own set-up: a bare machine needs python3 (>= 3.10) with venv, make and g++.
 PYTHON ?= python3
 BIN := .venv/bin
+# Hundreds of processes import the same files.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest
 SLOW := $(addprefix tests/integration/test_,elastic.py ended.py killed.py predict_killed.py sweep_killed.py sweep_outage.py)
 

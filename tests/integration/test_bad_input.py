@@ -101,6 +101,7 @@ def test_a_loss_that_is_not_finite(
         capfd,
         root,
         run__name="diverges",
+        cluster__workers=1,
         optimizer__segmenter="sgd",
         optimizer__segmenter_lr=1e30,
         run__checkpoint_every=1,

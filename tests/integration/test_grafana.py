@@ -25,8 +25,10 @@ _SAMPLE = re.compile(r"^(ray_\w+)\{(.*)\}", re.MULTILINE)
 
 @pytest.mark.usefixtures("ray_session")
 def test_every_expression_names_an_exported_metric(shards: str, tmp_path: Path) -> None:
+    # Longer than it takes until Ray has exported what the first evaluation said.
     changes = {"run__name": "shown", "run__steps": 60, "data__source_evaluation": "source"}
-    run = tiny_run(shards, str(tmp_path), **changes)
+    seldom = {"run__evaluate_every": 10, "run__checkpoint_every": 30, "cluster__workers": 1}
+    run = tiny_run(shards, str(tmp_path), **changes, **seldom)
     done = threading.Event()
     with ThreadPoolExecutor(1) as thread:
         scraping = thread.submit(_scrape, run_label(run), done)
