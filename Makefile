@@ -66,6 +66,7 @@ bench: setup
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/predict.py
+	$(BIN)/python benchmarks/checkpoint.py
 	$(BIN)/python benchmarks/self_training_step.py
 
 # Measures ratios of benchmarks/results again, and fails where one is 15 % worse.
