@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from advent_dist.data.store import Folder
+from advent_dist.parallel.meeting import Meeting
 from advent_dist.parallel.world import World
 from advent_dist.runs.checkpoints import CheckpointStore, checkpoint_name
 from advent_dist.training.progress import Progress, Scores
@@ -44,12 +45,14 @@ def store(
         else None
     )
     progress = Progress(step=step, last=scores, best=scores)
-    CheckpointStore(checkpoints, World(), keep)(part(progress, files or FILES), progress)
+    store = CheckpointStore(checkpoints, World(), Meeting(World(), 30.0), keep)
+    store(part(progress, files or FILES), progress)
 
 
 def latest(checkpoints: Folder) -> dict[str, bytes] | None:
     """All files of the latest checkpoint, by their relative paths."""
-    with CheckpointStore(checkpoints, World(), 2).latest() as found:
+    store = CheckpointStore(checkpoints, World(), Meeting(World(), 30.0), 2)
+    with store.latest() as found:
         if found is None:
             return None
         return {

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import torch
@@ -27,30 +26,15 @@ class World:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     """Where this rank computes."""
 
-    group: dist.ProcessGroup | None = None
-    """Whose collectives they are; None is PyTorch's default group."""
-
     @property
     def is_main(self) -> bool:
         """Whether this is rank 0, the one that writes."""
         return self.rank == 0
 
-    def beside(self, timeout_s: float) -> World:
-        """The same ranks with collectives of their own, on CPUs, for another thread. Collective.
-
-        Args:
-            timeout_s: Seconds that a rank waits there for another one.
-        """
-        if self.size == 1:
-            return self
-        group = dist.new_group(backend="gloo", timeout=timedelta(seconds=timeout_s))
-        assert isinstance(group, dist.ProcessGroup), "all ranks are in it"
-        return replace(self, device=torch.device("cpu"), group=group)
-
     def sum(self, value: Tensor) -> Tensor:
         """The sum of `value` over all ranks, in place. Collective."""
         if self.size > 1:
-            dist.all_reduce(value, group=self.group)
+            dist.all_reduce(value)
         return value
 
     def concat(self, value: Tensor) -> Tensor:
@@ -58,7 +42,7 @@ class World:
         if self.size == 1:
             return value
         parts = [torch.empty_like(value) for _ in range(self.size)]
-        dist.all_gather(parts, value.contiguous(), group=self.group)
+        dist.all_gather(parts, value.contiguous())
         return torch.cat(parts)
 
     def mean(self, metrics: Mapping[str, float]) -> dict[str, float]:
@@ -83,10 +67,10 @@ class World:
         """Every rank's `value`, in their order. Collective."""
         values = [value] * self.size
         if self.size > 1:
-            dist.all_gather_object(values, value, group=self.group)
+            dist.all_gather_object(values, value)
         return values
 
     def barrier(self) -> None:
         """Wait for all ranks. Collective."""
         if self.size > 1:
-            dist.barrier(self.group)
+            dist.barrier()

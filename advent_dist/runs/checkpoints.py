@@ -20,6 +20,7 @@ from advent_dist.config.require import is_inside
 from advent_dist.data.store import Folder
 from advent_dist.errors import CheckpointError, DataError
 from advent_dist.json_text import json_object
+from advent_dist.parallel.meeting import Meeting
 from advent_dist.parallel.world import World
 from advent_dist.runs.restored import on_this_disk
 from advent_dist.training.checkpoint import RUN_FILE
@@ -89,16 +90,20 @@ class CheckpointStore:
     Args:
         checkpoints: The folder of the run's checkpoints.
         world: This rank.
+        meeting: Of its ranks, for the thread in which it stores.
         keep: So many of the latest are kept, and the best.
     """
 
-    def __init__(self, checkpoints: Folder, world: World, keep: int) -> None:
+    def __init__(self, checkpoints: Folder, world: World, meeting: Meeting, keep: int) -> None:
         self._folder = checkpoints
         self._world = world
+        self._meeting = meeting
         self._keep = keep
 
     def __call__(self, part: Path, progress: Progress) -> bool:
-        """Store this rank's part, which is deleted, then drop checkpoints of old. Collective.
+        """Store this rank's part, which is deleted, then drop checkpoints of old.
+
+        All ranks do, in any one thread of theirs.
 
         Returns:
             Whether it is stored. It is not where another rank raises one of these.
@@ -135,9 +140,9 @@ class CheckpointStore:
         try:
             yield
         except BaseException:
-            self._world.any(True)
+            self._meeting.any(True)
             raise
-        if self._world.any(False):
+        if self._meeting.any(False):
             raise _FailedElsewhereError
 
     def _drop(self, progress: Progress) -> None:

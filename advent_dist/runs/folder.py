@@ -33,6 +33,7 @@ from advent_dist.data.store import Folder, open_folder, own_storage
 from advent_dist.errors import CheckpointError, ConfigError, DataError, MissingError
 from advent_dist.experiments.environment import experiment_in
 from advent_dist.json_text import json_object
+from advent_dist.parallel.meeting import Meeting
 from advent_dist.parallel.world import World
 from advent_dist.runs.checkpoints import (
     CheckpointStore,
@@ -119,8 +120,8 @@ class RunFolder:
     def checkpoint_store(self, experiment: Experiment, world: World) -> CheckpointStore:
         """What keeps the run's checkpoints, on a rank of it, in any one thread. Collective."""
         folder = self.folder.inside(CHECKPOINTS)
-        beside = world.beside(experiment.engine.collective_timeout_s)
-        return CheckpointStore(folder, beside, experiment.run.keep_checkpoints)
+        meeting = Meeting(world, experiment.engine.collective_timeout_s)
+        return CheckpointStore(folder, world, meeting, experiment.run.keep_checkpoints)
 
     @property
     def sweep(self) -> Folder | None:

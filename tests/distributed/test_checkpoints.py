@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import UnavailableError
+from advent_dist.parallel.meeting import Meeting
 from advent_dist.parallel.world import World
 from advent_dist.runs.checkpoints import CheckpointStore, checkpoint_name
 from advent_dist.training.progress import Progress
@@ -29,7 +32,7 @@ def _own(step: int, rank: int) -> Path:
 
 def _store_beside(world: World, url: str) -> tuple[bool, float]:
     """While rank 1 is slow to upload, both compute on, with collectives between them."""
-    store = CheckpointStore(open_folder(url), world.beside(30.0), keep=2)
+    store = CheckpointStore(open_folder(url), world, Meeting(world, 30.0), keep=2)
     stored: list[bool] = []
     goes_on = threading.Event()
     upload = Folder.upload
@@ -57,7 +60,7 @@ def test_a_training_and_its_checkpoint_do_not_wait_for_each_other(tmp_path: Path
 
 
 def _fail_on(world: World, url: str, failing: int, what: str) -> bool | str:
-    store = CheckpointStore(open_folder(url), world.beside(30.0), keep=2)
+    store = CheckpointStore(open_folder(url), world, Meeting(world, 30.0), keep=2)
 
     def down(*_: object) -> None:
         raise UnavailableError("503")
@@ -80,3 +83,31 @@ def test_a_rank_that_can_not_store_its_part_keeps_no_other_waiting(
     # What rank 0 has yet to look at when all parts are there, others need not wait for.
     assert found[1 - failing] is (what == "sizes")
     assert not (tmp_path / checkpoint_name(4) / "run.json").exists()
+
+
+def _meet(world: World) -> list[bool]:
+    """Rank 1 comes late, and is the last to leave."""
+    meeting = Meeting(world, 30.0)
+    found = []
+    for says in (False, world.rank == 1, world.rank == 0, False):
+        time.sleep(0.1 * world.rank)
+        found.append(meeting.any(says))
+    return found
+
+
+def test_all_ranks_hear_what_one_of_them_says() -> None:
+    assert run_ranks(_meet, 3) == [[False, True, True, False]] * 3
+
+
+def _wait_in_vain(world: World) -> str:
+    meeting = Meeting(world, 0.5)
+    if world.rank == 1:
+        return "does not come"
+    try:
+        return str(meeting.any(False))
+    except dist.DistStoreError as error:
+        return type(error).__name__
+
+
+def test_nobody_waits_for_ever() -> None:
+    assert run_ranks(_wait_in_vain, 2) == ["DistStoreError", "does not come"]
