@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
-import torch.distributed as dist
+# The ignored error: PyTorch names it in its documentation, and not to mypy.
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from advent_dist.parallel.world import World
 
@@ -29,15 +30,12 @@ class Meeting:
         if world.size == 1:
             return
         host, patience = os.environ["MASTER_ADDR"], timedelta(seconds=timeout_s)
-        free, port = 0, None
         if world.is_main:
-            self._store = dist.TCPStore(
-                host, free, is_master=True, timeout=patience, wait_for_workers=False
-            )
-            port = self._store.port
-        port = world.gather(port)[0]
+            # Port 0: one that is free.
+            self._store = TCPStore(host, 0, is_master=True, timeout=patience)
+        port: int = world.gather(self._store.port if world.is_main else 0)[0]
         if not world.is_main:
-            self._store = dist.TCPStore(host, port, timeout=patience)
+            self._store = TCPStore(host, port, timeout=patience)
 
     def any(self, flag: bool) -> bool:
         """Whether any rank says so. In one thread at a time, on all ranks.
