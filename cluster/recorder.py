@@ -18,6 +18,7 @@ from advent_dist.runs.tensorboard import EventLog
 from advent_dist.training.checkpoint import read_progress
 from advent_dist.training.progress import Progress
 from advent_dist.training.rank import Latest
+from advent_dist.training.scratch import removed_on_error
 from cluster.aside import Aside
 from cluster.background import Background
 from cluster.logs import run_label
@@ -34,10 +35,25 @@ class Recorder:
 
     Checkpoints are stored beside the training, one at a time: the next one, and an evaluation's
     row, wait for it. What storing raises is raised by the next call, or by `wait`.
+
+    Args:
+        experiment: The whole config.
+        world: This rank.
+        observer: Watches the run.
+        store: Stores checkpoints.
+        judged: Whether the observer judges by what it hears, as a sweep's scheduler does: it hears
+            of a row only when its checkpoint is whole, or a run that is killed meanwhile would
+            have been judged by what is lost.
     """
 
     def __init__(
-        self, experiment: Experiment, world: World, observer: Observer, store: Store
+        self,
+        experiment: Experiment,
+        world: World,
+        observer: Observer,
+        store: Store,
+        *,
+        judged: bool = False,
     ) -> None:
         self._experiment = experiment
         self._world = world
@@ -47,7 +63,9 @@ class Recorder:
         self._events: EventLog | None = None
         self._gauges = RayMetrics(run_label(experiment))
         self._aside = Aside()
+        self._judged = judged
         self._storing = Background()
+        self._is_stored = False
 
     def begun(self, latest: Latest) -> Latest:
         """The same latest checkpoint, to which the record is put back when it is known."""
@@ -72,36 +90,48 @@ class Recorder:
 
     def __call__(self, row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
         """See `loop.Report`. The checkpoint is stored for sure once `wait` has returned."""
-        if checkpoint is not None or (progress.last and progress.last.step == progress.step):
-            self._storing.wait()
-        else:
-            self._storing.check()
-        if self._world.is_main:
-            self._observer.sees(row)
-            self._run.append(row)
-            with self._aside("TensorBoard"):
-                self._event_log(row["step"], progress).append(row)
-            with self._aside("Ray's metrics"):
-                self._gauges.show(row)
+        with removed_on_error(checkpoint):
+            if checkpoint is not None or (progress.last and progress.last.step == progress.step):
+                self._storing.wait()
+            else:
+                self._storing.check()
+            if self._world.is_main:
+                self._write(row, progress)
         if checkpoint is not None:
             # The loop brings its own progress forward meanwhile.
             self._storing.begin(partial(self._keep, checkpoint, copy.deepcopy(progress)))
+            if self._judged:
+                self._storing.wait()
         return self._world.any(self._world.is_main and self._observer.stops(row))
+
+    def _write(self, row: dict[str, Any], progress: Progress) -> None:
+        self._observer.sees(row)
+        self._run.append(row)
+        with self._aside("TensorBoard"):
+            self._event_log(row["step"], progress).append(row)
+        with self._aside("Ray's metrics"):
+            self._gauges.show(row)
 
     def _keep(self, checkpoint: Path, progress: Progress) -> None:
         """Store a checkpoint, then name it: the summary has those that are there only."""
-        if self._store(checkpoint, progress) and self._world.is_main:
+        self._is_stored = False
+        self._is_stored = self._store(checkpoint, progress)
+        if self._is_stored and self._world.is_main:
             with self._aside("Ray's metrics"):
                 self._gauges.show({CHECKPOINT_TIME: time.time()})
             self._run.write_summary(self._experiment, progress)
 
-    def wait(self) -> None:
-        """Wait until the latest checkpoint is stored.
+    def wait(self) -> bool:
+        """Wait until the latest checkpoint is stored, or another rank could not.
+
+        Returns:
+            Whether all ranks' parts are stored.
 
         Raises:
-            CheckpointError, DataError: it can't be.
+            CheckpointError, DataError: this rank's can't be.
         """
         self._storing.wait()
+        return self._is_stored
 
     def close(self) -> None:
         """Wait for a checkpoint that is on its way, whatever else went wrong; close the events."""

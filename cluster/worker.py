@@ -68,15 +68,17 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
         # Ray Train hears of the metrics only: what it writes to object storage it does not check.
         ray.train.report(row)
         if checkpoint is not None and is_urgent:
-            recorder.wait()
-            if not stops and progress.step < experiment.run.steps:
+            is_stored = recorder.wait()
+            if is_stored and not stops and progress.step < experiment.run.steps:
                 growth.saved()
         return stops
 
     latest = recorder.begun(store.latest)
     first_step = observer.steps if world.is_main else None
     try:
-        progress = train_rank(experiment, classes, world, report, latest, first_step, notice)
+        progress = train_rank(
+            experiment, classes, world, report, latest, first_step, notice, recorder.wait
+        )
         recorder.wait()
     except DivergedError as error:
         return {"diverged": str(error)}

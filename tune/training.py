@@ -19,11 +19,13 @@ def train_in_process(
     """Train one rank from its run folder's latest checkpoint, or from scratch. Collective."""
     log_as(experiment, world)
     store = RunFolder.of(experiment).checkpoint_store(experiment, world)
-    recorder = Recorder(experiment, world, observer, store)
+    recorder = Recorder(experiment, world, observer, store, judged=True)
     try:
         first_step = observer.steps if world.is_main else None
         latest = recorder.begun(store.latest)
-        progress = train_rank(experiment, classes, world, recorder, latest, first_step)
+        progress = train_rank(
+            experiment, classes, world, recorder, latest, first_step, stored=recorder.wait
+        )
         recorder.wait()
         return progress
     finally:

@@ -39,7 +39,7 @@ class EngineConfig:
 
     deterministic: bool = False
     """Only algorithms that repeat to the bit on GPUs, too: slower there, and an error where PyTorch
-    has none. CPUs repeat without it."""
+    has none. CPUs repeat without it; there it changes no more than the last bits of a loss."""
 
     collective_timeout_s: float = 600.0
     """Seconds after which a collective that some rank never joined fails the run."""

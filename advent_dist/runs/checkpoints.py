@@ -11,7 +11,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -140,7 +140,9 @@ class CheckpointStore:
         try:
             yield
         except BaseException:
-            self._meeting.any(True)
+            # This error is the run's, whatever became of the others.
+            with suppress(Exception):
+                self._meeting.any(True)
             raise
         if self._meeting.any(False):
             raise _FailedElsewhereError

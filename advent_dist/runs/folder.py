@@ -118,7 +118,7 @@ class RunFolder:
         return self.folder.url
 
     def checkpoint_store(self, experiment: Experiment, world: World) -> CheckpointStore:
-        """What keeps the run's checkpoints, on a rank of it, in any one thread. Collective."""
+        """What keeps the run's checkpoints, on a rank of it, in any one thread."""
         folder = self.folder.inside(CHECKPOINTS)
         meeting = Meeting(world, experiment.engine.collective_timeout_s)
         return CheckpointStore(folder, world, meeting, experiment.run.keep_checkpoints)

@@ -16,7 +16,7 @@ from advent_dist.config.require import require
 from advent_dist.data.store import open_file
 from advent_dist.errors import ConfigError
 from advent_dist.runs.prediction import Results, ahead
-from advent_dist.training.scratch import own_folder
+from advent_dist.training.scratch import disk_full_is_said, own_folder
 
 ENDING = ".mp4"
 """Of its name: H.264 in MP4, which every browser shows."""
@@ -24,7 +24,7 @@ ENDING = ".mp4"
 FPS = 10.0
 """Frames a second, where nothing else is asked for."""
 
-_MOST_FPS = 120
+_LEAST_FPS, _MOST_FPS = 0.01, 120
 _LONGEST_SIDE = 1920
 """Pixels: not every player takes more."""
 
@@ -41,7 +41,8 @@ def check_video(video: str | None, fps: float | None) -> None:
         return
     require(video.lower().endswith(ENDING), "--video", video, f"give a name that ends in {ENDING}")
     if fps is not None:
-        require(0 < fps <= _MOST_FPS, "--fps", fps, f"give more than 0, and at most {_MOST_FPS}")
+        fits = _LEAST_FPS <= fps <= _MOST_FPS
+        require(fits, "--fps", fps, f"give {_LEAST_FPS} to {_MOST_FPS}")
     folder, name = open_file(video)
     is_folder = folder.is_local and Path(folder.path, name).expanduser().is_dir()
     require(not is_folder, "--video", video, "a folder is there; give another name")
@@ -72,7 +73,8 @@ def write_video(names: Iterable[str], results: Results, fps: float, video: str) 
     folder, file = open_file(video)
     with own_folder() as temporary, ThreadPoolExecutor(1, "read") as reading:
         film = temporary / f"film{ENDING}"
-        _encode(ahead(reading, (results.picture(name) for name in ordered)), fps, film)
+        with disk_full_is_said(temporary):
+            _encode(ahead(reading, (results.picture(name) for name in ordered)), fps, film)
         folder.upload(file, film)
     return len(ordered)
 

@@ -28,6 +28,8 @@ class Report(Protocol):
     def __call__(self, row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
         """Take one row, the same on all ranks, and this rank's part of a checkpoint. Collective.
 
+        The part is a folder that is to be removed, whatever becomes of it.
+
         Returns:
             Whether the run is to end here, before its last step; the same on all ranks.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ from advent_dist.training.progress import Progress
 from advent_dist.training.scratch import (
     disk_full_is_said,
     new_folder,
-    remove_folder,
     remove_leftovers,
+    removed_on_error,
 )
 from advent_dist.types import DomainBatch
 
@@ -51,6 +51,7 @@ def train_rank(
     latest: Latest = nullcontext,
     on_first_step: Callable[[], None] | None = None,
     notice: Callable[[], bool] = bool,
+    stored: Callable[[], object] = bool,
 ) -> Progress:
     """Train one rank of `experiment`, from scratch or from a checkpoint. Collective.
 
@@ -62,6 +63,7 @@ def train_rank(
         latest: Opens the folder of the checkpoint to go on from, for as long as it is read.
         on_first_step: Called once, when the first micro-batch has been trained on.
         notice: See `loop.train`.
+        stored: Waits until the last checkpoint is stored; the disk has room for one part.
 
     Returns:
         The run's progress at its end.
@@ -118,8 +120,8 @@ def train_rank(
             batches=iter(loader) if on_first_step is None else _noting(loader, on_first_step),
             progress=progress,
             evaluate=lambda: evaluator.scores(method.engines[experiment.network], progress.step),
-            save=_saver(original, classes, world, method, loader),
-            report=_storing(report),
+            save=_saver(original, classes, world, method, loader, stored),
+            report=report,
             intake=lambda: intake.read(loader.samples_read),
             notice=notice,
         )
@@ -135,12 +137,14 @@ def _saver(
     world: World,
     method: Method[Any],
     loader: TrainingLoader,
+    stored: Callable[[], object],
 ) -> Callable[[Progress], Path]:
     """A function that writes this rank's part of a checkpoint into a new folder. Collective."""
 
     def save(progress: Progress) -> Path:
+        stored()
         folder = new_folder()
-        with _removed_on_error(folder), disk_full_is_said(folder):
+        with removed_on_error(folder), disk_full_is_said(folder):
             checkpoint.save(
                 folder,
                 experiment=experiment,
@@ -153,28 +157,6 @@ def _saver(
         return folder
 
     return save
-
-
-def _storing(report: Report) -> Report:
-    """The same report, which leaves no checkpoint behind that it could not store."""
-
-    def stored(row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
-        if checkpoint is None:
-            return report(row, None, progress)
-        with _removed_on_error(checkpoint):
-            return report(row, checkpoint, progress)
-
-    return stored
-
-
-@contextmanager
-def _removed_on_error(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        # It has gigabytes, and the runs that are tried again would fill the disk with more.
-        remove_folder(folder)
-        raise
 
 
 def _noting(

@@ -48,6 +48,18 @@ def remove_folder(folder: Path) -> None:
 
 
 @contextmanager
+def removed_on_error(folder: Path | None) -> Iterator[None]:
+    """A folder that `new_folder` made goes when the block fails; None is none."""
+    try:
+        yield
+    except BaseException:
+        # It has gigabytes, and the runs that are tried again would fill the disk with more.
+        if folder is not None:
+            remove_folder(folder)
+        raise
+
+
+@contextmanager
 def own_folder() -> Iterator[Path]:
     """A new folder of this process alone, until the block ends."""
     folder = new_folder()

@@ -59,19 +59,36 @@ def test_a_training_and_its_checkpoint_do_not_wait_for_each_other(tmp_path: Path
     assert set(open_folder(str(tmp_path / checkpoint_name(4))).sizes()) == {*SIZES, "run.json"}
 
 
+def _down(*_: object) -> None:
+    raise UnavailableError("503")
+
+
 def _fail_on(world: World, url: str, failing: int, what: str) -> bool | str:
     store = CheckpointStore(open_folder(url), world, Meeting(world, 30.0), keep=2)
 
-    def down(*_: object) -> None:
-        raise UnavailableError("503")
-
     with pytest.MonkeyPatch.context() as patch:
         if world.rank == failing:
-            patch.setattr(Folder, what, down)
+            patch.setattr(Folder, what, _down)
         try:
             return store(_own(4, world.rank), Progress(step=4))
         except UnavailableError as error:
             return str(error)
+
+
+def _fails_while_rank_1_is_gone(world: World, url: str) -> bool | str:
+    store = CheckpointStore(open_folder(url), world, Meeting(world, 0.5), keep=2)
+    if world.rank == 1:
+        return "is gone"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Folder, "delete", _down)
+        try:
+            return store(_own(4, world.rank), Progress(step=4))
+        except UnavailableError as error:
+            return str(error)
+
+
+def test_its_own_error_ends_a_rank_whatever_became_of_the_others(tmp_path: Path) -> None:
+    assert run_ranks(_fails_while_rank_1_is_gone, 2, str(tmp_path)) == ["503", "is gone"]
 
 
 @pytest.mark.parametrize(("failing", "what"), [(0, "sizes"), (1, "upload"), (0, "delete")])
@@ -97,6 +114,11 @@ def _meet(world: World) -> list[bool]:
 
 def test_all_ranks_hear_what_one_of_them_says() -> None:
     assert run_ranks(_meet, 3) == [[False, True, True, False]] * 3
+
+
+def test_before_the_first_time_nothing_is_connected() -> None:
+    """Readers are forked, and a GPU is chosen, after a run's store is made."""
+    Meeting(World(rank=1, size=2), 30.0)
 
 
 def _wait_in_vain(world: World) -> str:

@@ -46,7 +46,7 @@ class Asking(BoardObserver):
 
     def sees(self, row: dict[str, Any]) -> None:
         only = torch.are_deterministic_algorithms_enabled()
-        found = [only, os.environ.get("CUBLAS_WORKSPACE_CONFIG"), torch.backends.cudnn.benchmark]
+        found = [only, os.environ.get("CUBLAS_WORKSPACE_CONFIG")]
         self._file.write_text(json.dumps(found))
 
     def steps(self) -> None:

@@ -14,6 +14,7 @@ from advent_dist.errors import DataError, UnavailableError
 from advent_dist.parallel.world import World
 from advent_dist.runs.folder import METRICS_FILE, RunFolder
 from advent_dist.training.progress import Progress, Scores
+from advent_dist.training.scratch import new_folder, remove_folder
 from cluster.board import BoardObserver
 from cluster.metrics import RayMetrics
 from cluster.recorder import Recorder, Store
@@ -150,5 +151,50 @@ def test_parts_of_which_one_is_lacking_are_not_named(tmp_path: Path) -> None:
     """Another rank could not store its own, and ends the run."""
     recorder, run = _recorder(tmp_path, lambda *_: False, run__name="run")
     recorder({"step": 1}, CHECKPOINT, Progress(step=1))
-    recorder.wait()
+    assert not recorder.wait()
     assert not run.folder.exists("summary.json")
+
+
+def test_a_sweep_hears_of_a_row_once_its_checkpoint_is_whole(tmp_path: Path) -> None:
+    """Or it would judge by what a kill takes away again."""
+    slow, heard = Slow(), []
+
+    class Judge(BoardObserver):
+        def stops(self, row: dict[str, Any]) -> bool:
+            heard.append(list(slow.stored))
+            return True
+
+    experiment = tiny_run("data", str(tmp_path), run__name="run")
+    recorder = Recorder(experiment, World(), Judge(board=None), slow, judged=True)
+    threading.Timer(0.2, slow.may_go_on.set).start()
+    assert recorder({"step": 1}, CHECKPOINT, Progress(step=1))
+    assert heard == [[1]]
+
+
+def test_a_part_whose_row_can_t_be_written_is_removed(tmp_path: Path) -> None:
+    slow = Slow()
+    recorder, run = _recorder(tmp_path, slow, run__name="run")
+    Path(run.url, METRICS_FILE).mkdir(parents=True)
+    part = new_folder()
+    with pytest.raises((DataError, OSError)):
+        recorder({"step": 1}, part, Progress(step=1))
+    assert not part.exists()
+    assert slow.begun == []
+
+
+def test_a_part_on_its_way_stays_whoever_fails_beside_it(tmp_path: Path) -> None:
+    slow = Slow()
+
+    class Lost(BoardObserver):
+        def stops(self, row: dict[str, Any]) -> bool:
+            raise RuntimeError("the sweep is gone")
+
+    experiment = tiny_run("data", str(tmp_path), run__name="run")
+    recorder = Recorder(experiment, World(), Lost(board=None), slow)
+    part = new_folder()
+    with pytest.raises(RuntimeError, match="the sweep is gone"):
+        recorder({"step": 1}, part, Progress(step=1))
+    assert part.exists()
+    slow.may_go_on.set()
+    assert recorder.wait()
+    remove_folder(part)

@@ -77,8 +77,8 @@ def test_the_overlays_in_natural_order(tmp_path: Path, capsys: pytest.CaptureFix
     ("flags", "message"),
     [
         (["--fps", "5"], "--fps = 5.0: it is of use with --video only"),
-        (["--video", "a.mp4", "--fps", "0"], "--fps = 0.0: give more than 0, and at most 120"),
-        (["--video", "a.mp4", "--fps", "nan"], "--fps = nan: give more than 0"),
+        (["--video", "a.mp4", "--fps", "0"], "--fps = 0.0: give 0.01 to 120"),
+        (["--video", "a.mp4", "--fps", "nan"], "--fps = nan: give 0.01"),
         (["--video", "a.mov"], "--video = 'a.mov': give a name that ends in .mp4"),
         (["--video", "s3://a.mp4"], "s3://a.mp4: give the path or URL of a file"),
         (["--video", "nowhere://x/a.mp4"], "no access to nowhere://"),

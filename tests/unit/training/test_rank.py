@@ -19,7 +19,7 @@ from advent_dist.data.classes import ClassSet
 from advent_dist.errors import DamageError, UserError
 from advent_dist.parallel.world import World
 from advent_dist.runs.classes import classes_of
-from advent_dist.training import checkpoint, rank
+from advent_dist.training import checkpoint, rank, scratch
 from advent_dist.training.assembly import build_method
 from advent_dist.training.progress import Progress
 from advent_dist.training.rank import train_rank
@@ -31,29 +31,47 @@ def _full(*_: Any, **__: Any) -> None:
     raise OSError("no space left on device")
 
 
-@pytest.mark.parametrize("fails", ["writing", "storing"])
-def test_a_checkpoint_that_fails_leaves_nothing_behind(
-    fails: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_checkpoint_that_can_t_be_written_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, local = tmp_path / "data", tmp_path / "local"
     local.mkdir()
     write_tiny_shards(str(root))
     monkeypatch.setattr(tempfile, "tempdir", str(local))
-    made: list[str] = []
-
-    def report(row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
-        if checkpoint is not None:
-            made.extend(file.name for file in checkpoint.iterdir())
-            _full()
-        return False
-
-    if fails == "writing":
-        monkeypatch.setattr(checkpoint, "save_file", _full)
+    monkeypatch.setattr(checkpoint, "save_file", _full)
     experiment = tiny_run(str(root), "unused", run__steps=1, engine__kind="local")
     with pytest.raises(OSError, match="no space left"):
-        train_rank(experiment, CAMVID_11, World(), report)
-    assert ("run.json" in made) == (fails == "storing")
-    assert list(local.glob("advent-dist-checkpoint-*")) == []
+        train_rank(experiment, CAMVID_11, World(), lambda *_: False)
+    assert list(local.glob("advent-dist-own-*")) == []
+
+
+def test_the_disk_has_room_for_one_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one is written once the last one is stored, and gone from the disk."""
+    root, local = tmp_path / "data", tmp_path / "local"
+    local.mkdir()
+    write_tiny_shards(str(root))
+    monkeypatch.setattr(tempfile, "tempdir", str(local))
+    parts: list[Path] = []
+    most = 0
+
+    def report(row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
+        nonlocal most
+        assert checkpoint is not None
+        parts.append(checkpoint)
+        most = max(most, len(list(local.glob("advent-dist-own-*"))))
+        return False
+
+    def stored() -> None:
+        while parts:
+            scratch.remove_folder(parts.pop())
+
+    changes = {"run__steps": 3, "run__checkpoint_every": 1, "engine__kind": "local"}
+    experiment = tiny_run(str(root), "unused", **changes)
+    train_rank(experiment, CAMVID_11, World(), report, stored=stored)
+    stored()
+    assert most == 1
 
 
 def _alone(root: Path, **changes: Any) -> None:
