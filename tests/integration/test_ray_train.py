@@ -61,7 +61,7 @@ def test_deterministic_algorithms_reach_the_workers(shards: str, tmp_path: Path)
     run = tiny_run(shards, str(tmp_path), run__name="deterministic", **changes)
     RunFolder.of(run).start(run, Call())
     assert fit(run, CAMVID_11, Asking(tmp_path / "found")).step == 1
-    assert json.loads((tmp_path / "found").read_text()) == [True, ":4096:8", False]
+    assert json.loads((tmp_path / "found").read_text()) == [True, ":4096:8"]
 
 
 def test_run_and_resume(
