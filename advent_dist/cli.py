@@ -19,6 +19,7 @@ _COMMANDS = {
     "train": "train an experiment on Ray Train",
     "evaluate": "score trained runs, or the ensemble of several, on labelled shards",
     "predict": "segment an image or folders of them",
+    "serve": "answer images that are sent by HTTP, on Ray Serve",
     "pseudo-label": "label a target's shards by what a run sees in them, for the next training",
     "export": "write a trained model for others: a card, weights, ONNX, torch.export",
     "report": "write the page of a run again, or one that compares several",

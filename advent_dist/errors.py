@@ -17,6 +17,10 @@ class DamageError(DataError):
     """Bytes of a shard are not those that were built: a run may go on without their samples."""
 
 
+class OversizeError(DataError):
+    """An image has more pixels than are decoded."""
+
+
 class UnavailableError(DataError):
     """Storage does not answer, or not as it should: it may some time later."""
 

@@ -28,7 +28,7 @@ QUESTION = "How long do commands take before they do something, and a training b
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "start.json"
 
-COMMANDS = ["demo", "new", "import-advent", "train", "evaluate", "predict"]
+COMMANDS = ["demo", "new", "import-advent", "train", "evaluate", "predict", "serve"]
 COMMANDS += ["pseudo-label", "export", "report", "shards", "status", "doctor"]
 LINES = [
     "--help",

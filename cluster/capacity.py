@@ -10,6 +10,7 @@ import ray
 from ray._private.state import state as ray_state
 
 from advent_dist.config import ClusterConfig
+from advent_dist.errors import ConfigError
 from cluster.autoscaled import autoscaled
 
 Resources = Mapping[str, float]
@@ -133,3 +134,22 @@ def capacity(nodes: Sequence[Mapping[str, Any]]) -> Capacity:
         free=tuple(free.get(node["NodeID"], {}) for node in nodes),
         most=autoscaled(),
     )
+
+
+def require_room(workers: int, gpus_per_worker: int) -> None:
+    """Refuse more workers, of one CPU each, than the connected cluster can have.
+
+    Ray would wait without a word.
+
+    Raises:
+        ConfigError: it has too little room and does not grow.
+    """
+    one = ClusterConfig(cpus_per_worker=1, gpus_per_worker=gpus_per_worker)
+    there = capacity(ray.nodes())  # type: ignore[no-untyped-call]
+    room = max(fit(there.nodes, one), fit(there.most, one))
+    if workers > room:
+        gpus = f" and {gpus_per_worker} GPUs" if gpus_per_worker else ""
+        raise ConfigError(
+            f"--workers {workers}: the cluster has room for {room} of 1 CPU{gpus} each; give fewer "
+            "workers, or add nodes"
+        )

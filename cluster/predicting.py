@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import ray
 import ray.data
 
 from advent_dist.config import ClusterConfig
-from advent_dist.errors import ConfigError, DataError, UserError
+from advent_dist.errors import DataError, UserError
 from advent_dist.runs.prediction import Job, Outcome, Predictor
 from advent_dist.runs.seen import SEEN
-from cluster.capacity import capacity, fit
+from cluster.capacity import require_room
 from cluster.connection import ray_cluster
 
 _CHUNK = 16
@@ -40,25 +39,12 @@ def on_ray(
         ConfigError: there is no such cluster, or it has too little room and does not grow.
     """
     with ray_cluster(ClusterConfig(address=address)):
-        _require_room(workers, gpus_per_worker)
+        require_room(workers, gpus_per_worker)
 
         def predict(names: Sequence[str]) -> Iterator[Outcome]:
             return _predict(job, names, workers, gpus_per_worker)
 
         yield predict
-
-
-def _require_room(workers: int, gpus_per_worker: int) -> None:
-    """Ray would wait without a word."""
-    one = ClusterConfig(cpus_per_worker=1, gpus_per_worker=gpus_per_worker)
-    there = capacity(ray.nodes())  # type: ignore[no-untyped-call]
-    room = max(fit(there.nodes, one), fit(there.most, one))
-    if workers > room:
-        gpus = f" and {gpus_per_worker} GPUs" if gpus_per_worker else ""
-        raise ConfigError(
-            f"--workers {workers}: the cluster has room for {room} of 1 CPU{gpus} each; give fewer "
-            "workers, or add nodes"
-        )
 
 
 def _predict(

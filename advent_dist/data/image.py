@@ -15,9 +15,9 @@ from typing import IO, Any
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from advent_dist.data.pixel_limit import oversize
+from advent_dist.data.pixel_limit import MAX_PIXELS, oversize
 from advent_dist.data.sample import as_rgb
-from advent_dist.errors import DataError
+from advent_dist.errors import DataError, OversizeError
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 """File endings of images, in lower case; `.JPG` is one, too. Others are left alone in folders."""
@@ -74,17 +74,25 @@ def _in_8_bits(image: Image.Image, levels: tuple[int, int]) -> Image.Image:
     return Image.fromarray((255 * share.clip(0, 1)).round().astype(np.uint8))
 
 
-def upright_size(source: IO[bytes], where: str) -> tuple[tuple[int, int], bool]:
+def upright_size(
+    source: IO[bytes], where: str, most: int = MAX_PIXELS
+) -> tuple[tuple[int, int], bool]:
     """Width and height of an image as it is meant to be looked at, from its header alone.
+
+    Args:
+        source: the file.
+        where: names it in messages.
+        most: pixels that it may have.
 
     Returns:
         The size, and whether the stored pixels have to be turned or mirrored for it.
 
     Raises:
+        OversizeError: it has more pixels.
         DataError: see `read_as_stored`.
     """
     with _told(where, FORMATS), _unlimited(), Image.open(source, formats=list(FORMATS)) as image:
-        check_size(image.width, image.height, where)
+        check_size(image.width, image.height, where, most)
         turn = _TO_UPRIGHT.get(_orientation(image))
         lies = turn in _SIDEWAYS
         return (image.size[::-1] if lies else image.size), turn is not None
@@ -111,15 +119,15 @@ def read_as_stored(
         return upright
 
 
-def check_size(width: int, height: int, where: str) -> None:
+def check_size(width: int, height: int, where: str, most: int = MAX_PIXELS) -> None:
     """Refuse an image before it is decoded.
 
     Raises:
-        DataError: it has more than `MAX_PIXELS`; `where` names it.
+        OversizeError: it has more than `most` pixels; `where` names it.
     """
-    fault = oversize(width, height)
+    fault = oversize(width, height, most)
     if fault is not None:
-        raise DataError(f"{where}: {fault}; make it smaller")
+        raise OversizeError(f"{where}: {fault}; make it smaller")
 
 
 @contextmanager

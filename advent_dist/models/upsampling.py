@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +31,10 @@ class CoarseLogits:
         # Finite where a probability is 0: what is upsampled would not be a number.
         smallest = torch.finfo(values.dtype).tiny
         return cls(values=values.clamp_(min=smallest).log_(), align_corners=False)
+
+    def of_image(self, number: int) -> CoarseLogits:
+        """Those of one of the images."""
+        return replace(self, values=self.values[number : number + 1])
 
     def upsample(self, size: tuple[int, int]) -> Float[Tensor, "n c h w"]:
         """Bilinear logits [n, C, h, w].

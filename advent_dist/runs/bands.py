@@ -29,9 +29,16 @@ def logit_bands(
         image: as the models take it.
         shape: height, width of the image's own size.
     """
-    rows = max(1, _BAND_PIXELS // shape[1])
     with torch.no_grad():  # and not around what is yielded, where it would hold for the caller
         coarse = [predict(image) for predict in predictors]
+    yield from bands_of(coarse, shape)
+
+
+def bands_of(
+    coarse: Sequence[CoarseLogits], shape: tuple[int, int]
+) -> Iterator[tuple[slice, Float[Tensor, "1 c _ j"]]]:
+    """The same of what models have made of an image already; see `logit_bands`."""
+    rows = max(1, _BAND_PIXELS // shape[1])
     bands = zip(*(one.bands(shape, rows) for one in coarse), strict=True)
     for start, band in zip(range(0, shape[0], rows), bands, strict=True):
         yield slice(start, start + rows), torch.stack(band).mean(0)

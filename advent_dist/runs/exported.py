@@ -58,6 +58,9 @@ class ExportFolder:
         """The classes that it predicts."""
         return read_classes(self.folder, self.experiment().data)
 
+    def step(self, which: str) -> int | None:
+        """Of a checkpoint: an export does not say."""
+
     def weights(self, which: str) -> dict[str, Tensor]:
         """The segmenter's state dict, fp32 on the CPU, of the one snapshot, whichever that was.
 

@@ -343,6 +343,26 @@ class RunFolder:
         Raises:
             CheckpointError: there is none yet, it is gone, or it is damaged.
         """
+        folder = self.folder.inside(self._checkpoint(which))
+        try:
+            files = files_of(folder)
+            name = next((name for name in WEIGHTS_FILES if name in files), WEIGHTS_FILES[0])
+            return safetensors.torch.load(folder.read(name))
+        except (CheckpointError, MissingError, SafetensorError) as error:
+            raise CheckpointError(
+                f"{folder.url}, the {which} checkpoint, can't be read ({error}); copy the whole "
+                "run there again, or resume it to save another"
+            ) from error
+
+    def step(self, which: str) -> int:
+        """The step of the `last` or the `best` checkpoint.
+
+        Raises:
+            CheckpointError: there is none yet.
+        """
+        return int(self._checkpoint(which).rpartition("_")[2])
+
+    def _checkpoint(self, which: str) -> str:
         checkpoint = self.summary()["checkpoints"].get(which)
         if checkpoint is None:
             raise CheckpointError(
@@ -353,13 +373,4 @@ class RunFolder:
                 f"{self.url}/{SUMMARY_FILE}: its {which} checkpoint, {checkpoint!r}, is none "
                 "of the run's; copy the whole run there again"
             )
-        folder = self.folder.inside(checkpoint)
-        try:
-            files = files_of(folder)
-            name = next((name for name in WEIGHTS_FILES if name in files), WEIGHTS_FILES[0])
-            return safetensors.torch.load(folder.read(name))
-        except (CheckpointError, MissingError, SafetensorError) as error:
-            raise CheckpointError(
-                f"{folder.url}, the {which} checkpoint, can't be read ({error}); copy the whole "
-                "run there again, or resume it to save another"
-            ) from error
+        return str(checkpoint)

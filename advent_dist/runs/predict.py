@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -69,7 +69,7 @@ class Predictor:
         """What writes the pictures of an image."""
         shape, resized = (image.height, image.width), as_input(image, self.size).to(self.device)
         pixels = np.asarray(image) if self.results.overlays else None
-        train_ids, entropy, mean = _segment(self.predictors, resized, shape)
+        train_ids, entropy, mean = segment(logit_bands(self.predictors, resized, shape), shape)
         counts = torch.bincount(torch.from_numpy(train_ids).flatten()).tolist()
         seen = Seen(
             by=self.by,
@@ -90,15 +90,18 @@ def as_input(image: Image.Image, size: Size) -> UInt8[Tensor, "1 3 h w"]:
     return resize_image(torch.from_numpy(np.array(image)).permute(2, 0, 1), size)[None]
 
 
-def _segment(
-    predictors: Sequence[CoarsePredictor],
-    image: UInt8[Tensor, "1 3 h w"],
-    shape: tuple[int, int],
+def segment(
+    bands: Iterable[tuple[slice, Float[Tensor, "1 c _ j"]]], shape: tuple[int, int]
 ) -> tuple[UInt8[np.ndarray, "i j"], UInt8[np.ndarray, "i j"], float]:
-    """Train ids, 255 times the entropy, and its mean, at a size of `shape` = (height, width)."""
+    """Train ids, 255 times the entropy, and its mean, of an image.
+
+    Args:
+        bands: rows and their logits, from top to bottom.
+        shape: height, width.
+    """
     train_ids, entropy = (torch.empty(shape, dtype=torch.uint8) for _ in range(2))
     total = 0.0
-    for rows, logits in logit_bands(predictors, image, shape):
+    for rows, logits in bands:
         train_ids[rows] = logits[0].argmax(0)
         exact = pixel_entropy(logits)[0]
         entropy[rows] = (255 * exact).round()

@@ -94,31 +94,43 @@ class BoxResults:
             image: RGB.
             found: the boxes, in its pixels.
         """
-        labels, scores = found.label.tolist(), found.score.tolist()
-        sure = found.score >= self.least_score
-        drawn = draw_boxes(
-            image,
-            found.xyxy[sure].tolist(),
-            [self._classes.palette[label] for label in found.label[sure].tolist()],
-            [
-                f"{self._classes.names[label]} {score:.2f}"
-                for label, score, is_sure in zip(labels, scores, sure.tolist(), strict=True)
-                if is_sure
-            ],
-        )
+        drawn = drawn_boxes(image, found, self._classes, self.least_score)
         self._out.write(_file(name, "png"), to_png(drawn))
-        boxes: list[dict[str, Any]] = [
-            {
-                "class": self._classes.names[label],
-                "train_id": label,
-                "score": round(score, 4),
-                "xyxy": [round(edge, 2) for edge in edges],
-            }
-            for label, score, edges in zip(labels, scores, found.xyxy.tolist(), strict=True)
-        ]
-        tree = {"width": image.width, "height": image.height, "boxes": boxes}
-        text = json.dumps({**tree, "made_of": asdict(seen)}, indent=1)
-        self._out.write(_file(name, "json"), text.encode())
+        tree = {**boxes_tree(image, found, self._classes), "made_of": asdict(seen)}
+        self._out.write(_file(name, "json"), json.dumps(tree, indent=1).encode())
+
+
+def drawn_boxes(
+    image: Image.Image, found: Detections, classes: ClassSet, least_score: float
+) -> Image.Image:
+    """The image with those boxes drawn whose score is high enough."""
+    sure = found.score >= least_score
+    labels, scores = found.label[sure].tolist(), found.score[sure].tolist()
+    return draw_boxes(
+        image,
+        found.xyxy[sure].tolist(),
+        [classes.palette[label] for label in labels],
+        [
+            f"{classes.names[label]} {score:.2f}"
+            for label, score in zip(labels, scores, strict=True)
+        ],
+    )
+
+
+def boxes_tree(image: Image.Image, found: Detections, classes: ClassSet) -> dict[str, Any]:
+    """All boxes as JSON; see `BoxResults`."""
+    boxes: list[dict[str, Any]] = [
+        {
+            "class": classes.names[label],
+            "train_id": label,
+            "score": round(score, 4),
+            "xyxy": [round(edge, 2) for edge in edges],
+        }
+        for label, score, edges in zip(
+            found.label.tolist(), found.score.tolist(), found.xyxy.tolist(), strict=True
+        )
+    ]
+    return {"width": image.width, "height": image.height, "boxes": boxes}
 
 
 def _file(name: str, ending: str) -> str:

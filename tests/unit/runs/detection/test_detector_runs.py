@@ -29,6 +29,7 @@ from advent_dist.runs.folder import RunFolder
 from advent_dist.runs.images import find_images
 from advent_dist.runs.prediction import predict_missing
 from advent_dist.runs.scoring import rescored, score
+from advent_dist.runs.serving.open import open_answerer
 from advent_dist.runs.status import find_runs
 from advent_dist.runs.trained import load_run
 from advent_dist.training.progress import Progress, Scores
@@ -142,6 +143,31 @@ def test_its_boxes_are_written_and_drawn(url: str, tmp_path: Path) -> None:
     assert not predictor.results.there(images.stamps, "another")
     Path(out, "b_boxes.png").write_bytes(Path(out, "b_boxes.png").read_bytes()[:-1])
     assert not predictor.results.there(images.stamps, predictor.by)
+
+
+def test_its_boxes_are_served(url: str, tmp_path: Path) -> None:
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    images = []
+    for name, shape in (("a", (60, 80, 3)), ("b", (30, 20, 3))):
+        noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        images.append(Image.fromarray(noise))
+        images[-1].save(folder / f"{name}.png")
+    assert predict([url, "--images", str(folder), "--out", str(out)]) == 0
+    answerer, about = open_answerer(url, "last", View())
+    assert (about.step, about.answers) == (4, ("json", "picture"))
+    assert about.classes == CITYSCAPES_BOXES_8.names
+    for name, image in zip("ab", images, strict=True):
+        (as_json,), (picture,) = (answerer.answers([image], [kind]) for kind in about.answers)
+        written = json.loads((out / f"{name}_boxes.json").read_text())
+        assert json.loads(as_json.body) == {k: written[k] for k in ("width", "height", "boxes")}
+        drawn = Image.open(out / f"{name}_boxes.png")
+        assert (np.asarray(Image.open(io.BytesIO(picture.body))) == np.asarray(drawn)).all()
+    together = answerer.to(CPU).answers(images, ["picture", "json"])
+    assert Image.open(io.BytesIO(together[0].body)).size == (80, 60)
+    assert json.loads(together[1].body)["width"] == 20
+    with pytest.raises(ConfigError, match="--flip = True: a detector looks at images once"):
+        open_answerer(url, "last", View(flip=True))
 
 
 def test_panels_and_the_page_of_a_run(url: str) -> None:

@@ -1,0 +1,1 @@
+"""Answers to images that are sent one by one: what `serve` says of each."""

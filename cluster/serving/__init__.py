@@ -1,0 +1,1 @@
+"""`advent-dist serve`: an HTTP server whose workers are replicas of Ray Serve."""
