@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Hundreds of processes import the same files.
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest
-SLOW := $(addprefix tests/integration/test_,elastic.py ended.py killed.py predict_killed.py sweep_killed.py sweep_outage.py)
+SLOW := $(addprefix tests/integration/test_,elastic.py ended.py killed.py predict_killed.py serve.py sweep_killed.py sweep_outage.py)
 
 .PHONY: setup format check test test-slow test-cluster test-onprem test-aws test-unit test-golden test-distributed test-integration bench bench-check gpu-check soak golden demo sweep-demo browser hosts ci clean
 

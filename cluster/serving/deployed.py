@@ -62,7 +62,7 @@ def _deploy(answerer: Answerer, options: ServeOptions) -> Deployed:
     # Its own HTTP server reads a body to its end, however long that is.
     serve.start(proxy_location="Disabled", logging_config=_QUIET)
     together = options.images_together
-    replicas = serve.deployment(Replica).options(
+    in_replicas = serve.deployment(
         num_replicas=options.workers,
         # While a batch is computed, the next one is decoded.
         max_ongoing_requests=2 * together,
@@ -71,7 +71,7 @@ def _deploy(answerer: Answerer, options: ServeOptions) -> Deployed:
     model, on_gpu = [ray.put(answerer)], options.gpus_per_worker > 0
     try:
         handle = serve.run(
-            replicas.bind(model, on_gpu, together, options.most_pixels),
+            in_replicas(Replica).bind(model, on_gpu, together, options.most_pixels),
             name=_NAME,
             route_prefix=None,
             logging_config=_QUIET,

@@ -43,7 +43,7 @@ def serve_forever(
     _require_gpus(options)
     with (
         deployed(answerer, options) as (ask, works),
-        _answering(build_app(ask, about, options, works), listener) as thread,
+        answering(build_app(ask, about, options, works), listener) as thread,
     ):
         step = "" if about.step is None else f", step {about.step}"
         what = f"{about.run} ({about.checkpoint} checkpoint{step})"
@@ -64,7 +64,7 @@ def _require_gpus(options: ServeOptions) -> None:
 
 
 @contextmanager
-def _answering(app: Starlette, listener: socket.socket) -> Iterator[threading.Thread]:
+def answering(app: Starlette, listener: socket.socket) -> Iterator[threading.Thread]:
     """An HTTP server in a thread, where it leaves signals alone."""
     config = uvicorn.Config(
         app,
