@@ -31,7 +31,7 @@ check: setup
 test: setup
 	$(PYTEST) -n 2 tests/unit tests/golden tests/distributed tests/integration $(SLOW:%=--ignore=%)
 
-# What is killed, or loses its nodes, and goes on: minutes of waiting.
+# What is killed, or loses its nodes, and goes on, and the server: minutes of waiting.
 test-slow: setup
 	$(PYTEST) $(SLOW)
 

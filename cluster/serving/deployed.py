@@ -59,7 +59,7 @@ def deployed(answerer: Answerer, options: ServeOptions) -> Iterator[Deployed]:
 
 
 def _deploy(answerer: Answerer, options: ServeOptions) -> Deployed:
-    # Its own HTTP server reads a body to its end, however long that is.
+    # Its own HTTP server receives a body of any length into a queue that has no bound.
     serve.start(proxy_location="Disabled", logging_config=_QUIET)
     together = options.images_together
     in_replicas = serve.deployment(
