@@ -79,7 +79,6 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
         progress = train_rank(
             experiment, classes, world, report, latest, first_step, notice, recorder.wait
         )
-        recorder.wait()
     except DivergedError as error:
         return {"diverged": str(error)}
     finally:

@@ -23,10 +23,8 @@ def train_in_process(
     try:
         first_step = observer.steps if world.is_main else None
         latest = recorder.begun(store.latest)
-        progress = train_rank(
+        return train_rank(
             experiment, classes, world, recorder, latest, first_step, stored=recorder.wait
         )
-        recorder.wait()
-        return progress
     finally:
         recorder.close()

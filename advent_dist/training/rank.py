@@ -63,7 +63,9 @@ def train_rank(
         latest: Opens the folder of the checkpoint to go on from, for as long as it is read.
         on_first_step: Called once, when the first micro-batch has been trained on.
         notice: See `loop.train`.
-        stored: Waits until the last checkpoint is stored; the disk has room for one part.
+        stored: Waits until the last checkpoint is stored, and raises what storing it has raised;
+            called before the next one is written, since the disk may have room for one part only,
+            and at the end.
 
     Returns:
         The run's progress at its end.
@@ -125,6 +127,7 @@ def train_rank(
             intake=lambda: intake.read(loader.samples_read),
             notice=notice,
         )
+        stored()
     finally:
         loader.close()
         evaluator.close()

@@ -116,9 +116,12 @@ def test_all_ranks_hear_what_one_of_them_says() -> None:
     assert run_ranks(_meet, 3) == [[False, True, True, False]] * 3
 
 
-def test_before_the_first_time_nothing_is_connected() -> None:
+def test_nothing_is_connected_before_the_first_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Readers are forked, and a GPU is chosen, after a run's store is made."""
-    Meeting(World(rank=1, size=2), 30.0)
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    meeting = Meeting(World(rank=1, size=2), 30.0)
+    with pytest.raises(KeyError, match="MASTER_ADDR"):
+        meeting.any(False)
 
 
 def _wait_in_vain(world: World) -> str:

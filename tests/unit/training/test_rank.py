@@ -31,28 +31,29 @@ def _full(*_: Any, **__: Any) -> None:
     raise OSError("no space left on device")
 
 
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The temporary folder, empty."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
 def test_a_checkpoint_that_can_t_be_written_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root, local = tmp_path / "data", tmp_path / "local"
-    local.mkdir()
-    write_tiny_shards(str(root))
-    monkeypatch.setattr(tempfile, "tempdir", str(local))
+    write_tiny_shards(str(tmp_path / "data"))
     monkeypatch.setattr(checkpoint, "save_file", _full)
-    experiment = tiny_run(str(root), "unused", run__steps=1, engine__kind="local")
+    experiment = tiny_run(str(tmp_path / "data"), "unused", run__steps=1, engine__kind="local")
     with pytest.raises(OSError, match="no space left"):
         train_rank(experiment, CAMVID_11, World(), lambda *_: False)
-    assert list(local.glob("advent-dist-own-*")) == []
+    assert list(temporary.glob("advent-dist-own-*")) == []
 
 
-def test_the_disk_has_room_for_one_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The next one is written once the last one is stored, and gone from the disk."""
-    root, local = tmp_path / "data", tmp_path / "local"
-    local.mkdir()
-    write_tiny_shards(str(root))
-    monkeypatch.setattr(tempfile, "tempdir", str(local))
+def test_the_disk_has_room_for_one_checkpoint(temporary: Path, tmp_path: Path) -> None:
+    """The next one is written once the last is stored, and gone from the disk, as at the end."""
+    write_tiny_shards(str(tmp_path / "data"))
     parts: list[Path] = []
     most = 0
 
@@ -60,7 +61,7 @@ def test_the_disk_has_room_for_one_checkpoint(
         nonlocal most
         assert checkpoint is not None
         parts.append(checkpoint)
-        most = max(most, len(list(local.glob("advent-dist-own-*"))))
+        most = max(most, len(list(temporary.glob("advent-dist-own-*"))))
         return False
 
     def stored() -> None:
@@ -68,10 +69,10 @@ def test_the_disk_has_room_for_one_checkpoint(
             scratch.remove_folder(parts.pop())
 
     changes = {"run__steps": 3, "run__checkpoint_every": 1, "engine__kind": "local"}
-    experiment = tiny_run(str(root), "unused", **changes)
+    experiment = tiny_run(str(tmp_path / "data"), "unused", **changes)
     train_rank(experiment, CAMVID_11, World(), report, stored=stored)
-    stored()
     assert most == 1
+    assert list(temporary.glob("advent-dist-own-*")) == []
 
 
 def _alone(root: Path, **changes: Any) -> None:
