@@ -28,7 +28,7 @@ class Status:
     """Tell where the runs below a storage folder stand, the trials of sweeps among them."""
 
     storage: Annotated[str, tyro.conf.Positional]
-    """Local folder or s3:// URL, as in `run.storage`."""
+    """Local folder or s3:// URL, as in `run.storage`; or a run's own folder."""
 
     stale_after_s: float = 1800.0
     """Seconds without a report after which an unfinished run counts as stale."""

@@ -37,6 +37,10 @@ class EngineConfig:
     activation_checkpointing: bool = False
     """Recompute the encoder's activations in the backward pass: less memory, more time."""
 
+    compile: bool = False
+    """Networks compiled by `torch.compile`, once for each shape that trains: minutes before the
+    first step, for faster ones on GPUs. Evaluations run as written. Not with ZeRO-3."""
+
     deterministic: bool = False
     """Only algorithms that repeat to the bit on GPUs, too: slower there, and an error where PyTorch
     has none. CPUs repeat without it; there it changes no more than the last bits of a loss."""
@@ -56,6 +60,14 @@ class EngineConfig:
         timeout = self.collective_timeout_s
         fix = "must be at least 1 second, and finite"
         require(1 <= timeout < math.inf, "engine.collective_timeout_s", timeout, fix)
+        for name in ("zero_stage", "discriminator_zero_stage"):
+            fix = "engine.compile needs whole parameters: set a stage below 3, or don't compile"
+            require(
+                not self.compile or getattr(self, name) < 3,
+                f"engine.{name}",
+                getattr(self, name),
+                fix,
+            )
         sharded = self.kind == "local" and (self.zero_stage or self.discriminator_zero_stage)
         require(
             not sharded, "engine.zero_stage", self.zero_stage, "only engine.kind=deepspeed shards"

@@ -75,7 +75,7 @@ def find_runs(storage: str, stale_after_s: float) -> list[RunStatus]:
     """The runs below a folder, those of sweeps too, in the order of their names.
 
     Args:
-        storage: Local folder or s3:// URL, as in `run.storage`.
+        storage: Local folder or s3:// URL, as in `run.storage`; or a run's own.
         stale_after_s: Seconds without a report after which a run counts as stale.
 
     Raises:
@@ -83,6 +83,8 @@ def find_runs(storage: str, stale_after_s: float) -> list[RunStatus]:
     """
     top = open_folder(storage)
     top.list()  # says by our own words what can't be reached
+    if top.exists(CONFIG_FILE) and not is_export(top):
+        return [_status(top, posixpath.basename(top.url), stale_after_s)]
     return [
         _status(open_folder(posixpath.join(storage, name)), name, stale_after_s)
         for name in _run_names(top, "", _DEPTH)

@@ -20,6 +20,7 @@ from advent_dist.parallel.average import Average
 from advent_dist.parallel.engine import Engine
 from advent_dist.parallel.local import LocalEngine
 from advent_dist.parallel.world import World
+from advent_dist.training.compilation import compile_network
 from advent_dist.training.optimizers import discriminator_optimizer, head_optimizer
 from advent_dist.training.tasks import task_of
 
@@ -67,6 +68,10 @@ def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> 
         optimizer = head_optimizer(head.parameters(), experiment.optimizer)
         stage = experiment.engine.zero_stage
         engines["distillation"] = make_engine(head, optimizer, experiment, world, stage)
+    if experiment.engine.compile:
+        trained = [engine.module for engine in engines.values()]
+        for one in (*trained, *copies.values(), *([] if extractor is None else [extractor])):
+            compile_network(one)
     # From here on ranks may draw differently (dropout, stochastic depth).
     torch.manual_seed(experiment.run.seed + world.rank)
     parts = Parts(

@@ -8,6 +8,7 @@ from advent_dist.data.evaluation_loader import EvaluationLoader, target_images
 from advent_dist.parallel.buffers import pooled_batch_norm
 from advent_dist.parallel.engine import Engine
 from advent_dist.parallel.world import World
+from advent_dist.training.compilation import as_written
 from advent_dist.training.progress import Scores
 from advent_dist.training.tasks import task_of
 
@@ -24,6 +25,7 @@ class Evaluator:
         self._task = task_of(experiment)
         self._classes = classes
         self._world = world
+        self._compiled = experiment.engine.compile
         rank, size, pinned = world.rank, world.size, world.device.type == "cuda"
         self._target = target_images(data, rank=rank, world_size=size, pinned=pinned)
         self._source: EvaluationLoader | None = None
@@ -50,7 +52,7 @@ class Evaluator:
         """
         score, classes, world = self._task.score, self._classes, self._world
         network.module.eval()
-        with pooled_batch_norm(network.module, world):
+        with as_written(self._compiled), pooled_batch_norm(network.module, world):
             target = score(network, self._target, classes, world)
             source = None if self._source is None else score(network, self._source, classes, world)
         network.module.train()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
@@ -24,6 +25,7 @@ from advent_dist.config.override import override
 from advent_dist.data.class_sets import CITYSCAPES_BOXES_8
 from advent_dist.evaluation.counts import count
 from advent_dist.experiments import experiment
+from advent_dist.methods.base import Method
 from advent_dist.models.segmenter import build_segmenter
 from advent_dist.parallel.world import World
 from advent_dist.training.assembly import build_method
@@ -159,6 +161,22 @@ def bf16(world: World) -> str:
     return _within(_losses(world, engine__kind="local", engine__precision="bf16"), plain, 0.1)
 
 
+def checkpointed(world: World) -> str:
+    """Activations that are computed again change nothing."""
+    plain = _losses(world, engine__kind="local")
+    again = _losses(world, engine__kind="local", engine__activation_checkpointing=True)
+    return _within(again, plain, 1e-4)
+
+
+def compiled(world: World) -> str:
+    """`torch.compile` changes nothing but the rounding, and compiles nothing after a step."""
+    plain = _losses(world, engine__kind="local")
+    begun = time.perf_counter()
+    found = _losses(world, engine__kind="local", engine__compile=True)
+    seconds = time.perf_counter() - begun
+    return f"{_within(found, plain, 1e-2)}, {STEPS} steps and compiling took {seconds:.0f} s"
+
+
 def evaluation(world: World) -> str:
     """The paper's network at 1024x512, counted at 2048x1024, with its peak memory."""
     chosen = override(experiment("gta5_cityscapes_advent"), {"model.weights": None})
@@ -196,12 +214,13 @@ def confusion(world: World) -> str:
 
 
 def speed(world: World) -> str:
-    """Images a second of the paper's setting: fp32, TF32, bf16."""
+    """Images a second of the paper's setting: fp32, TF32, bf16, and that compiled."""
     said = []
-    for name, tf32, precision in (
-        ("fp32", False, "fp32"),
-        ("TF32", True, "fp32"),
-        ("bf16", True, "bf16"),
+    for name, tf32, precision, compile_ in (
+        ("fp32", False, "fp32", False),
+        ("TF32", True, "fp32", False),
+        ("bf16", True, "bf16", False),
+        ("bf16 compiled", True, "bf16", True),
     ):
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
         chosen = override(
@@ -209,21 +228,60 @@ def speed(world: World) -> str:
             {
                 "engine.kind": "local",
                 "engine.precision": precision,
+                "engine.compile": compile_,
                 "model.weights": None,
                 "optimizer.published_repeats": False,
             },
         )
         method = build_method(chosen, world, torch.full((19,), 1 / 19))
-        batch = _full_batch().to(world.device)
-        for _ in range(3):
-            method.step(batch)
-        torch.cuda.synchronize()
-        begun = time.perf_counter()
-        for _ in range(10):
-            method.step(batch)
-        torch.cuda.synchronize()
-        said.append(f"{name} {20 / (time.perf_counter() - begun):.1f} images/s")
+        seconds = _seconds_a_step(method, _full_batch().to(world.device))
+        said.append(f"{name} {2 / seconds:.1f} images/s")
     return ", ".join(said)
+
+
+def _seconds_a_step(method: Method[Any], batch: DomainBatch) -> float:
+    for _ in range(3):
+        method.step(batch)
+    torch.cuda.synchronize()
+    begun = time.perf_counter()
+    for _ in range(10):
+        method.step(batch)
+    torch.cuda.synchronize()
+    return (time.perf_counter() - begun) / 10
+
+
+def mic(world: World) -> str:
+    """A step of MIC in its published setting, in bf16: seconds, and peak memory."""
+    changes = {"engine.kind": "local", "engine.precision": "bf16", "model.weights": None}
+    chosen = override(experiment("gta5_cityscapes_mic"), changes)
+    method = build_method(chosen, world, torch.full((19,), 1 / 19))
+    images = torch.randint(0, 256, (2, 512, 512, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+    label = torch.randint(0, 19, (2, 512, 512), dtype=torch.uint8)
+    batch = DomainBatch(source_image=images, source_label=label, target_image=images)
+    seconds = _seconds_a_step(method, batch.to(world.device))
+    return f"{seconds:.2f} s a step, {torch.cuda.max_memory_allocated() / 1e9:.2f} GB"
+
+
+def memory(world: World) -> str:
+    """What DeepSpeed keeps between two steps of AdvEnt at each ZeRO stage, on one rank."""
+    said = []
+    for stage in range(4):
+        chosen = override(
+            experiment("gta5_cityscapes_advent"),
+            {"engine.zero_stage": stage, "model.weights": None},
+        )
+        before = torch.cuda.memory_allocated()
+        method = build_method(chosen, world, torch.full((19,), 1 / 19))
+        batch = _full_batch().to(world.device)
+        method.step(batch)
+        kept = torch.cuda.memory_allocated() - before
+        said.append(f"ZeRO {stage} {kept / 1e9:.2f} GB")
+        del method, batch
+        gc.collect()
+    # fp32: a weight, its gradient and momentum.
+    network = build_segmenter(chosen.model, 19)  # type: ignore[arg-type]
+    expected = 12 * sum(p.numel() for p in network.parameters() if p.requires_grad)
+    return f"{', '.join(said)}; the segmenter by formula {expected / 1e9:.2f} GB"
 
 
 def _full_batch() -> DomainBatch:
@@ -238,7 +296,7 @@ def _full_batch() -> DomainBatch:
 
 
 def product(world: World) -> str:
-    """`advent-dist train` on Ray, two steps on streets, with a GPU for each worker, or none."""
+    """`advent-dist train` on Ray on streets, with a GPU for each worker or none; resume, export."""
     gpus = int(world.device.type == "cuda")
     from advent_dist.cli import run
 
@@ -253,7 +311,13 @@ def product(world: World) -> str:
         }
         line = [f"--{name}={value}" for name, value in flags.items()]
         assert run(["train", "streets_advent", *line]) == 0
-    return f"{gpus} GPUs a worker"
+        trained = Path(folder, "runs", "streets_advent")
+        config = str(trained / "config.json")
+        assert run(["train", "--config", config, "--resume", "--run.steps=4"]) == 0
+        assert run(["status", str(trained)]) == 0
+        assert run(["export", str(trained), "--to", str(Path(folder, "exported")), "--onnx"]) == 0
+        exported = len(list(Path(folder, "exported").iterdir()))
+    return f"{gpus} GPUs a worker, resumed, {exported} files exported"
 
 
 CHECKS: dict[str, Callable[[World], str]] = {
@@ -261,10 +325,14 @@ CHECKS: dict[str, Callable[[World], str]] = {
     "ZeRO 0 to 3 as plain PyTorch": zero_stages,
     "bf16 follows fp32": bf16,
     "a detector trains and is scored": detector,
+    "activation checkpointing changes nothing": checkpointed,
+    "compiled as written": compiled,
     "counts as on the CPU": confusion,
     "evaluation at 2048x1024": evaluation,
     "the product on Ray": product,
     "speed at 1280x720 and 1024x512": speed,
+    "a step of MIC at 512x512": mic,
+    "memory at ZeRO 0 to 3": memory,
 }
 
 

@@ -58,6 +58,12 @@ def test_runs_of_every_state(tmp_path: Path) -> None:
     assert (trial.step, trial.silent_s) == (0, None)
 
 
+def test_a_run_s_own_folder(tmp_path: Path) -> None:
+    run = _write_run(tmp_path, "done", step=4)
+    [found] = find_runs(f"{run.url}/", stale_after_s=1800)
+    assert (found.name, found.state, found.step) == ("done", "finished", 4)
+
+
 def test_without_target_labels_the_criterion_is_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

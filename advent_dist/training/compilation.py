@@ -1,0 +1,35 @@
+"""Networks compiled by `torch.compile`, for what a training repeats: the same few shapes."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+import torch._dynamo  # its own settings are no part of torch.compiler
+from torch import nn
+
+# Each size of image, with and without gradients, in training and not, is a graph of its own, and
+# PyTorch counts those of all copies of a network together. Beyond its limit of 8 it would go on
+# uncompiled without a word.
+_MOST_GRAPHS = 64
+
+
+def compile_network(network: nn.Module) -> None:
+    """Have a network's forward pass compiled at its first call with each shape, in place.
+
+    Names, parameters and hooks stay; copies made later are not compiled.
+
+    Args:
+        network: any; on its device.
+    """
+    torch._dynamo.config.recompile_limit = _MOST_GRAPHS
+    network.compile(dynamic=False)
+
+
+def as_written(compiled: bool) -> AbstractContextManager[object]:
+    """Networks run uncompiled within: for images of many sizes, each of which would be compiled.
+
+    Args:
+        compiled: whether any network is; if not, nothing is loaded for it.
+    """
+    return torch.compiler.set_stance("force_eager") if compiled else nullcontext()

@@ -1,0 +1,97 @@
+"""Networks compiled by `torch.compile`, with the backend that runs a graph as it was traced."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import nn
+from torch._dynamo.utils import counters
+
+from advent_dist.config import EngineConfig
+from advent_dist.config.override import override
+from advent_dist.data.class_sets import CAMVID_11
+from advent_dist.errors import ConfigError
+from advent_dist.parallel.world import World
+from advent_dist.training.progress import Progress
+from advent_dist.training.rank import train_rank
+from tests.helpers import run_ranks, tiny_experiment, tiny_run, write_tiny_shards
+
+Run = tuple[list[dict[str, Any]], list[int], int]
+"""The rows of a run, how many graphs there were at each of them, and breaks in them."""
+
+
+def _train(world: World, root: str, name: str, changes: dict[str, Any]) -> Run:
+    """In a process of its own: what is compiled is kept, and checks of shapes are no part of it."""
+    compile_ = nn.Module.compile
+    # Graphs are traced, guarded and kept as ever; making machine code of them takes minutes.
+    nn.Module.compile = lambda self, **options: compile_(self, backend="eager", **options)  # type: ignore[assignment,method-assign]
+    rows: list[dict[str, Any]] = []
+    graphs: list[int] = []
+
+    def report(row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
+        rows.append(row)
+        graphs.append(counters["stats"]["unique_graphs"])
+        return False
+
+    method = tiny_experiment(name).method
+    experiment = override(
+        replace(tiny_run(root, "unused"), method=method),
+        {"engine.kind": "local", "run.evaluate_every": 1, **changes},
+    )
+    train_rank(experiment, CAMVID_11, world, report)
+    return rows, graphs, sum(counters["graph_break"].values())
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Any:
+    """Trains a method by the name of its experiment, with changes to the config."""
+    write_tiny_shards(str(tmp_path))
+
+    def run(name: str, **changes: Any) -> Run:
+        dotted = {key.replace("__", "."): value for key, value in changes.items()}
+        found: Run
+        [found] = run_ranks(_train, 1, str(tmp_path), name, dotted)
+        return found
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("name", "engine"),
+    [
+        ("camvid_day_dusk_advent", {"engine__kind": "deepspeed", "engine__zero_stage": 2}),
+        ("camvid_day_dusk_mic", {}),
+    ],
+)
+def test_steps_are_compiled_once_and_the_same(
+    name: str, engine: dict[str, Any], train: Any
+) -> None:
+    rows, graphs, breaks = train(name, engine__compile=True, **engine)
+    assert len(graphs) == 4
+    assert graphs[0] > 0
+    assert graphs[-1] == graphs[0]
+    assert breaks == 0
+    plain, none, _ = train(name, **engine)
+    assert none == [0] * 4, "the switch is off"
+    losses = [key for key in plain[-1] if key.startswith("loss/")]
+    assert losses
+    for compiled, written in zip(rows, plain, strict=True):
+        expected = pytest.approx({key: written[key] for key in losses}, rel=1e-5)
+        assert {key: compiled[key] for key in losses} == expected
+
+
+def test_evaluations_run_as_written(train: Any) -> None:
+    run = partial(train, "camvid_day_dusk_minent", engine__compile=True)
+    _, graphs, _ = run()
+    _, beside, _ = run(data__evaluation_size=(128, 96))
+    assert beside == graphs
+
+
+@pytest.mark.parametrize("field", ["zero_stage", "discriminator_zero_stage"])
+def test_what_is_in_pieces_is_not_compiled(field: str) -> None:
+    with pytest.raises(ConfigError, match=rf"engine\.{field} = 3: engine\.compile needs whole"):
+        EngineConfig(compile=True, **{field: 3})  # type: ignore[arg-type]
