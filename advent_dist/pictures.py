@@ -55,6 +55,14 @@ def colourise(
     return np.take(table, label, axis=0)
 
 
+def overlay(
+    image: UInt8[np.ndarray, "h w 3"], colours: UInt8[np.ndarray, "h w 3"]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The mean of an image and its classes' colours, uint8 [h, w, 3], RGB."""
+    mean: np.ndarray = image // 2 + colours // 2
+    return mean
+
+
 def heat_map(values: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
     """Paint values in 0..1, such as entropies: 0 is black, 1 is pale yellow.
 

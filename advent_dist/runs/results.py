@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from advent_dist.data.image import read_image
 from advent_dist.data.store import Folder
 from advent_dist.errors import DataError
-from advent_dist.pictures import PNG_END, Colour, colourise, panel, to_png
+from advent_dist.pictures import PNG_END, Colour, colourise, overlay, panel, to_png
 from advent_dist.report import Panel
 from advent_dist.runs.images import result_name
 from advent_dist.runs.seen import SEEN, Seen
@@ -132,7 +132,7 @@ class Results:
             "entropy": entropy,
         }
         if image is not None:
-            pictures["overlay"] = image // 2 + pictures["color"] // 2
+            pictures["overlay"] = overlay(image, pictures["color"])
         for kind in self._kinds:
             self._out.write(result_name(name, kind), _png(pictures[kind], seen))
 

@@ -45,9 +45,12 @@ def serve_forever(
         deployed(answerer, options) as (ask, works),
         answering(build_app(ask, about, options, works), listener) as thread,
     ):
-        step = "" if about.step is None else f", step {about.step}"
-        what = f"{about.run} ({about.checkpoint} checkpoint{step})"
-        sys.stdout.write(printable(f"-- serving {what} at {url_of(listener)}; Ctrl-C ends it\n"))
+        names = (
+            f"{name} ({about.checkpoint} checkpoint{'' if step is None else f', step {step}'})"
+            for name, step in zip(about.runs, about.steps, strict=True)
+        )
+        where = f"{' and '.join(names)} at {url_of(listener)}"
+        sys.stdout.write(printable(f"-- serving {where}; Ctrl-C ends it\n"))
         sys.stdout.flush()
         thread.join()
         raise LostError("the server has ended by itself; its output says why. Start it again")

@@ -47,8 +47,9 @@ at("drop").ondrop = (event) => {
 };
 
 fetch("health").then((answer) => answer.json()).then((about) => {
-  const step = about.step === null ? "" : `, step ${about.step}`;
-  at("run").textContent = about.run;
+  const steps = about.steps.filter((step) => step !== null);
+  const step = steps.length ? `, step ${steps.join(" and ")}` : "";
+  at("run").textContent = about.runs.join(" and ");
   at("about").textContent = `${about.checkpoint} checkpoint${step}: ${about.classes.join(", ")}`;
   // Pictures first: train ids look black.
   const order = ["colour", "picture"];

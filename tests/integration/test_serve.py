@@ -27,7 +27,7 @@ from tests.waiting import wait_until
 
 _PATIENCE_S = 240
 _COUNT = 6
-_PICTURES = {"trainid": "trainid", "colour": "color", "entropy": "entropy"}
+_PICTURES = {"trainid": "trainid", "colour": "color", "overlay": "overlay", "entropy": "entropy"}
 
 
 class _Server:
@@ -87,14 +87,15 @@ def test_answers_refuses_and_ends(
     server = _Server(run, tmp_path / "said.txt", "--max-megabytes", "0.1", "--max-requests", "8")
     try:
         # Meanwhile, by the command that it is to agree with.
-        assert cli.run(["predict", run, "--images", str(photographs), "--out", str(out)]) == 0
+        line = ["predict", run, "--images", str(photographs), "--out", str(out), "--overlay"]
+        assert cli.run(line) == 0
         url = server.url()
         _answers_are_predictions(url, photographs, out)
         for status, said, answer in _hostile(url):
             assert status == answer[0], (said, answer)
             assert said in answer[1]
             assert answer[1].rstrip("\n").isprintable()
-            assert requests.get(f"{url}/health", timeout=60).json()["step"] == 4
+            assert requests.get(f"{url}/health", timeout=60).json()["steps"] == [4]
         _answers_are_predictions(url, photographs, out)
         assert "Traceback" not in server.said
         assert server.told(signal.SIGTERM) == 143, server.said

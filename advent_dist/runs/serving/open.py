@@ -1,8 +1,9 @@
-"""A run, or an export of one, as what answers images."""
+"""A run, an export of one, or the ensemble of several, as what answers images."""
 
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,14 +20,14 @@ from advent_dist.runs.trained import load_runs, open_trained
 class About:
     """What is served."""
 
-    run: str
-    """The run's name."""
+    runs: tuple[str, ...]
+    """The runs' names; several are an ensemble."""
 
     checkpoint: str
     """`last` or `best`."""
 
-    step: int | None
-    """That the checkpoint is of; an export does not say."""
+    steps: tuple[int | None, ...]
+    """That the checkpoint of each is of; an export does not say."""
 
     classes: tuple[str, ...]
     """By train id."""
@@ -35,36 +36,36 @@ class About:
     """What may be asked for, as in `?as=json`; the first is what is answered if nothing is."""
 
 
-def open_answerer(url: str, which: str, view: View) -> tuple[Answerer, About]:
-    """The model of a run, on the CPU.
+def open_answerer(urls: Sequence[str], which: str, view: View) -> tuple[Answerer, About]:
+    """The model of a run, on the CPU, or of several, which are averaged.
 
     Args:
-        url: The run folder, or that of an export.
-        which: `last` or `best` checkpoint.
-        view: How a segmenter looks at images.
+        urls: The run folders, or those of exports; of a detector one.
+        which: `last` or `best` checkpoint of each.
+        view: How segmenters look at images.
 
     Raises:
         ConfigError, CheckpointError, DataError: see `load_runs` and `load_detector`.
     """
     cpu = torch.device("cpu")
-    folder = open_trained(url)
-    step = folder.step(which)
+    folders = [open_trained(url) for url in urls]
+    steps = tuple(folder.step(which) for folder in folders)
     answerer: Answerer
     while True:
-        if is_detector(url):
-            detector = load_detector([url], which, cpu, view)
+        if is_detector(urls[0]):
+            detector = load_detector(urls, which, cpu, view)
             answerer, classes = DetectorAnswers(run=detector, device=cpu), detector.classes
         else:
-            (segmenter,) = load_runs([url], which, cpu, view)
-            answerer, classes = SegmenterAnswers(run=segmenter, device=cpu), segmenter.classes
+            segmenters = tuple(load_runs(list(urls), which, cpu, view))
+            answerer, classes = SegmenterAnswers(runs=segmenters, device=cpu), segmenters[0].classes
         # A training that goes on may have saved another one meanwhile.
-        before, step = step, folder.step(which)
-        if before == step:
+        before, steps = steps, tuple(folder.step(which) for folder in folders)
+        if before == steps:
             break
     about = About(
-        run=posixpath.basename(url.rstrip("/")),
+        runs=tuple(posixpath.basename(url.rstrip("/")) for url in urls),
         checkpoint=which,
-        step=step,
+        steps=steps,
         classes=classes.names,
         answers=answerer.kinds,
     )

@@ -1,4 +1,4 @@
-"""What a segmenter says of images that are sent."""
+"""What a segmenter, or the ensemble of several, says of images that are sent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 from typing_extensions import Self
 
-from advent_dist.pictures import colourise
+from advent_dist.data.classes import ClassSet
+from advent_dist.pictures import colourise, overlay
 from advent_dist.runs.bands import bands_of
 from advent_dist.runs.predict import as_input, segment
 from advent_dist.runs.serving.answer import Answer, as_json, as_png
@@ -21,42 +22,50 @@ from advent_dist.runs.trained import TrainedRun
 class SegmenterAnswers:
     """Masks of images, each at its own size, as `predict.Predictor` writes them; see `Answerer`."""
 
-    run: TrainedRun
-    """The segmenter, on `device`."""
+    runs: tuple[TrainedRun, ...]
+    """The segmenters, on `device`; several are averaged, logits by logits."""
 
     device: torch.device
-    """Where it is."""
+    """Where they are."""
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """PNGs of train ids, colours and entropies (255 times the normalised one), or a summary."""
-        return ("trainid", "colour", "entropy", "json")
+        """PNGs of train ids, colours, these over the image, entropies (times 255); or a summary."""
+        return ("trainid", "colour", "overlay", "entropy", "json")
 
     def to(self, device: torch.device) -> Self:
         """See `Answerer`."""
-        self.run.segmenter.to(device)
+        for run in self.runs:
+            run.segmenter.to(device)
         return replace(self, device=device)
 
     def answers(self, images: Sequence[Image.Image], kinds: Sequence[str]) -> list[Answer]:
         """See `Answerer`."""
-        size = self.run.experiment.data.evaluation_size
-        inputs = torch.cat([as_input(image, size) for image in images])
+        size = self.runs[0].experiment.data.evaluation_size
+        inputs = torch.cat([as_input(image, size) for image in images]).to(self.device)
         with torch.no_grad():
-            coarse = self.run.coarse(inputs.to(self.device))
+            coarse = [run.coarse(inputs) for run in self.runs]
         answers = []
         for number, (image, kind) in enumerate(zip(images, kinds, strict=True)):
             shape = (image.height, image.width)
-            train_ids, entropy, mean = segment(bands_of([coarse.of_image(number)], shape), shape)
+            of_image = [one.of_image(number) for one in coarse]
+            train_ids, entropy, mean = segment(bands_of(of_image, shape), shape)
             if kind == "json":
                 answers.append(as_json(self._summary(train_ids, mean)))
-            elif kind == "colour":
-                answers.append(as_png(colourise(train_ids, self.run.classes.palette)))
+            elif kind in ("colour", "overlay"):
+                colours = colourise(train_ids, self._classes.palette)
+                below = np.asarray(image) if kind == "overlay" else None
+                answers.append(as_png(colours if below is None else overlay(below, colours)))
             else:
                 answers.append(as_png(train_ids if kind == "trainid" else entropy))
         return answers
 
+    @property
+    def _classes(self) -> ClassSet:
+        return self.runs[0].classes
+
     def _summary(self, train_ids: np.ndarray, mean: float) -> dict[str, object]:
-        names = self.run.classes.names
+        names = self._classes.names
         counts = np.bincount(train_ids.ravel(), minlength=len(names)).tolist()
         return {
             "width": train_ids.shape[1],

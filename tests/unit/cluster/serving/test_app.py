@@ -15,7 +15,13 @@ from cluster.serving import body as body_module
 from cluster.serving.app import build_app
 from cluster.serving.options import ServeOptions
 
-ABOUT = About(run="mine", checkpoint="best", step=7, classes=("road",), answers=("trainid", "json"))
+ABOUT = About(
+    runs=("mine",),
+    checkpoint="best",
+    steps=(7,),
+    classes=("road",),
+    answers=("trainid", "json"),
+)
 LIMITS = ServeOptions(max_megabytes=0.001, max_requests=2)
 
 
@@ -42,9 +48,9 @@ def test_health(client: TestClient) -> None:
     assert answer.status_code == 200
     assert answer.json() == {
         "status": "ok",
-        "run": "mine",
+        "runs": ["mine"],
         "checkpoint": "best",
-        "step": 7,
+        "steps": [7],
         "classes": ["road"],
         "answers": ["trainid", "json"],
     }

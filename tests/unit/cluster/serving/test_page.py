@@ -18,7 +18,11 @@ from cluster.serving.port import listening, url_of
 from tests.browser import browser, open_page
 
 ABOUT = About(
-    run="<b>mine</b>", checkpoint="last", step=7, classes=("a",), answers=("trainid", "colour")
+    runs=("<b>mine</b>", "other"),
+    checkpoint="last",
+    steps=(7, 8),
+    classes=("a",),
+    answers=("trainid", "colour"),
 )
 
 
@@ -38,8 +42,8 @@ def test_an_image_is_sent_and_its_answer_shown(tmp_path: Path) -> None:
 
         open_page(chrome, url_of(listener), 800)
         wait_for("document.getElementById('as').length == 2")
-        assert chrome.find_element(By.ID, "run").text == "<b>mine</b>"
-        assert chrome.find_element(By.ID, "about").text == "last checkpoint, step 7: a"
+        assert chrome.find_element(By.ID, "run").text == "<b>mine</b> and other"
+        assert chrome.find_element(By.ID, "about").text == "last checkpoint, step 7 and 8: a"
         chrome.find_element(By.ID, "file").send_keys(str(tmp_path / "a.png"))
         wait_for("[...document.images].filter((one) => one.naturalWidth == 20).length == 2")
         assert chrome.find_element(By.ID, "said").text == "a.png"

@@ -154,8 +154,8 @@ def test_its_boxes_are_served(url: str, tmp_path: Path) -> None:
         images.append(Image.fromarray(noise))
         images[-1].save(folder / f"{name}.png")
     assert predict([url, "--images", str(folder), "--out", str(out)]) == 0
-    answerer, about = open_answerer(url, "last", View())
-    assert (about.step, about.answers) == (4, ("json", "picture"))
+    answerer, about = open_answerer([url], "last", View())
+    assert (about.steps, about.answers) == ((4,), ("json", "picture"))
     assert about.classes == CITYSCAPES_BOXES_8.names
     for name, image in zip("ab", images, strict=True):
         (as_json,), (picture,) = (answerer.answers([image], [kind]) for kind in about.answers)
@@ -167,7 +167,7 @@ def test_its_boxes_are_served(url: str, tmp_path: Path) -> None:
     assert Image.open(io.BytesIO(together[0].body)).size == (80, 60)
     assert json.loads(together[1].body)["width"] == 20
     with pytest.raises(ConfigError, match="--flip = True: a detector looks at images once"):
-        open_answerer(url, "last", View(flip=True))
+        open_answerer([url], "last", View(flip=True))
 
 
 def test_panels_and_the_page_of_a_run(url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from io import BytesIO
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from advent_dist import cli
 from advent_dist.config import View
@@ -54,13 +56,14 @@ def pixels(png: bytes | Path) -> np.ndarray:
 def test_a_segmenters_pictures(tmp_path: Path) -> None:
     run = varied_run(tmp_path)
     images, out = write_noise(tmp_path / "images", (48, 64), (100, 30)), tmp_path / "out"
-    assert cli.run(["predict", run, "--images", str(tmp_path / "images"), "--out", str(out)]) == 0
-    answerer, about = open_answerer(run, "last", View())
-    assert (about.run, about.checkpoint, about.step) == ("run", "last", 4)
-    assert about.answers == ("trainid", "colour", "entropy", "json")
+    line = ["predict", run, "--images", str(tmp_path / "images"), "--out", str(out), "--overlay"]
+    assert cli.run(line) == 0
+    answerer, about = open_answerer([run], "last", View())
+    assert (about.runs, about.checkpoint, about.steps) == (("run",), "last", (4,))
+    assert about.answers == ("trainid", "colour", "overlay", "entropy", "json")
     assert len(about.classes) == 11
     answerer = pickle.loads(pickle.dumps(answerer)).to(torch.device("cpu"))
-    files = {"trainid": "trainid", "colour": "color", "entropy": "entropy"}
+    files = {kind: kind for kind in about.answers if kind != "json"} | {"colour": "color"}
     for number, image in enumerate(images):
         for kind, file in files.items():
             (answer,) = answerer.answers([image], [kind])
@@ -78,10 +81,27 @@ def test_a_segmenters_pictures(tmp_path: Path) -> None:
         assert tree["mean_entropy"] == pytest.approx(noted["entropy"], abs=1e-4)
 
 
+def test_an_ensemble(tmp_path: Path) -> None:
+    run = varied_run(tmp_path)
+    other = str(shutil.copytree(run, tmp_path / "other"))
+    weights = load_file(f"{run}/checkpoints/step_000004/segmenter.safetensors")
+    write_weights(other, 4, {name: values.flip(0) for name, values in weights.items()})
+    (image,), out = write_noise(tmp_path / "images", (48, 64)), tmp_path / "out"
+    line = ["predict", run, other, "--images", str(tmp_path / "images"), "--out", str(out)]
+    assert cli.run(line) == 0
+    answerer, about = open_answerer([run, other], "last", View())
+    assert (about.runs, about.steps) == (("run", "other"), (4, 4))
+    alone = [open_answerer([one], "last", View())[0] for one in (run, other)]
+    for kind in ("trainid", "entropy"):
+        both, *each = (pixels(one.answers([image], [kind])[0].body) for one in (answerer, *alone))
+        np.testing.assert_array_equal(both, pixels(out / f"0_{kind}.png"))
+        assert all((both != one).any() for one in each)
+
+
 def test_images_of_several_sizes_go_through_the_network_together(tmp_path: Path) -> None:
     run = varied_run(tmp_path)
     images = write_noise(tmp_path / "images", (48, 64), (100, 30), (20, 20))
-    answerer, _ = open_answerer(run, "last", View(flip=True))
+    answerer, _ = open_answerer([run], "last", View(flip=True))
     together = answerer.answers(images, ["trainid", "entropy", "json"])
     for image, kind, answer in zip(images, ("trainid", "entropy", "json"), together, strict=True):
         (alone,) = answerer.answers([image], [kind])
@@ -97,9 +117,9 @@ def test_images_of_several_sizes_go_through_the_network_together(tmp_path: Path)
 
 def test_what_can_not_be_served(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is no run folder"):
-        open_answerer(str(tmp_path), "last", View())
+        open_answerer([str(tmp_path)], "last", View())
     run, _ = trained_run(tmp_path)
     Path(run, "checkpoints", "step_000002", "segmenter.safetensors").unlink()
-    assert open_answerer(run, "last", View())[1].step == 4
+    assert open_answerer([run], "last", View())[1].steps == (4,)
     with pytest.raises(CheckpointError, match=r"step_000002.* is missing"):
-        open_answerer(run, "best", View())
+        open_answerer([run], "best", View())
