@@ -63,7 +63,9 @@ bench: setup
 	$(BIN)/python benchmarks/camvid_day_dusk.py $(if $(CAMVID),--camvid $(CAMVID))
 	$(BIN)/python benchmarks/asha.py
 	$(BIN)/python benchmarks/start.py
+	$(BIN)/python benchmarks/restart.py
 	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/predict.py
 	$(BIN)/python benchmarks/checkpoint.py

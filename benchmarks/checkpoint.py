@@ -9,8 +9,6 @@ whole, which is what it took when the training waited for the upload.
 
 from __future__ import annotations
 
-import os
-import socket
 import statistics
 import sys
 import tempfile
@@ -32,7 +30,6 @@ from advent_dist.data.class_sets import CITYSCAPES_19
 from advent_dist.experiments import experiment
 from advent_dist.methods.base import Method
 from advent_dist.parallel import pieces
-from advent_dist.parallel.group import process_group
 from advent_dist.parallel.world import World
 from advent_dist.runs.folder import RunFolder
 from advent_dist.training import checkpoint
@@ -40,10 +37,11 @@ from advent_dist.training.assembly import build_method
 from advent_dist.training.progress import Progress
 from advent_dist.training.scratch import new_folder
 from advent_dist.types import DomainBatch
+from benchmarks.bucket import local_bucket
+from benchmarks.one_rank import one_rank
 from benchmarks.record import keep
 from cluster.board import BoardObserver
 from cluster.recorder import Recorder
-from shards.local_s3 import local_s3
 
 HERE = Path(__file__).parent
 QUESTION = "What does a checkpoint cost the training?"
@@ -65,7 +63,7 @@ class Options:
 def main() -> None:
     """Measure, and print the tables."""
     options = tyro.cli(Options)
-    with _on_s3() as run, _one_rank(run) as world:
+    with _on_s3() as run, one_rank(run.engine, threads=2) as world:
         saves = _Saves(run, world)
         saves.save()
         found = [saves.save() for _ in range(options.rounds)]
@@ -92,21 +90,9 @@ def main() -> None:
 @contextmanager
 def _on_s3() -> Iterator[Experiment]:
     """The paper's training, to be kept on a local S3 server."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "bucket").mkdir()
-        with local_s3(Path(folder)) as environment:
-            os.environ.update(environment)
-            changes = {"model.weights": None, "run.storage": "s3://bucket", "run.name": "run"}
-            yield override(experiment("gta5_cityscapes_advent"), changes)
-
-
-@contextmanager
-def _one_rank(run: Experiment) -> Iterator[World]:
-    torch.set_num_threads(2)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with process_group(run.engine, rank=0, size=1, address="127.0.0.1", port=port) as world:
-        yield world
+    with tempfile.TemporaryDirectory() as folder, local_bucket(Path(folder)) as bucket:
+        changes = {"model.weights": None, "run.storage": bucket, "run.name": "run"}
+        yield override(experiment("gta5_cityscapes_advent"), changes)
 
 
 class _Saves:

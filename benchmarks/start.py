@@ -10,19 +10,21 @@ the training that took the median time.
 
 from __future__ import annotations
 
-import json
-import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from record import keep
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script it sees its own folder alone
+
+from benchmarks.notes import median, noting, parts, print_parts, read
+from benchmarks.record import keep
 
 QUESTION = "How long do commands take before they do something, and a training before a step?"
 HERE = Path(__file__).parent
@@ -86,12 +88,10 @@ def main() -> None:
         {"command": line, "user_s": seconds} for line, seconds in helps.items()
     ]
     if options.trainings:
-        parts = _median_training(options.trainings)
-        rows += [{"part": name, "seconds": seconds} for name, seconds in parts.items()]
-        print("\n| until the first step | s |\n| --- | ---: |")
-        for name, seconds in parts.items():
-            print(f"| {name} | {seconds:.2f} |")
-        print(f"| all | {sum(parts.values()):.2f} |")
+        found = _median_training(options.trainings)
+        rows += [{"part": name, "seconds": seconds} for name, seconds in found.items()]
+        print()
+        print_parts("until the first step", found)
     ratios = {
         f"CPU of advent-dist {line} / of python": helps[line] / python
         for line in ("shards --help", "train --list", "evaluate --help")
@@ -109,19 +109,16 @@ def _user_seconds(arguments: Sequence[str] | None) -> float:
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 
 
-def _median_training(count: int) -> dict[str, float]:
+def _median_training(count: int) -> Mapping[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         _training(Path(folder))
-        found = [_training(Path(folder)) for _ in range(count)]
-    return sorted(found, key=lambda parts: sum(parts.values()))[count // 2]
+        return median([_training(Path(folder)) for _ in range(count)])
 
 
 def _training(folder: Path) -> dict[str, float]:
     """The parts of one, and their seconds."""
     notes = folder / "notes.jsonl"
     notes.unlink(missing_ok=True)
-    path = os.pathsep.join([str(HERE / "tracing"), str(HERE.parent)])
-    environment = {**os.environ, "PYTHONPATH": path, "ADVENT_DIST_START_NOTES": str(notes)}
     flags = {
         "data.root": folder / "shards",
         "run.storage": folder / "runs",
@@ -132,18 +129,10 @@ def _training(folder: Path) -> dict[str, float]:
     line = [f"--{name}={value}" for name, value in flags.items()]
     command = [sys.executable, "-m", "advent_dist", "train", "streets_advent", "--overwrite", *line]
     begun = time.time()
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=noting(notes))
     if done.returncode:
         raise SystemExit(f"the training failed:\n{done.stderr}")
-    # Of several workers the last one.
-    passed: dict[str, float] = {}
-    for mark, when in map(json.loads, notes.read_text().splitlines()):
-        passed[mark] = max(when, passed.get(mark, 0.0))
-    parts, before = {}, begun
-    for name, mark in PARTS:
-        parts[name] = passed[mark] - before
-        before = passed[mark]
-    return parts
+    return parts(PARTS, read(notes), begun)
 
 
 if __name__ == "__main__":

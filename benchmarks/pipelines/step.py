@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,11 +19,11 @@ from advent_dist.config import Experiment
 from advent_dist.config.override import override
 from advent_dist.experiments import experiment
 from advent_dist.models.segmenter import Segmenter
-from advent_dist.parallel.group import process_group
 from advent_dist.parallel.world import World
 from advent_dist.training.assembly import build_method
 from advent_dist.types import DomainBatch
 from benchmarks.memory import forget_peak, memory_mb
+from benchmarks.one_rank import one_rank
 
 Step = Callable[[DomainBatch], object]
 PUBLISHED = "published"
@@ -64,9 +62,9 @@ class Options:
 def main() -> None:
     """Print the seconds of each step, the MB that they took, and how far gradients differ."""
     options = tyro.cli(Options)
-    torch.set_num_threads(options.threads)
     before = memory_mb("VmRSS")
-    with _world() as world:
+    engine = experiment("gta5_cityscapes_advent").engine
+    with one_rank(engine, threads=options.threads) as world:
         loops = {name: _Loop(name, options, world) for name in options.by}
         for loop in loops.values():
             # In one layout: in another one sums have another order, and a hundred layers, none of
@@ -101,15 +99,6 @@ def _batch(options: Options) -> DomainBatch:
         source_label=some(1, height, width, below=19),
         target_image=some(1, 3, target_height, target_width),
     )
-
-
-@contextmanager
-def _world() -> Iterator[World]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    config = experiment("gta5_cityscapes_advent").engine
-    with process_group(config, rank=0, size=1, address="127.0.0.1", port=port) as world:
-        yield world
 
 
 def _experiment(name: str, options: Options) -> Experiment:

@@ -1,6 +1,6 @@
-"""Notes when the marks of a start are passed, in every process that has this folder on its path.
+"""Notes when marks of a training are passed, in every process that has this folder on its path.
 
-Python imports a module of this name before anything else. `benchmarks/start.py` reads the notes.
+Python imports a module of this name before anything else. `benchmarks/notes.py` reads the notes.
 """
 
 from __future__ import annotations
@@ -21,24 +21,22 @@ MARKS = {
     "advent_dist.runs.preflight": ["check"],
     "cluster.connection": ["_start"],
     "cluster.launch": ["fit"],
+    "cluster.failures": ["MistakesAreFinal.make_decision"],
+    "ray.train.v2._internal.execution.worker_group.worker_group": ["WorkerGroup.shutdown"],
     "cluster.worker": ["train_worker"],
     "advent_dist.training.rank": ["train_rank"],
     "advent_dist.training.assembly": ["build_method"],
+    "advent_dist.training.checkpoint": ["restore"],
+    "advent_dist.runs.folder": ["RunFolder.write_summary"],
     "advent_dist.data.loader": ["TrainingLoader.__next__"],
     "advent_dist.training.meter": ["Meter.add"],
 }
-"""Module -> functions in it whose first call is noted, its beginning and its end."""
+"""Module -> functions in it whose calls are noted, their beginning and their end."""
 
 
 def _noting(function: Callable[..., Any], name: str, file: str) -> Callable[..., Any]:
-    called = False
-
     @functools.wraps(function)
     def noted(*args: Any, **kwargs: Any) -> Any:
-        nonlocal called
-        if called:
-            return function(*args, **kwargs)
-        called = True
         begun = time.time()
         _note(file, f"{name} begins", begun)
         try:
@@ -50,8 +48,9 @@ def _noting(function: Callable[..., Any], name: str, file: str) -> Callable[...,
 
 
 def _note(file: str, mark: str, when: float) -> None:
+    # A line at once, so that those of several processes do not mix.
     with open(file, "a") as notes:
-        notes.write(json.dumps([mark, when]) + "\n")
+        notes.write(json.dumps([mark, when, os.getpid()]) + "\n")
 
 
 class _Marking(Loader):
@@ -87,5 +86,5 @@ class _Finder(MetaPathFinder):
         return spec
 
 
-if _file := os.environ.get("ADVENT_DIST_START_NOTES"):
+if _file := os.environ.get("ADVENT_DIST_NOTES"):
     sys.meta_path.insert(0, _Finder(_file))
