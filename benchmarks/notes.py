@@ -24,6 +24,9 @@ class Note(NamedTuple):
     process: int
     """Its id."""
 
+    cpu: float
+    """CPU seconds of all of its threads so far."""
+
 
 def noting(file: Path) -> dict[str, str]:
     """The environment of a training whose processes add their notes to `file`."""

@@ -9,12 +9,14 @@ step, where the default is every tenth. The bare step is the same config's `Meth
 process, on the same batches, which are in memory. Each computes on one thread; what reads, and what
 Ray does, may have another core. Seconds are of the wall clock, from the end of a step to the end of
 the next one, means over the steps; the ratio is the median over the rounds, in which the two take
-turns in going first.
+turns in going first. Where others use the machine, it says how they did so: then only the ratio of
+CPU seconds means something, which are of the process that steps, without those that read.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -40,6 +42,7 @@ from shards.streets_data import build_streets_data
 QUESTION = "What does a step of the whole product cost over the bare step of its method?"
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "overhead.json"
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 REPORT_EVERY = 3
 WARM_UP = 4
 """Steps that are not measured: the first report opens files, and comes after the third."""
@@ -74,6 +77,9 @@ class Step(NamedTuple):
     itself: float
     """Until its losses are noted."""
 
+    cpu: float
+    """Of the worker's CPU, all the while."""
+
 
 class Round(NamedTuple):
     """What a round found: seconds, means over the steps."""
@@ -85,6 +91,10 @@ class Round(NamedTuple):
     itself: float
     """The parts of the product's, see `Step`."""
 
+    product_cpu: float
+    bare_cpu: float
+    """Of the CPU, by the process that steps."""
+
     losses_differ_by: float
     """The product's from the bare ones, at most, over the latter."""
 
@@ -92,6 +102,11 @@ class Round(NamedTuple):
     def ratio(self) -> float:
         """The product's seconds over the bare ones."""
         return self.product / self.bare
+
+    @property
+    def cpu_ratio(self) -> float:
+        """The same of the CPU."""
+        return self.product_cpu / self.bare_cpu
 
 
 def main() -> None:
@@ -103,7 +118,11 @@ def main() -> None:
         for number in range(options.rounds):
             rounds.append(both.round(product_first=number % 2 == 0))
             sys.stderr.write(f"{number} {rounds[-1]}\n")
-    ratios = {"step of the whole product / bare step": statistics.median(r.ratio for r in rounds)}
+    several = {
+        "step of the whole product / bare step": [one.ratio for one in rounds],
+        "CPU of a step, the product's worker / bare step": [one.cpu_ratio for one in rounds],
+    }
+    ratios = {name: statistics.median(values) for name, values in several.items()}
     keep(options.json, question=QUESTION, ratios=ratios, rows=[one._asdict() for one in rounds])
     said: dict[str, Callable[[Round], float]] = {
         "bare": lambda one: one.bare,
@@ -111,16 +130,16 @@ def main() -> None:
         "of it: between steps, reports": lambda one: one.between,
         "of it: waiting for a batch": lambda one: one.waiting,
         "of it: the step itself": lambda one: one.itself,
+        "bare, CPU": lambda one: one.bare_cpu,
+        "the product's worker, CPU": lambda one: one.product_cpu,
     }
     print("| a step, median of the rounds | s |\n| --- | ---: |")
     for name, value in said.items():
         print(f"| {name} | {statistics.median(map(value, rounds)):.3f} |")
-    print("\n| ratio | |\n| --- | ---: |")
-    for name, ratio in ratios.items():
-        print(f"| {name} | {ratio:.3f} |")
-    several = [one.ratio for one in rounds]
-    print(f"\nratio of a round: {min(several):.3f} to {max(several):.3f}")
-    print(f"losses differ by {max(one.losses_differ_by for one in rounds):.0e}")
+    print("\n| ratio | | of a round |\n| --- | ---: | ---: |")
+    for name, values in several.items():
+        print(f"| {name} | {ratios[name]:.3f} | {min(values):.3f} to {max(values):.3f} |")
+    print(f"\nlosses differ by {max(one.losses_differ_by for one in rounds):.0e}")
 
 
 def _experiment(options: Options, bucket: str) -> Experiment:
@@ -146,7 +165,7 @@ def _experiment(options: Options, bucket: str) -> Experiment:
         "run.steps": WARM_UP + options.steps,
         "run.report_every": REPORT_EVERY,
         "cluster.gpus_per_worker": 0,
-        "cluster.environment": ("OMP_NUM_THREADS=1",),
+        "cluster.environment": tuple(f"{name}={value}" for name, value in ONE_THREAD.items()),
     }
     return override(experiment("gta5_cityscapes_advent"), changes)
 
@@ -167,18 +186,20 @@ class _Both:
         """Have each take its steps, and compare."""
         if product_first:
             steps, rows = self._product()
-            bare, losses = self._bare()
+            bare = self._bare()
         else:
-            bare, losses = self._bare()
+            bare = self._bare()
             steps, rows = self._product()
-        between, waiting, itself = (statistics.fmean(part) for part in zip(*steps, strict=True))
+        between, waiting, itself, cpu = map(statistics.fmean, zip(*steps, strict=True))
         return Round(
             product=between + waiting + itself,
-            bare=bare,
+            bare=_mean_step(bare["ended"]),
             between=between,
             waiting=waiting,
             itself=itself,
-            losses_differ_by=differ_by(rows, losses),
+            product_cpu=cpu,
+            bare_cpu=_mean_step(bare["cpu"]),
+            losses_differ_by=differ_by(rows, bare["losses"]),
         )
 
     def _product(self) -> tuple[list[Step], list[dict[str, Any]]]:
@@ -188,16 +209,21 @@ class _Both:
         _run(["advent_dist", "train", "--config", str(self._config), "--overwrite"], noting(notes))
         return steps_of(read(notes))[WARM_UP - 1 :], RunFolder.of(self._experiment).rows()
 
-    def _bare(self) -> tuple[float, list[dict[str, float]]]:
-        """Seconds of a step, the mean of those that are measured, and the losses of all."""
-        said = _run(["benchmarks.pipelines.bare_step", "--config", str(self._config)], None)
+    def _bare(self) -> dict[str, Any]:
+        """What `pipelines.bare_step` finds."""
+        command = ["benchmarks.pipelines.bare_step", "--config", str(self._config)]
+        said = _run(command, {**os.environ, **ONE_THREAD})
         line = next(line for line in said.splitlines() if line.startswith('{"ended"'))
-        found = json.loads(line)
-        ended = found["ended"]
-        return (ended[-1] - ended[WARM_UP - 1]) / (len(ended) - WARM_UP), found["losses"]
+        found: dict[str, Any] = json.loads(line)
+        return found
 
 
-def _run(module: Sequence[str], environment: Mapping[str, str] | None) -> str:
+def _mean_step(ends: Sequence[float]) -> float:
+    """From end to end, of those that are measured."""
+    return (ends[-1] - ends[WARM_UP - 1]) / (len(ends) - WARM_UP)
+
+
+def _run(module: Sequence[str], environment: Mapping[str, str]) -> str:
     command = [sys.executable, "-m", *module]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment
@@ -214,7 +240,7 @@ def steps_of(notes: Sequence[Note]) -> list[Step]:
         notes: In the order in which they were taken.
     """
     found = []
-    asked = got = ended = None
+    asked = got = before = None
     for note in notes:
         if note.mark == "TrainingLoader.__next__ begins":
             asked = note.when
@@ -223,9 +249,15 @@ def steps_of(notes: Sequence[Note]) -> list[Step]:
         elif note.mark == "Meter.add ends":
             assert asked is not None
             assert got is not None
-            if ended is not None:
-                found.append(Step(asked - ended, got - asked, note.when - got))
-            ended = note.when
+            if before is not None:
+                step = Step(
+                    between=asked - before.when,
+                    waiting=got - asked,
+                    itself=note.when - got,
+                    cpu=note.cpu - before.cpu,
+                )
+                found.append(step)
+            before = note
     return found
 
 

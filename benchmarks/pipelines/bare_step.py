@@ -26,14 +26,14 @@ class Options:
     """Whose steps."""
 
     config: Path
-    """An experiment as JSON; so many steps are taken as it says."""
+    """An experiment as JSON, which says how many steps are taken."""
 
 
 def main() -> None:
-    """Print when each step ended, in seconds since 1970, and its losses."""
+    """Print when each step ended, by the clock and in CPU seconds, and its losses."""
     experiment = from_json(tyro.cli(Options).config.read_bytes())
     batches = _in_memory(experiment)
-    optimizer, ended, losses = experiment.optimizer, [], []
+    optimizer, ended, cpu, losses = experiment.optimizer, [], [], []
     with one_rank(experiment.engine, threads=1) as world:
         method = build_method(experiment, world, torch.full((19,), 1 / 19))
         for step, batch in enumerate(batches):
@@ -43,8 +43,9 @@ def main() -> None:
                 engine.set_lr_factor(factor)
             losses.append(method.step(batch))
             ended.append(time.time())
+            cpu.append(time.process_time())
     values = [{name: float(value) for name, value in one.items()} for one in losses]
-    sys.stdout.write(json.dumps({"ended": ended, "losses": values}) + "\n")
+    sys.stdout.write(json.dumps({"ended": ended, "cpu": cpu, "losses": values}) + "\n")
 
 
 def _in_memory(experiment: Experiment) -> list[DomainBatch]:

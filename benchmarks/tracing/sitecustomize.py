@@ -37,20 +37,20 @@ MARKS = {
 def _noting(function: Callable[..., Any], name: str, file: str) -> Callable[..., Any]:
     @functools.wraps(function)
     def noted(*args: Any, **kwargs: Any) -> Any:
-        begun = time.time()
-        _note(file, f"{name} begins", begun)
+        _note(file, f"{name} begins")
         try:
             return function(*args, **kwargs)
         finally:
-            _note(file, f"{name} ends", time.time())
+            _note(file, f"{name} ends")
 
     return noted
 
 
-def _note(file: str, mark: str, when: float) -> None:
-    # A line at once, so that those of several processes do not mix.
+def _note(file: str, mark: str) -> None:
+    line = json.dumps([mark, time.time(), os.getpid(), time.process_time()])
+    # At once, so that the lines of several processes do not mix.
     with open(file, "a") as notes:
-        notes.write(json.dumps([mark, when, os.getpid()]) + "\n")
+        notes.write(line + "\n")
 
 
 class _Marking(Loader):
