@@ -99,18 +99,21 @@ def _values(rows: list[dict[str, Any]], precision: str, name: str) -> list[Any]:
 
 
 def _ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """How far the precisions' means are apart at the end, over how far the seeds of fp32 are."""
+    """How far the precisions' means are apart, over how far the seeds of fp32 are; of all windows.
+
+    Of a loss both are means over the windows: within one, three seeds may agree by chance.
+    """
     found = {}
     for name in (*LOSSES, "miou"):
-        ends = {}
-        for precision in PRECISIONS:
-            of_seeds = _values(rows, precision, name)
-            ends[precision] = [one if name == "miou" else one[-1] for one in of_seeds]
-        if len(ends["fp32"]) > 1:
-            apart = abs(statistics.mean(ends["bf16"]) - statistics.mean(ends["fp32"]))
-            found[f"{name}, bf16 - fp32 / spread of seeds"] = apart / (
-                max(ends["fp32"]) - min(ends["fp32"])
-            )
+        fp32, bf16 = (
+            [one if name != "miou" else [one] for one in _values(rows, precision, name)]
+            for precision in PRECISIONS
+        )
+        spread = sum(max(window) - min(window) for window in zip(*fp32, strict=True))
+        if spread:
+            means = zip(zip(*fp32, strict=True), zip(*bf16, strict=True), strict=True)
+            apart = sum(abs(statistics.mean(a) - statistics.mean(b)) for a, b in means)
+            found[f"{name}, bf16 - fp32 / spread of seeds"] = apart / spread
     return found
 
 

@@ -55,6 +55,7 @@ def main(arguments: list[str]) -> int:
 
     from advent_dist.data.store import open_folder
     from advent_dist.export.card import UNKNOWN_LICENSE, check_license
+    from advent_dist.export.network import takes_long
     from advent_dist.export.onnx_file import ONNX_FILE, require_packages
     from advent_dist.export.program import PROGRAM_FILE
     from advent_dist.export.snapshot import snapshot_of
@@ -82,6 +83,8 @@ def main(arguments: list[str]) -> int:
             f"{run.url}: the run went on, and its {options.which} checkpoint is another one now; "
             "export again"
         )
+    if programs == [ONNX_FILE] and takes_long(trained):
+        sys.stderr.write(f"-- {ONNX_FILE} for images of any size: takes minutes to be worked out\n")
     program = export(
         # With the config of the run, which knows its initial weights: those are not loaded here.
         replace(trained, experiment=run.experiment()),

@@ -34,10 +34,14 @@ class ExportedNetwork(nn.Module):
         return main_logits(self.segmenter, images, size, self.sliding)
 
 
-def why_one_size(run: TrainedRun) -> str | None:
+def why_one_size(run: TrainedRun, *, read_back: bool) -> str | None:
     """Why a program of this network takes images of one size alone; None where it takes any.
 
     Its field is named, and its value.
+
+    Args:
+        run: the network's.
+        read_back: whether PyTorch is to read the program from a file, too.
     """
     model, network = run.experiment.segmenter, run.segmenter.network
     if run.sliding is not None:
@@ -54,19 +58,25 @@ def why_one_size(run: TrainedRun) -> str | None:
             f"model.encoder = {model.encoder}: a transformer's positions are laid out for images "
             "of one size"
         )
-    if any(_pads_by_size(module) for module in network.modules()):
+    if read_back and any(_pads_by_size(module) for module in network.modules()):
         return (
             f"model.encoder = {model.encoder}: its padding, TensorFlow's, depends on the size of "
-            "images"
+            "images, which --onnx without --torch can express"
         )
     return None
+
+
+def takes_long(run: TrainedRun) -> bool:
+    """Whether PyTorch takes minutes to follow this network through images of any size."""
+    one, any_ = (why_one_size(run, read_back=read_back) for read_back in (True, False))
+    return one is not None and any_ is None
 
 
 def _pads_by_size(module: nn.Module) -> bool:
     """Whether it is a strided convolution or pooling with TensorFlow's padding, by timm's names.
 
-    PyTorch follows it through images of any size, but has not read such a program of a whole
-    network back after five minutes: each layer's size is a formula of those of all before.
+    PyTorch follows it through images of any size, in a minute, but has not read such a program of a
+    whole network back after five: each layer's size is a formula of those of all before.
     """
     stride = getattr(module, "stride", 1)
     strided = max(stride) > 1 if isinstance(stride, tuple) else stride > 1

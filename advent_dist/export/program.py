@@ -56,7 +56,7 @@ class Program:
         return _compared(torch.export.load(file), self.examples)
 
 
-def trace(run: TrainedRun) -> Program:
+def trace(run: TrainedRun, *, read_back: bool) -> Program:
     """A run's network as a program, held to the network itself.
 
     It takes images of any size, or, where the network's positions or windows are laid out for one
@@ -64,11 +64,13 @@ def trace(run: TrainedRun) -> Program:
 
     Args:
         run: on the CPU.
+        read_back: whether it is to be written by `Program.write`, which PyTorch reads back for some
+            networks in one size only.
 
     Raises:
         ExportError: PyTorch can't follow it at all, or the program computes something else.
     """
-    size, one_size = run.experiment.data.evaluation_size, why_one_size(run)
+    size, one_size = run.experiment.data.evaluation_size, why_one_size(run, read_back=read_back)
     network = ExportedNetwork(run.segmenter, run.sliding).eval().requires_grad_(False)
     if one_size is None:
         try:

@@ -66,7 +66,7 @@ def export(
     names = names_of(programs)
     earlier = earlier_files(target, names, overwrite=overwrite)
     with own_folder() as here:
-        program = trace(run) if programs else None
+        program = trace(run, read_back=PROGRAM_FILE in programs) if programs else None
         agreements = {} if program is None else _written(program, programs, here)
         files: dict[str, bytes | Path] = {
             CONFIG_FILE: description(run, snapshot, program, names),

@@ -315,7 +315,7 @@ def product(world: World) -> str:
         config = str(trained / "config.json")
         assert run(["train", "--config", config, "--resume", "--run.steps=4"]) == 0
         assert run(["status", str(trained)]) == 0
-        assert run(["export", str(trained), "--to", str(Path(folder, "exported")), "--onnx"]) == 0
+        assert run(["export", str(trained), "--to", str(Path(folder, "exported")), "--torch"]) == 0
         exported = len(list(Path(folder, "exported").iterdir()))
     return f"{gpus} GPUs a worker, resumed, {exported} files exported"
 

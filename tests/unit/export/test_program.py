@@ -13,7 +13,7 @@ from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.errors import ExportError
 from advent_dist.experiments import experiment
 from advent_dist.export.agreement import Example, compare, pictures
-from advent_dist.export.network import ExportedNetwork, why_one_size
+from advent_dist.export.network import ExportedNetwork, takes_long, why_one_size
 from advent_dist.export.program import trace
 from advent_dist.models.segmenter import build_segmenter
 from advent_dist.runs.trained import TrainedRun
@@ -35,7 +35,7 @@ def test_two_resolutions_in_windows(tmp_path: Path) -> None:
     """HRDA, in windows that slide over the images: all of it is in the program."""
     size = {"data__evaluation_size": (96, 64), "data__evaluation_window": (64, 64)}
     run = trained("streets_hrda", model__detail_crop=(64, 64), **size)
-    program = trace(run)
+    program = trace(run, read_back=True)
     assert (program.one_size or "").startswith("data.evaluation_window = 64 64: windows are laid")
     images = torch.randint(0, 256, (4, 3, 64, 96))
     found = program.traced.module()(images.float())
@@ -44,19 +44,22 @@ def test_two_resolutions_in_windows(tmp_path: Path) -> None:
 
 
 def test_which_networks_take_one_size() -> None:
-    assert why_one_size(trained()) is None
-    hrda = why_one_size(trained("streets_hrda", model__detail_crop=(64, 48)))
+    assert why_one_size(trained(), read_back=True) is None
+    hrda = why_one_size(trained("streets_hrda", model__detail_crop=(64, 48)), read_back=False)
     assert hrda == "model.detail_crop = 64 48: windows are laid out over images of one size"
-    padded = why_one_size(trained(model__encoder="tf_efficientnet_lite0")) or ""
-    assert padded.startswith("model.encoder = tf_efficientnet_lite0: its padding, TensorFlow's")
+    padded = trained(model__encoder="tf_efficientnet_lite0")
+    why = why_one_size(padded, read_back=True) or ""
+    assert why.startswith("model.encoder = tf_efficientnet_lite0: its padding, TensorFlow's")
+    assert why_one_size(padded, read_back=False) is None
+    assert (takes_long(padded), takes_long(trained())) == (True, False)
 
 
 def test_one_size_where_pytorch_can_not_follow_any(monkeypatch: pytest.MonkeyPatch) -> None:
     """A transformer of which nobody knew that its positions are laid out for one size."""
-    monkeypatch.setattr("advent_dist.export.program.why_one_size", lambda run: None)
+    monkeypatch.setattr("advent_dist.export.program.why_one_size", lambda run, *, read_back: None)
     decoder = {"model__decoder": "linear", "model__multi_level": False}
     size = {"data__evaluation_size": (40, 24)}
-    program = trace(trained(model__encoder="test_vit", **decoder, **size))
+    program = trace(trained(model__encoder="test_vit", **decoder, **size), read_back=True)
     assert program.one_size == (
         "model.encoder = test_vit: torch.export can't follow it through images of any size"
     )
@@ -69,7 +72,7 @@ def test_what_pytorch_can_not_follow_is_named(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(ExportedNetwork, "forward", read_back)
     with pytest.raises(ExportError, match=r"model\.encoder = test_resnet: torch\.export can't fol"):
-        trace(trained(data__evaluation_size=(32, 32)))
+        trace(trained(data__evaluation_size=(32, 32)), read_back=True)
 
 
 def test_three_sizes_or_three_batches() -> None:
