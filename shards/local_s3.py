@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import secrets
 import shutil
 import signal
@@ -12,12 +11,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from advent_dist.errors import ConfigError
+from advent_dist.processes import end_with_parent
 
 _STARTS_WITHIN_S = 20.0
-_PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def local_s3(
         | ({} if public else {"RCLONE_AUTH_KEY": f'"{key},{secret}"'}),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=_end_with_parent,
+        preexec_fn=partial(end_with_parent, signal.SIGTERM),
     )
     try:
         _wait_for(host, port, server)
@@ -62,12 +62,6 @@ def local_s3(
     finally:
         server.terminate()
         server.wait()
-
-
-def _end_with_parent() -> None:
-    """In the server's process: ask Linux to end it when its parent is killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _rclone() -> str:

@@ -20,6 +20,7 @@ from advent_dist.data.pipeline import Written
 from advent_dist.data.slots import Batch, BatchShape, Buffer, Slots
 from advent_dist.data.traffic import Traffic
 from advent_dist.errors import DataError
+from advent_dist.processes import end_with_parent
 from advent_dist.types import Boxes
 
 _log = logging.getLogger(__name__)
@@ -191,6 +192,9 @@ class _WorkerDataset(IterableDataset[_Item]):
     def __iter__(self) -> Iterator[_Item]:
         if self._is_new:
             self._is_new = False
+            # They have the trainer's open connections, too: as long as one of them is there, Ray
+            # takes a trainer that was killed for alive. PyTorch's workers look every five seconds.
+            end_with_parent(signal.SIGKILL)
             gc.freeze()  # the garbage of the parent, with its connections, is not ours to collect
             return iter(())
         info = get_worker_info()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import time
 from collections import Counter
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -22,6 +25,7 @@ from advent_dist.data.traffic import BYTES
 from advent_dist.errors import DamageError, DataError
 from advent_dist.types import DomainBatch, EvaluationBatch
 from tests.shard_helpers import Example, data_config, examples, write_shards
+from tests.waiting import wait_until
 
 NUM_SOURCE, NUM_TARGET = 14, 9
 BUSY_AUGMENTATION = AugmentConfig(scale=(0.8, 1.5), crop=(16, 12), flip=0.5, jitter=0.3)
@@ -229,6 +233,36 @@ def test_a_reader_that_is_killed_between_evaluations_is_replaced(root):
     assert [batch.keys for batch in loader] == first
     loader.close()
     assert children() <= others
+
+
+def _start_readers(root: Path, pipe: Connection) -> None:
+    loader = TrainingLoader(data_config(root, workers_per_rank=1), rank=0, world_size=1, seed=0)
+    others = children()
+    loader.start()
+    pipe.send(sorted(children() - others))
+    time.sleep(60)
+
+
+def test_readers_are_gone_with_a_process_that_is_killed(root):
+    """They hold its connections open, by which others see that it is there."""
+    fork = multiprocessing.get_context("fork")
+    ours, theirs = fork.Pipe()
+    trainer = fork.Process(target=_start_readers, args=(root, theirs))
+    trainer.start()
+    readers = [psutil.Process(int(pid)) for pid in ours.recv()]
+    assert len(readers) == 2
+    assert trainer.pid is not None
+    os.kill(trainer.pid, signal.SIGKILL)
+    # PyTorch's own look after their parent every five seconds.
+    wait_until(lambda: not any(map(_runs, readers)), within_s=1)
+    trainer.join()
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_started_readers_go_on_where_they_are_told(root):
