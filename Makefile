@@ -70,6 +70,8 @@ bench: setup
 	$(BIN)/python benchmarks/predict.py
 	$(BIN)/python benchmarks/checkpoint.py
 	$(BIN)/python benchmarks/self_training_step.py
+	$(BIN)/python benchmarks/precision.py
+	$(BIN)/python benchmarks/ranks.py
 
 # Measures ratios of benchmarks/results again, and fails where one is 15 % worse.
 bench-check: setup
