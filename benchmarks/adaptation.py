@@ -28,6 +28,8 @@ from gaps.tasks import TASKS, build_shards
 from record import keep
 from snapshots import train_and_score
 
+from advent_dist.config.override import override
+
 _HERE = Path(__file__).parent
 RESULTS = _HERE / "results" / "adaptation"
 QUESTION = "What share of the gap between source-only and the oracle does each method close?"
@@ -62,6 +64,10 @@ class Options:
     """CPU seconds of each training in place of steps: as many as that method's trainings of `steps`
     steps let expect. The time of scoring does not count."""
 
+    values: tuple[str, ...] = ()
+    """Fields and values in place of the recipe's, as in `method.lambda_ent=0.003`; what is trained
+    with them has rows of its own."""
+
     table: bool = False
     """Train nothing."""
 
@@ -72,7 +78,8 @@ def main() -> None:
     wanted = product(options.seeds, options.encoders, options.tasks, options.methods)
     for seed, encoder, task, method in wanted:
         budget = f"{options.steps}" if options.seconds is None else f"{options.seconds}s"
-        out = RESULTS / f"{task}_{encoder}_{method}_{budget}_{seed}.json.gz"
+        name = "_".join([task, encoder, method, budget, *options.values, str(seed)])
+        out = RESULTS / f"{name}.json.gz"
         if not options.table and not out.exists():
             train(task, encoder, method, seed, options, out)
     results = kept("*")
@@ -100,7 +107,7 @@ def train(task: str, encoder: str, method: str, seed: int, options: Options, out
     build_shards(task, options.data, root)
     steps = options.steps
     if options.seconds is not None:
-        timed = kept(f"{task}_{encoder}_{method}_{options.steps}_*")
+        timed = kept(f"{task}_{encoder}_{method}_{options.steps}_[0-9]*")
         if not timed:
             sys.exit(f"how long does {method} take on {task}? train it without --seconds first")
         steps = steps_within(options.seconds, timed)
@@ -113,8 +120,11 @@ def train(task: str, encoder: str, method: str, seed: int, options: Options, out
         root=root,
         weights=options.data / "dinov2_vits14" / "vit_small_patch14_dinov2_fp16.safetensors",
     )
+    fields = dict(value.split("=", 1) for value in options.values)
     snapshots = train_and_score(
-        chosen, {"tune": TASKS[task].tune, "held_out": TASKS[task].held_out}, most={"tune": 50}
+        override(chosen, {field: json.loads(value) for field, value in fields.items()}),
+        {"tune": TASKS[task].tune, "held_out": TASKS[task].held_out},
+        most={"tune": 50},
     )
     for snapshot in snapshots:
         # Of the images that choose the scores will do.
@@ -123,6 +133,7 @@ def train(task: str, encoder: str, method: str, seed: int, options: Options, out
         "task": task,
         "encoder": encoder,
         "method": method,
+        "values": ", ".join(options.values),
         "seed": seed,
         "steps": steps,
         "budget": f"{options.steps} steps" if options.seconds is None else f"{options.seconds} s",

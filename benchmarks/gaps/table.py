@@ -16,8 +16,9 @@ from gaps.recipes import ENCODERS, METHODS
 from gaps.tasks import TASKS
 
 Result = dict[str, Any]
-"""One training: task, encoder, method, seed, steps, its snapshots, the last one last, and `budget`,
-what it has in common with those that it stands beside: its steps or its seconds."""
+"""One training: task, encoder, method, seed, steps, its snapshots, the last one last; `values` that
+are not the recipe's, if any; and `budget`, what it has in common with those that it stands beside:
+its steps or its seconds."""
 
 SNAPSHOTS: dict[str, Callable[[list[dict[str, Any]]], dict[str, Any]]] = {
     "last": lambda snapshots: snapshots[-1],
@@ -57,6 +58,7 @@ def rows(results: Iterable[Result]) -> list[dict[str, Any]]:
             **{
                 name: one[name] for name in ("task", "encoder", "method", "seed", "steps", "budget")
             },
+            "values": one.get("values", ""),
             "seconds": round(one["snapshots"][-1]["seconds"], 1),
             **{
                 which: {
@@ -109,7 +111,7 @@ def table(results: list[Result]) -> str:
         for method, of_seeds in methods.items():
             seconds = statistics.mean(one["seconds"] for one in of_seeds)
             steps = statistics.mean(one["steps"] for one in of_seeds)
-            cells = [_NAMES[method], str(len(of_seeds)), f"{steps:.0f}", f"{seconds:.0f}"]
+            cells = [_title(method), str(len(of_seeds)), f"{steps:.0f}", f"{seconds:.0f}"]
             cells += [_with_spread([one[which]["miou"] for one in of_seeds]) for which in SNAPSHOTS]
             cells.append(_gain(of_key, method))
             share = _closed(methods, of_seeds, "last")
@@ -128,7 +130,7 @@ def _gain(of_key: list[Result], method: str) -> str:
         name: {
             one["seed"]: _overlaps(one["snapshots"][-1]["held_out"])
             for one in of_key
-            if one["method"] == name
+            if _label(one) == name
         }
         for name in ("source_only", method)
     }
@@ -149,7 +151,7 @@ def _overlaps(held_out: dict[str, Any]) -> np.ndarray:
 def _grouped(
     found: list[dict[str, Any]],
 ) -> dict[tuple[str, str, str], dict[str, list[dict[str, Any]]]]:
-    """(task, encoder, budget) -> method -> its trainings, in the order of the tables."""
+    """(task, encoder, budget) -> label -> its trainings, in the order of the tables."""
     keys = sorted(
         {(one["task"], one["encoder"], one["budget"]) for one in found},
         key=lambda key: (key[0], ENCODERS.index(key[1]), key[2]),
@@ -158,11 +160,24 @@ def _grouped(
     for key in keys:
         of_key = [one for one in found if (one["task"], one["encoder"], one["budget"]) == key]
         grouped[key] = {
-            method: of_method
-            for method in METHODS
-            if (of_method := [one for one in of_key if one["method"] == method])
+            label: [one for one in of_key if _label(one) == label]
+            for label in sorted(map(_label, of_key), key=_order)
         }
     return grouped
+
+
+def _label(one: dict[str, Any]) -> str:
+    """The method, and the values that are not its recipe's."""
+    return f"{one['method']} {one.get('values', '')}".strip()
+
+
+def _order(label: str) -> tuple[int, str]:
+    return METHODS.index(label.partition(" ")[0]), label
+
+
+def _title(label: str) -> str:
+    method, _, values = label.partition(" ")
+    return f"{_NAMES[method]}, `{values}`" if values else _NAMES[method]
 
 
 def _closed(
