@@ -30,7 +30,7 @@ _METHODS: dict[Method, tuple[str, str]] = {
     "advent": ("AdventConfig()", "AdventConfig(lambda_adv=1e-2, lambda_adv_aux=2e-3)"),
     "minent": ("MinEntConfig()", "MinEntConfig(lambda_ent=1e-2, lambda_ent_aux=2e-3)"),
     "dacs": ("DACSConfig()", "DACSConfig()"),
-    "mic": ("MICConfig()", "MICConfig(teacher_decay=0.99, mask_block=16)"),
+    "mic": ("MICConfig()", "MICConfig(teacher_decay=0.99, mask_block=16, mask_statistics=False)"),
     "source_only": ("SourceOnlyConfig()", "SourceOnlyConfig()"),
 }
 """With the papers' values, and with those that trainings of hundreds of steps take."""

@@ -225,7 +225,9 @@ def camvid_day_dusk_daformer() -> Experiment:
 
 def camvid_day_dusk_mic() -> Experiment:
     """CamVid by day -> at dusk by masked image consistency. Two CPU cores."""
-    return _camvid("camvid_day_dusk_mic", MICConfig(teacher_decay=0.99, mask_block=16))
+    return _camvid(
+        "camvid_day_dusk_mic", MICConfig(teacher_decay=0.99, mask_block=16, mask_statistics=False)
+    )
 
 
 def camvid_day_dusk_oracle() -> Experiment:
@@ -297,7 +299,9 @@ def streets_daformer() -> Experiment:
 
 def streets_mic() -> Experiment:
     """Procedural streets, clean -> dusk, by masked image consistency. Two CPU cores, minutes."""
-    return _streets("streets_mic", MICConfig(teacher_decay=0.99, mask_block=16))
+    return _streets(
+        "streets_mic", MICConfig(teacher_decay=0.99, mask_block=16, mask_statistics=False)
+    )
 
 
 def streets_vfm_uda() -> Experiment:

@@ -20,6 +20,7 @@ from advent_dist.config.methods import (
 from advent_dist.methods.levels import all_pixels_losses, weighted
 from advent_dist.methods.mixed import strong_augmentation
 from advent_dist.methods.pseudo_labels import PseudoLabels
+from advent_dist.models.running_statistics import batch_norms, kept_statistics
 from advent_dist.models.segmenter import EncoderWithHeads, Segmenter
 from advent_dist.parallel.engine import Engine
 from advent_dist.types import DomainBatch
@@ -48,12 +49,13 @@ class Masked:
         assert isinstance(segmenter.module, Segmenter)
         self._hidden = segmenter.module.normalise.mean_colour
         network = segmenter.module.network
+        self._still = [] if config.mask_statistics else batch_norms(segmenter.module)
         encoder = network.encoder if isinstance(network, EncoderWithHeads) else None
         self._encoder = encoder if encoder is not None and encoder.mask_token is not None else None
 
     def fit(self, batch: DomainBatch, pseudo: PseudoLabels, *, more: bool) -> dict[str, Tensor]:
         """Forward and backward pass; see `Mixed.fit`."""
-        with self._masked(self._strong(batch.target_image)) as image:
+        with self._masked(self._strong(batch.target_image)) as image, kept_statistics(self._still):
             output = self._segmenter(image)
         losses = all_pixels_losses("mask", output, pseudo.label, pseudo.weight)
         self._segmenter.backward(weighted(losses, self._config), more=more)

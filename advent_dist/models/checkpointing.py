@@ -7,8 +7,8 @@ alone. timm's own switch does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from advent_dist.errors import ConfigError
 from advent_dist.models.blocks import blocks_of
+from advent_dist.models.running_statistics import batch_norms, kept_statistics
 
 
 def checkpoint_blocks(network: nn.Module) -> None:
@@ -39,7 +40,7 @@ def checkpoint_blocks(network: nn.Module) -> None:
 
 def checkpoint_module(module: nn.Module) -> None:
     """Make a module recompute its activations in the backward pass, from now on."""
-    norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
+    norms = batch_norms(module)
     # On the instance: names stay, and so do the hooks of engines, which fire around `forward`.
     module.forward = partial(
         checkpoint,
@@ -71,18 +72,4 @@ def _through(pieces: Sequence[nn.Module], features: Tensor) -> Tensor:
 def _first_and_second_run(
     norms: list[_BatchNorm],
 ) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    return nullcontext(), _frozen_statistics(norms)
-
-
-@contextmanager
-def _frozen_statistics(norms: list[_BatchNorm]) -> Iterator[None]:
-    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
-    for norm in norms:
-        # Momentum 0 keeps the running values to the bit. Untracking them would change what
-        # autograd saves, and the second run must save the same.
-        norm.momentum, norm.num_batches_tracked = 0.0, None
-    try:
-        yield
-    finally:
-        for norm, (momentum, counter) in zip(norms, before, strict=True):
-            norm.momentum, norm.num_batches_tracked = momentum, counter
+    return nullcontext(), kept_statistics(norms)

@@ -134,7 +134,7 @@ def _method(name: str, num_classes: int) -> MethodConfig:
     """The published values, but a teacher that follows within hundreds of steps."""
     things = _THINGS[num_classes]
     taught: dict[str, Any] = {"teacher_decay": 0.99}
-    masked: dict[str, Any] = {"mask_block": 16}
+    masked: dict[str, Any] = {"mask_block": 16, "mask_statistics": False}
     methods: dict[str, MethodConfig] = {
         "source_only": SourceOnlyConfig(),
         "oracle": SourceOnlyConfig(),

@@ -27,6 +27,11 @@ class MaskedConfig:
     mask_ratio: float = 0.7
     """Share of the blocks, or patches, that are hidden."""
 
+    mask_statistics: bool = True
+    """Whether BatchNorm's running statistics, which evaluations normalise by, take in images with
+    hidden parts, as published, where few layers have them. Of a CNN with BatchNorm throughout they
+    become those of images that nobody will show it: switch it off."""
+
     def __post_init__(self) -> None:
         super().__post_init__()  # type: ignore[misc]  # of the config that it is mixed into
         require(self.mask_block >= 1, "method.mask_block", self.mask_block, "must be at least 1")

@@ -136,6 +136,23 @@ def test_masked_pixels_have_the_mean_colour() -> None:
         )
 
 
+def test_running_statistics_may_be_kept_clean_of_masked_images() -> None:
+    """Then those after a step are DACS', whose masks are none; the step itself is the same."""
+    found, losses = {}, {}
+    for name, changes in (
+        ("dacs", {}),
+        ("mic_dacs", {"method__mask_statistics": False}),
+        ("mic_dacs as published", {}),
+    ):
+        method = tiny_method(name.split(" ", maxsplit=1)[0], **changes)
+        losses[name] = method.step(batch_of("dacs", 0))
+        buffers = method.engines["segmenter"].module.named_buffers()
+        found[name] = {key: value.clone() for key, value in buffers if "running" in key}
+    assert same(found["mic_dacs"], found["dacs"])
+    assert not same(found["mic_dacs as published"], found["dacs"])
+    assert losses["mic_dacs"] == losses["mic_dacs as published"]
+
+
 def test_a_checkpoint_without_a_teacher_is_refused(tmp_path: Any) -> None:
     teacher = _teacher(tiny_method("dacs"))
     with pytest.raises(CheckpointError, match="has no average of the network"):
