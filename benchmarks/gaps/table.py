@@ -183,13 +183,15 @@ def _title(label: str) -> str:
 def _closed(
     methods: dict[str, list[dict[str, Any]]], of_seeds: list[dict[str, Any]], which: str
 ) -> float | None:
-    """Share of the gap between source-only and the oracle; none without both."""
-    if not {"source_only", "oracle"} <= methods.keys():
+    """Share of the gap between source-only and the oracle, by the seeds that all have, if any."""
+    sides = [
+        {one["seed"]: one[which]["miou"] for one in found}
+        for found in (methods.get("source_only", []), methods.get("oracle", []), of_seeds)
+    ]
+    seeds = set.intersection(*map(set, sides))
+    if not seeds:
         return None
-    low, high, value = (
-        statistics.mean(one[which]["miou"] for one in found)
-        for found in (methods["source_only"], methods["oracle"], of_seeds)
-    )
+    low, high, value = (statistics.mean(side[seed] for seed in seeds) for side in sides)
     return (value - low) / (high - low)
 
 
