@@ -7,9 +7,9 @@ and 384x192, on DeepSpeed and gloo, one thread a rank. One rank and two take tur
 their samples a second is the median over the rounds; it needs two cores that nobody else uses.
 
 Bytes are those of the loopback, which nobody else may use either. They stand beside the least that
-any algorithm can send: of N ranks' gradients each element is the same everywhere at the end, which
-takes 2 (N - 1) times their size in all (Rabenseifner's bound, with a reduction and a gathering of
-(N - 1) each), and ZeRO-3 gathers the segmenter's weights for the backward pass once more.
+ranks have to send: N of them reduce their gradients, each to who owns a part, and gather what comes
+of it, (N - 1) times their size each; ZeRO-3 gathers the segmenter's weights once more, for the
+backward pass.
 """
 
 from __future__ import annotations

@@ -82,8 +82,8 @@ def find_runs(storage: str, stale_after_s: float) -> list[RunStatus]:
         DataError: the folder can't be reached, or a run's file is damaged.
     """
     top = open_folder(storage)
-    top.list()  # says by our own words what can't be reached
-    if top.exists(CONFIG_FILE) and not is_export(top):
+    files = top.list()  # says by our own words what can't be reached
+    if CONFIG_FILE in files and not is_export(top):
         return [_status(top, posixpath.basename(top.url), stale_after_s)]
     return [
         _status(open_folder(posixpath.join(storage, name)), name, stale_after_s)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-import torch._dynamo  # its own settings are no part of torch.compiler
 from torch import nn
 
 # Each size of image, with and without gradients, in training and not, is a graph of its own, and
@@ -22,7 +21,9 @@ def compile_network(network: nn.Module) -> None:
     Args:
         network: any; on its device.
     """
-    torch._dynamo.config.recompile_limit = _MOST_GRAPHS
+    from torch._dynamo import config  # a second of imports, for those who compile
+
+    config.recompile_limit = _MOST_GRAPHS
     network.compile(dynamic=False)
 
 
@@ -30,6 +31,6 @@ def as_written(compiled: bool) -> AbstractContextManager[object]:
     """Networks run uncompiled within: for images of many sizes, each of which would be compiled.
 
     Args:
-        compiled: whether any network is; if not, nothing is loaded for it.
+        compiled: whether any network is.
     """
     return torch.compiler.set_stance("force_eager") if compiled else nullcontext()

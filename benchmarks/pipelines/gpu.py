@@ -169,7 +169,7 @@ def checkpointed(world: World) -> str:
 
 
 def compiled(world: World) -> str:
-    """`torch.compile` changes nothing but the rounding, and compiles nothing after a step."""
+    """`torch.compile` changes nothing but the rounding."""
     plain = _losses(world, engine__kind="local")
     begun = time.perf_counter()
     found = _losses(world, engine__kind="local", engine__compile=True)

@@ -53,9 +53,10 @@ class SegmenterAnswers:
             if kind == "json":
                 answers.append(as_json(self._summary(train_ids, mean)))
             elif kind in ("colour", "overlay"):
-                colours = colourise(train_ids, self._classes.palette)
-                below = np.asarray(image) if kind == "overlay" else None
-                answers.append(as_png(colours if below is None else overlay(below, colours)))
+                picture = colourise(train_ids, self._classes.palette)
+                if kind == "overlay":
+                    picture = overlay(np.asarray(image), picture)
+                answers.append(as_png(picture))
             else:
                 answers.append(as_png(train_ids if kind == "trainid" else entropy))
         return answers
