@@ -65,7 +65,7 @@ def train(tmp_path: Path) -> Any:
     [
         ("camvid_day_dusk_advent", {"engine__kind": "deepspeed", "engine__zero_stage": 2}, 0),
         ("camvid_day_dusk_mic", {"method__mask_statistics": True}, 0),
-        # BatchNorm with another momentum meanwhile, which PyTorch makes a graph for when it is back.
+        # BatchNorm has another momentum meanwhile: PyTorch makes one more graph when it is back.
         ("camvid_day_dusk_mic", {"method__mask_statistics": False}, 1),
     ],
 )
