@@ -7,8 +7,6 @@ attention says for each class and place how much the detail counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -17,45 +15,12 @@ from torch import Tensor, nn
 from advent_dist.config import Size
 from advent_dist.errors import ConfigError
 from advent_dist.losses import at_least_fp32
-from advent_dist.models.decoders.daformer import ConvBNReLU, Embedding
-from advent_dist.models.decoders.resize import resize_to
+from advent_dist.models.decoders.segformer import SegFormerDecoder
 from advent_dist.models.network import Detail, Network, NetworkOutput, SingleScale
 from advent_dist.models.sliding import Window, averaged, windows_over
 
-_WIDTH = 256
 _DETAIL, _CONTEXT = 4, 8
 """Pixels of the image a side that a logit of each stands for."""
-
-
-class ScaleAttention(nn.Module):
-    """How much the detail counts: a logit a class and place, from the context's features.
-
-    Parameters are named as in the published code.
-
-    Args:
-        channels: of each feature map.
-        num_classes: C.
-        width: channels of each level's embedding and of their fusion; 256 by default, as published.
-    """
-
-    def __init__(self, channels: Sequence[int], num_classes: int, width: int | None) -> None:
-        super().__init__()
-        width = width or _WIDTH
-        self.embed_layers = nn.ModuleList(Embedding(one, width) for one in channels)
-        self.fuse_layer = ConvBNReLU(len(channels) * width, width, 1)
-        self.dropout = nn.Dropout2d(0.1)
-        self.conv_seg = nn.Conv2d(width, num_classes, kernel_size=1)
-        nn.init.normal_(self.conv_seg.weight, std=0.01)
-        nn.init.zeros_(self.conv_seg.bias)  # type: ignore[arg-type]
-
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Logits at the resolution of the finest features."""
-        embedded = [
-            resize_to(embed(level), features[0])
-            for embed, level in zip(self.embed_layers, features, strict=True)
-        ]
-        logits: Tensor = self.conv_seg(self.dropout(self.fuse_layer(torch.cat(embedded, 1))))
-        return logits
 
 
 class HRDANetwork(Network):
@@ -63,13 +28,13 @@ class HRDANetwork(Network):
 
     Args:
         single: that network.
-        attention: reads its features.
+        attention: reads its features: how much the detail counts, a logit a class and place.
         detail_crop: width, height in pixels of the windows; multiples of 8.
     """
 
     align_corners = False
 
-    def __init__(self, single: SingleScale, attention: ScaleAttention, detail_crop: Size) -> None:
+    def __init__(self, single: SingleScale, attention: SegFormerDecoder, detail_crop: Size) -> None:
         super().__init__()
         self.single = single
         self.scale_attention = attention

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from advent_dist.models.segformer_head import UNUSED, in_our_names
 from advent_dist.models.state_dicts import StateDict, without_counters, without_prefix
 from advent_dist.models.taken import LeftOver
 
 ENCODER, MAIN, AUX, ATTENTION = "encoder", "main head", "auxiliary head", "scale attention"
 """Parts of a segmenter."""
+
+_TRANSFORMERS = "segformer.encoder."
 
 _WRAPPERS = ("module.", "encoder.", "backbone.", "model.", "body.")
 
@@ -56,6 +59,8 @@ def layout_of(state_dict: StateDict, *, deeplab: bool) -> Layout:
         name.startswith(("decode_head.", "model.decode_head.")) for name in plain
     ):
         return _mmsegmentation(plain)
+    if any(name.startswith(_TRANSFORMERS) for name in plain):
+        return _transformers(plain)
     for prefix in _WRAPPERS:
         plain = without_prefix(plain, prefix)
     return Layout("an encoder", False, {ENCODER: Section("", plain)}, [])
@@ -136,7 +141,7 @@ def _mmsegmentation(state_dict: StateDict) -> Layout:
         for part, section in _split(chosen, places).items()
     }
     others = {name: t for name, t in chosen.items() if not name.startswith(tuple(places))}
-    left = left_over(others, prefix, "has no counterpart here")
+    left = left_over(others, prefix, "has no counterpart here") + _with_segformers_head(sections)
     known = {
         "ema_model": "the teacher; the student is taken",
         "imnet_model": "the encoder as it was before; the student is taken",
@@ -145,6 +150,26 @@ def _mmsegmentation(state_dict: StateDict) -> Layout:
         rest, "", lambda first: known.get(first, "not of the student, which is taken")
     )
     return Layout("MMSegmentation's names", False, sections, left)
+
+
+def _transformers(state_dict: StateDict) -> Layout:
+    """SegFormer out of the transformers library, as a segmenter or pretrained on ImageNet."""
+    places = {_TRANSFORMERS: ENCODER, "decode_head.": MAIN}
+    rest = {name: t for name, t in state_dict.items() if not name.startswith(tuple(places))}
+    sections = _split(state_dict, places)
+    left = left_over(rest, "", "has no counterpart here") + _with_segformers_head(sections)
+    return Layout("transformers' names", False, sections, left)
+
+
+def _with_segformers_head(sections: dict[str, Section]) -> list[LeftOver]:
+    """Rename SegFormer's head, where it is one, in place; what it has and does not use."""
+    origin, tensors = sections.get(MAIN, Section("", {}))
+    renamed = in_our_names(tensors)
+    if renamed is None:
+        return []
+    sections[MAIN] = Section(origin, renamed)
+    unused = {name: tensor for name, tensor in tensors.items() if name.startswith(UNUSED)}
+    return left_over(unused, origin, "SegFormer's head does not use it")
 
 
 def _split(state_dict: StateDict, places: dict[str, str]) -> dict[str, Section]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import torch
+
 from advent_dist.models.state_dicts import StateDict
 
 MIX_TRANSFORMERS = {f"mit_b{size}": f"pvt_v2_b{size}" for size in range(6)}
@@ -19,6 +21,7 @@ MIX_OPTIONS: dict[str, Any] = {"mlp_ratios": (4.0, 4.0, 4.0, 4.0), "drop_path_ra
 
 _PUBLISHED = "patch_embed1.proj.weight"
 _OF_MMSEGMENTATION = "layers.0.0.projection.weight"
+_OF_TRANSFORMERS = "patch_embeddings.0.proj.weight"
 
 _RULES = {
     _PUBLISHED: (
@@ -40,6 +43,22 @@ _RULES = {
         (r"\.ffn\.layers\.1\.", ".mlp.dwconv."),
         (r"\.ffn\.layers\.4\.", ".mlp.fc2."),
     ),
+    _OF_TRANSFORMERS: (
+        (r"^patch_embeddings\.0\.layer_norm\.", "patch_embed.norm."),
+        (r"^patch_embeddings\.0\.", "patch_embed."),
+        (r"^patch_embeddings\.(\d)\.layer_norm\.", r"stages.\1.downsample.norm."),
+        (r"^patch_embeddings\.(\d)\.", r"stages.\1.downsample."),
+        (r"^block\.(\d)\.", r"stages.\1.blocks."),
+        (r"^layer_norm\.(\d)\.", r"stages.\1.norm."),
+        (r"\.layer_norm_(\d)\.", r".norm\1."),
+        (r"\.attention\.self\.query\.", ".attn.q."),
+        (r"\.attention\.self\.sr\.", ".attn.sr."),
+        (r"\.attention\.self\.layer_norm\.", ".attn.norm."),
+        (r"\.attention\.self\.", ".attn."),
+        (r"\.attention\.output\.dense\.", ".attn.proj."),
+        (r"\.mlp\.dense(\d)\.", r".mlp.fc\1."),
+        (r"\.dwconv\.dwconv\.", ".dwconv."),
+    ),
 }
 """A tensor that tells whose names they are -> patterns and what takes their place, in order."""
 
@@ -47,8 +66,9 @@ _RULES = {
 def in_timms_names(state_dict: StateDict) -> StateDict:
     """A MiT's tensors as timm's PVTv2 has them; of other networks, what they are.
 
-    Known are the names of SegFormer's own code, which DAFormer, HRDA and MIC share, and those of
-    MMSegmentation (mmseg/models/backbones/mit.py), which joins queries, keys and values.
+    Known are the names of SegFormer's own code, which DAFormer, HRDA and MIC share, those of
+    MMSegmentation (mmseg/models/backbones/mit.py), which joins queries, keys and values, and those
+    of transformers (modeling_segformer.py), which has keys and values apart.
 
     Args:
         state_dict: of an encoder alone.
@@ -57,7 +77,7 @@ def in_timms_names(state_dict: StateDict) -> StateDict:
     if sign is None:
         return state_dict
     renamed: StateDict = {}
-    for name, tensor in _apart(state_dict).items():
+    for name, tensor in _with_keys_and_values(_apart(state_dict)).items():
         for pattern, replacement in _RULES[sign]:
             name = re.sub(pattern, replacement, name)
         if sign == _PUBLISHED:  # which counts stages from 1
@@ -79,3 +99,16 @@ def _apart(state_dict: StateDict) -> StateDict:
         else:
             apart[name] = tensor
     return apart
+
+
+def _with_keys_and_values(state_dict: StateDict) -> StateDict:
+    """Keys with values, where they are two tensors."""
+    joined: StateDict = {}
+    for name, tensor in state_dict.items():
+        before, is_key, kind = name.partition(".self.key.")
+        values = state_dict.get(f"{before}.self.value.{kind}")
+        if is_key and values is not None and tensor.ndim and values.shape == tensor.shape:
+            joined[f"{before}.self.kv.{kind}"] = torch.cat([tensor, values])
+        elif ".self.value." not in name:
+            joined[name] = tensor
+    return joined

@@ -19,9 +19,10 @@ from advent_dist.models.checkpointing import checkpoint_blocks
 from advent_dist.models.decoders import DECODERS
 from advent_dist.models.decoders.base import Decoder
 from advent_dist.models.decoders.dilated import DilatedHead
+from advent_dist.models.decoders.segformer import SegFormerDecoder
 from advent_dist.models.deeplab_v2 import BGR_MEAN, DeepLabV2
 from advent_dist.models.encoder import Encoder, build_encoder
-from advent_dist.models.hrda import HRDANetwork, ScaleAttention
+from advent_dist.models.hrda import HRDANetwork
 from advent_dist.models.network import Detail, Network, SingleScale
 from advent_dist.models.upsampling import CoarseLogits
 
@@ -231,7 +232,7 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
     )
     if config.detail_crop is None:
         return _partly_still(Segmenter(single, normalise), config)
-    attention = ScaleAttention(encoder.channels, num_classes, config.decoder_width)
+    attention = SegFormerDecoder(encoder.channels, num_classes, config.decoder_width)
     network = HRDANetwork(single, attention, config.detail_crop)
     return _partly_still(Segmenter(network, normalise), config)
 

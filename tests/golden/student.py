@@ -28,7 +28,8 @@ from advent_dist.methods.base import Method
 from advent_dist.methods.pseudo_labels import PseudoLabels
 from advent_dist.models import hrda
 from advent_dist.models.decoders.daformer import DAFormerDecoder
-from advent_dist.models.hrda import HRDANetwork, ScaleAttention
+from advent_dist.models.decoders.segformer import SegFormerDecoder
+from advent_dist.models.hrda import HRDANetwork
 from advent_dist.models.network import SingleScale
 from advent_dist.models.segmenter import Normalise, Segmenter
 from advent_dist.models.sliding import Window
@@ -102,7 +103,7 @@ class TinyNetwork(SingleScale):
 
 def tiny_hrda() -> HRDANetwork:
     """The same in two resolutions; its attention is as wide as published."""
-    attention = ScaleAttention((8, 16, 20, 32), num_classes=19, width=None)
+    attention = SegFormerDecoder((8, 16, 20, 32), num_classes=19, width=None)
     attention.dropout.p = 0.0
     network = HRDANetwork(TinyNetwork(), attention, (_WIDTH, _HEIGHT))
     for name, module in ("head", network.single.heads[0]), ("scale_attention", attention):

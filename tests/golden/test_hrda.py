@@ -16,7 +16,8 @@ from advent_dist.config import Sliding
 from advent_dist.methods.levels import all_pixels_losses
 from advent_dist.models import hrda
 from advent_dist.models.decoders.daformer import DAFormerDecoder
-from advent_dist.models.hrda import HRDANetwork, ScaleAttention, places
+from advent_dist.models.decoders.segformer import SegFormerDecoder
+from advent_dist.models.hrda import HRDANetwork, places
 from advent_dist.models.network import SingleScale
 from advent_dist.models.segmenter import Normalise, Segmenter
 from advent_dist.models.sliding import Window, averaged, slide, windows_over
@@ -114,8 +115,8 @@ class _Attention(nn.Module):
 
 
 def _hrda(attention: Tensor, *logits: Tensor) -> HRDANetwork:
-    network = HRDANetwork(_AsPublished(*logits), ScaleAttention((8,), 7, 8), (48, 32))
-    network.scale_attention = cast("ScaleAttention", _Attention(attention))
+    network = HRDANetwork(_AsPublished(*logits), SegFormerDecoder((8,), 7, 8), (48, 32))
+    network.scale_attention = cast("SegFormerDecoder", _Attention(attention))
     return network
 
 
@@ -157,7 +158,7 @@ def test_names_and_shapes_of_both_heads_are_the_published_ones() -> None:
     heads = nn.ModuleDict(
         {
             "head": DAFormerDecoder(channels, num_classes=19, width=None),
-            "scale_attention": ScaleAttention(channels, num_classes=19, width=None),
+            "scale_attention": SegFormerDecoder(channels, num_classes=19, width=None),
         }
     )
     shapes = {name: list(value.shape) for name, value in heads.state_dict().items()}

@@ -7,6 +7,7 @@ from advent_dist.models.decoders.daformer import DAFormerDecoder
 from advent_dist.models.decoders.dilated import DilatedDecoder
 from advent_dist.models.decoders.fpn import FPNDecoder
 from advent_dist.models.decoders.linear import LinearDecoder
+from advent_dist.models.decoders.segformer import MMSegSegFormerDecoder, SegFormerDecoder
 from advent_dist.models.decoders.upscaling import UpscalingDecoder
 
 DECODERS: dict[str, type[Decoder]] = {
@@ -14,6 +15,8 @@ DECODERS: dict[str, type[Decoder]] = {
     "daformer": DAFormerDecoder,
     "fpn": FPNDecoder,
     "linear": LinearDecoder,
+    "segformer": SegFormerDecoder,
+    "segformer_mmseg": MMSegSegFormerDecoder,
     "upscaling": UpscalingDecoder,
 }
 """`model.decoder` -> class."""

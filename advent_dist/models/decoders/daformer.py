@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from advent_dist.models.decoders.base import Decoder
-from advent_dist.models.decoders.resize import resize_to
+from advent_dist.models.decoders.parts import ConvBNReLU, Embedding, classifier, joined
 
 _WIDTH = 256
 _DILATIONS = (1, 6, 12, 18)
@@ -34,53 +34,13 @@ class DAFormerDecoder(Decoder):
         self.embed_layers = nn.ModuleList(Embedding(one, width) for one in channels)
         self.fuse_layer = Fusion(len(channels) * width, width)
         self.dropout = nn.Dropout2d(0.1)
-        self.conv_seg = nn.Conv2d(width, num_classes, kernel_size=1)
-        nn.init.normal_(self.conv_seg.weight, std=0.01)
-        nn.init.zeros_(self.conv_seg.bias)  # type: ignore[arg-type]
+        self.conv_seg = classifier(width, num_classes)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Logits at the resolution of the finest features."""
-        finest = features[0]
-        embedded = [
-            resize_to(embed(level), finest)
-            for embed, level in zip(self.embed_layers, features, strict=True)
-        ]
-        logits: Tensor = self.conv_seg(self.dropout(self.fuse_layer(torch.cat(embedded, 1))))
+        fused = self.fuse_layer(joined(self.embed_layers, features))
+        logits: Tensor = self.conv_seg(self.dropout(fused))
         return logits
-
-
-class Embedding(nn.Module):
-    """A linear layer on each pixel's channels; no norm, no activation."""
-
-    def __init__(self, in_channels: int, width: int) -> None:
-        super().__init__()
-        self.proj = nn.Linear(in_channels, width)
-
-    def forward(self, features: Float[Tensor, "n d h w"]) -> Float[Tensor, "n e h w"]:
-        """[n, width, h, w]."""
-        embedded: Tensor = self.proj(features.permute(0, 2, 3, 1))
-        return embedded.permute(0, 3, 1, 2)
-
-
-class ConvBNReLU(nn.Sequential):
-    """A convolution without bias, BatchNorm, ReLU, named as in the published code."""
-
-    def __init__(
-        self, in_channels: int, width: int, kernel: int, *, dilation: int = 1, groups: int = 1
-    ) -> None:
-        super().__init__()
-        padding = dilation * (kernel // 2)
-        self.conv = nn.Conv2d(
-            in_channels,
-            width,
-            kernel,
-            padding=padding,
-            dilation=dilation,
-            groups=groups,
-            bias=False,
-        )
-        self.bn = nn.BatchNorm2d(width)
-        self.activate = nn.ReLU(inplace=True)
 
 
 class SeparableConv(nn.Sequential):

@@ -26,7 +26,15 @@ def test_every_decoder_reads_every_kind_of_encoder(encoder, decoder, size) -> No
 
 @pytest.mark.parametrize(
     ("decoder", "finest"),
-    [("deeplab", 8), ("linear", 8), ("upscaling", 2), ("fpn", 4), ("daformer", 4)],
+    [
+        ("deeplab", 8),
+        ("linear", 8),
+        ("upscaling", 2),
+        ("fpn", 4),
+        ("daformer", 4),
+        ("segformer", 4),
+        ("segformer_mmseg", 4),
+    ],
 )
 def test_pixels_of_the_image_for_one_of_the_logits(decoder, finest) -> None:
     with torch.device("meta"):

@@ -267,8 +267,8 @@ def test_other_classes_than_the_checkpoints(backbone, head) -> None:
 
 
 def test_another_decoder_than_the_checkpoints(backbone) -> None:
-    linear = {"linear_c1.proj.weight": torch.ones(WIDTH, 32)}
-    state_dict = prefixed("backbone.", backbone) | prefixed("decode_head.", linear)
+    convs = {"convs.0.conv.weight": torch.ones(WIDTH, 32, 1, 1)}
+    state_dict = prefixed("backbone.", backbone) | prefixed("decode_head.", convs)
     taken = take(segmenter_of(), state_dict, "segformer.pth")
     assert [part.taken for part in taken.parts] == [taken.parts[0].wanted, 0]
     assert "decode_head.* is another decoder, without embed_layers.0.proj.weight" in taken.table()
