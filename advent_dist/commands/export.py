@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
 
     from advent_dist.data.store import open_folder
     from advent_dist.export.card import UNKNOWN_LICENSE, check_license
-    from advent_dist.export.network import takes_long
+    from advent_dist.export.image_sizes import takes_long
     from advent_dist.export.onnx_file import ONNX_FILE, require_packages
     from advent_dist.export.program import PROGRAM_FILE
     from advent_dist.export.snapshot import snapshot_of
@@ -96,11 +96,11 @@ def main(arguments: list[str]) -> int:
         license_name,
         overwrite=options.overwrite,
     )
-    if program is not None and program.one_size is not None:
-        width, height = program.size
+    if program is not None and program.sizes.why_one is not None:
+        width, height = program.sizes.own
         sys.stderr.write(
             f"-- {', '.join(programs)}: any batch, but images of width {width} and height "
-            f"{height} alone ({program.one_size})\n"
+            f"{height} alone ({program.sizes.why_one})\n"
         )
     sys.stdout.write(f"{', '.join(names_of(programs))} -> {target.url}\n")
     return 0

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from advent_dist.config import Size
 from advent_dist.errors import ExportError
 
 TOLERANCE = 1e-4
@@ -36,22 +35,16 @@ class Agreement:
     """Share of the pixels that have another class."""
 
 
-def pictures(size: Size, *, any_size: bool) -> list[Float[Tensor, "n 3 h w"]]:
-    """Noise to compare programs on: three sizes, or three batches of one size.
+def pictures(shapes: Sequence[tuple[int, int, int]]) -> list[Float[Tensor, "n 3 h w"]]:
+    """Noise to compare programs on.
 
     Args:
-        size: width, height that the network was evaluated at.
-        any_size: whether others are taken, too: one that is smaller and odd, and one that is wider.
+        shapes: batch, height, width of each.
     """
-    width, height = size
-    shapes = [(2, height, width), (1, height, width), (3, height, width)]
-    if any_size:
-        smaller = (1, 3 * height // 4 | 1, 3 * width // 4 | 1)
-        shapes = [(2, height, width), smaller, (1, height, width + width // 4 + 2)]
     random = torch.Generator().manual_seed(0)
     return [
-        torch.randint(0, 256, (batch, 3, rows, columns), generator=random).float()
-        for batch, rows, columns in shapes
+        torch.randint(0, 256, (batch, 3, height, width), generator=random).float()
+        for batch, height, width in shapes
     ]
 
 

@@ -93,7 +93,7 @@ def card(
         data=data,
         size=data.evaluation_size,
         windows=_windows(experiment),
-        one_size=None if program is None else program.one_size,
+        sizes=None if program is None else program.sizes,
         programs=list(programs),
         agreements=dict(programs),
         scripts=[scripts[program_file] for program_file in programs],

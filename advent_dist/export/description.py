@@ -41,7 +41,7 @@ def description(
             "layout": "float32 [batch, 3, height, width], RGB in 0..255",
             "size": list(run.experiment.data.evaluation_size),
             "resize": "bicubic, antialiased, to that width and height",
-            "sizes": None if program is None else "this one" if program.one_size else "any",
+            "sizes": None if program is None else program.sizes.said,
         },
         "normalisation": {
             "channels": "BGR" if normalise.bgr else "RGB",

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from huggingface_hub.errors import HfHubHTTPError
 from jaxtyping import Bool, Float
+from timm.layers import pos_embed_sincos
 from timm.models import is_model_in_modules
 from torch import Tensor, nn
 
@@ -45,6 +46,7 @@ class Encoder(nn.Module):
         channels_last: the body returns [n, h, w, c], as Swin transformers do.
         patch: height and width in pixels of the patches that a transformer cuts images into; none
             for networks that take any size.
+        plain: it is a plain transformer: one resolution, no windows.
         mask_token: what stands for hidden patches, if they can be hidden.
     """
 
@@ -55,6 +57,7 @@ class Encoder(nn.Module):
         *,
         channels_last: bool = False,
         patch: tuple[int, int] | None = None,
+        plain: bool = False,
         mask_token: MaskToken | None = None,
     ) -> None:
         super().__init__()
@@ -67,6 +70,7 @@ class Encoder(nn.Module):
         self.channels = channels
         self.channels_last = channels_last
         self.patch = patch
+        self.plain = plain
         self.mean: tuple[float, ...] = body.pretrained_cfg["mean"]
         """Of RGB in 0..1: what the images of the pretraining were centred on."""
         self.std: tuple[float, ...] = body.pretrained_cfg["std"]
@@ -87,7 +91,7 @@ class Encoder(nn.Module):
         """Rows and columns of the patches of an image of these pixels."""
         assert self.patch is not None
         rows, columns = self.patch
-        return max(1, round(height / rows)), max(1, round(width / columns))
+        return _nearest(height, rows), _nearest(width, columns)
 
     def _in_patches(self, image: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 i j"]:
         """The image at the nearest size that patches tile: features cover all of it, no padding."""
@@ -95,7 +99,9 @@ class Encoder(nn.Module):
             return image
         grid = self.grid(*image.shape[2:])
         size = tuple(number * side for number, side in zip(grid, self.patch, strict=True))
-        if image.shape[2:] == size:
+        # A program for images of any size must not ask for theirs, and to its own size an image is
+        # resized to the bit.
+        if not torch.compiler.is_exporting() and image.shape[2:] == size:
             return image
         return F.interpolate(image, size=size, mode="bilinear", align_corners=False)
 
@@ -121,6 +127,27 @@ class Encoder(nn.Module):
             hidden = torch.zeros(patches.shape[:-1], dtype=torch.bool, device=patches.device)
         masked: Tensor = self.mask_token(patches, hidden)
         return masked
+
+
+def _nearest(side: int, patch: int) -> int:
+    """The number of patches that is nearest to a side, at least 1; of two that are, the larger.
+
+    In whole numbers, which torch.export can follow.
+    """
+    return max(1, (2 * side + patch) // (2 * patch))
+
+
+@contextmanager
+def any_size_followed() -> Iterator[None]:
+    """Within, torch.export follows timm's rotary positions through images of any size.
+
+    They divide by `float(size)`, which would be the size of the example.
+    """
+    pos_embed_sincos.float = torch.sym_float
+    try:
+        yield
+    finally:
+        del pos_embed_sincos.float
 
 
 def build_encoder(config: ModelConfig, *, pyramid: bool = False) -> Encoder:
@@ -203,7 +230,8 @@ def _plain_transformer(config: ModelConfig, shares: tuple[Fraction, ...]) -> Enc
     )
     channels = (model.embed_dim,) * len(shares)
     token = MaskToken(model.embed_dim) if config.mask_token else None
-    return Encoder(model, channels, patch=model.patch_embed.patch_size, mask_token=token)
+    patch = model.patch_embed.patch_size
+    return Encoder(model, channels, patch=patch, plain=True, mask_token=token)
 
 
 def _stages(

@@ -17,10 +17,12 @@ from advent_dist.errors import ConfigError
 from advent_dist.losses import at_least_fp32
 from advent_dist.models.decoders.segformer import SegFormerDecoder
 from advent_dist.models.network import Detail, Network, NetworkOutput, SingleScale
-from advent_dist.models.sliding import Window, averaged, windows_over
+from advent_dist.models.sliding import Window
+from advent_dist.models.window_grid import WindowGrid
 
-_DETAIL, _CONTEXT = 4, 8
-"""Pixels of the image a side that a logit of each stands for."""
+_DETAIL, MULTIPLE = 4, 8
+"""Pixels a side that a logit of the detail and one of the context stand for: both sides of images
+are multiples of the latter."""
 
 
 class HRDANetwork(Network):
@@ -47,12 +49,12 @@ class HRDANetwork(Network):
             ConfigError: a side is no multiple of 8.
         """
         height, width = image.shape[2:]
-        if height % _CONTEXT or width % _CONTEXT:
+        if height % MULTIPLE or width % MULTIPLE:
             raise ConfigError(
                 f"images of {width}x{height}: with model.detail_crop both sides must be multiples "
-                f"of {_CONTEXT}; see data.source_size, data.augment.crop and data.evaluation_window"
+                f"of {MULTIPLE}; see data.source_size, data.augment.crop and data.evaluation_window"
             )
-        grid = (height // _CONTEXT, width // _CONTEXT)
+        grid = (height // MULTIPLE, width // MULTIPLE)
         features = self.encode(image)
         context = self._at(self.single.decode(features)[1], grid)
         attention = self._at(self.scale_attention(features), grid).sigmoid()
@@ -60,16 +62,13 @@ class HRDANetwork(Network):
         detail = None
         if self.training:
             window = draw_window((height, width), self.detail_crop)
-            (logits,) = self._see(image, [window])
+            logits = self._see(window.of(image))
             detail = Detail(logits, window)
-            cells = window.in_cells_of(_CONTEXT)
+            cells = window.in_cells_of(MULTIPLE)
             attention = cells.pasted(cells.of(attention), grid)
             seen = window.in_cells_of(_DETAIL).pasted(logits, quarter)
         else:
-            across, down = self.detail_crop
-            windows = windows_over((height, width), self.detail_crop, (across // 2, down // 2))
-            pieces = self._see(image, windows)
-            seen = averaged(pieces, [one.in_cells_of(_DETAIL) for one in windows], quarter)
+            seen = self._all_windows(image)
         return NetworkOutput(None, fuse(context, attention, seen), features, detail)
 
     def encode(self, image: Float[Tensor, "n 3 h w"]) -> list[Tensor]:
@@ -85,12 +84,25 @@ class HRDANetwork(Network):
         """The network's own, and the attention."""
         return [*self.single.heads, self.scale_attention]
 
-    def _see(self, image: Tensor, windows: list[Window]) -> list[Float[Tensor, "n c i j"]]:
+    def _all_windows(self, image: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c i j"]:
+        """Logits of windows that overlap by half, averaged."""
+        n, _, height, width = image.shape
+        across, down = self.detail_crop
+        pixels = WindowGrid(
+            (n, height, width), (across, down), (across // 2, down // 2), image.device
+        )
+        cells = WindowGrid(
+            (n, height // _DETAIL, width // _DETAIL),
+            (across // _DETAIL, down // _DETAIL),
+            (across // 2 // _DETAIL, down // 2 // _DETAIL),
+            image.device,
+        )
+        return cells.averaged(self._see(pixels.cut(image)))
+
+    def _see(self, parts: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c i j"]:
         """Logits of windows, which go through the network as one batch."""
-        parts = torch.cat([window.of(image) for window in windows])
-        size = (windows[0].height // _DETAIL, windows[0].width // _DETAIL)
-        logits = self._at(self.single.decode(self.single.encode(parts))[1], size)
-        return list(logits.reshape(len(windows), -1, *logits.shape[1:]).unbind())
+        size = (parts.shape[2] // _DETAIL, parts.shape[3] // _DETAIL)
+        return self._at(self.single.decode(self.single.encode(parts))[1], size)
 
     def _at(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
         """Logits of any decoder at the size of those that it was published with, in fp32."""
@@ -113,7 +125,7 @@ def draw_window(shape: tuple[int, int], crop: Size) -> Window:
     height, width = min(crop[1], shape[0]), min(crop[0], shape[1])
     # On the CPU, which nobody has to wait for.
     top, left = (
-        _CONTEXT * int(torch.randint(places(side, part), (), device="cpu"))
+        MULTIPLE * int(torch.randint(places(side, part), (), device="cpu"))
         for side, part in ((shape[0], height), (shape[1], width))
     )
     return Window(top=top, left=left, height=height, width=width)
@@ -121,7 +133,7 @@ def draw_window(shape: tuple[int, int], crop: Size) -> Window:
 
 def places(side: int, window: int) -> int:
     """How many places along a side a window is drawn from, 8 pixels apart."""
-    return max(1, (side - window + 1) // _CONTEXT)
+    return max(1, (side - window + 1) // MULTIPLE)
 
 
 def fuse(

@@ -23,11 +23,13 @@ from tests.unit.runs.test_trained import trained_run
 
 FPN = {"model__decoder": "fpn", "model__multi_level": False}
 VIT = {"model__encoder": "test_vit", "model__decoder": "linear", "model__multi_level": False}
-NETWORKS: dict[str, dict[str, Any]] = {"deeplab": {}, "fpn": FPN, "vit": VIT}
+SWIN = {**VIT, "model__encoder": "swin_tiny_patch4_window7_224"}
+NETWORKS: dict[str, dict[str, Any]] = {"deeplab": {}, "fpn": FPN, "vit": VIT, "swin": SWIN}
 MASKS = {
     "deeplab": ("onnx_exact", "onnx_larger", "torch_exact"),
     "fpn": ("torch_exact",),
-    "vit": ("onnx_exact",),
+    "vit": ("onnx_exact", "torch_exact"),
+    "swin": ("onnx_exact",),
 }
 """Program and photo; each program takes seconds to make."""
 SIZE = (96, 64)
@@ -103,11 +105,10 @@ def test_an_export_is_taken_where_a_run_is(name: str, exports: Path, tmp_path: P
 
 def test_it_says_which_sizes_it_takes(exports: Path) -> None:
     said = {name: json.loads((exports / name / "config.json").read_text()) for name in NETWORKS}
-    assert [said[name]["input"]["sizes"] for name in NETWORKS] == ["any", "any", "this one"]
-    card = (exports / "vit" / "README.md").read_text()
-    assert "**Any batch, but one size**: width 96 and height 64, for `model.encoder = test_vit" in (
-        card
-    )
+    assert [said[name]["input"]["sizes"] for name in NETWORKS] == [*["any"] * 3, "this one"]
+    card = (exports / "swin" / "README.md").read_text()
+    said = "**Any batch, but one size**: width 96 and height 64, for `model.encoder = swin_tiny"
+    assert said in card
     assert "Batch, height and width may be any" in (exports / "fpn" / "README.md").read_text()
 
 

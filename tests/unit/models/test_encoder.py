@@ -51,7 +51,7 @@ def test_transformers_tile_any_image_with_patches(name, patch) -> None:
     for height, width in ((64, 96), (61, 100), (5, 40)):
         with torch.no_grad():
             features = encoder.eval()(torch.randn(1, 3, height, width))
-        grid = (max(1, round(height / patch)), max(1, round(width / patch)))
+        grid = (max(1, int(height / patch + 0.5)), max(1, int(width / patch + 0.5)))
         assert all(feature.shape[2:] == grid for feature in features)
 
 

@@ -1,0 +1,77 @@
+"""Overlapping windows over images as one batch, in operations that torch.export can follow."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int64, Shaped
+from torch import Tensor
+
+from advent_dist.config import Size
+
+
+class WindowGrid:
+    """The windows of `sliding.windows_over`, as the rows and the columns that they cover.
+
+    All of them are in memory at a time, and their number may follow from the size of the images.
+
+    Args:
+        images: n, height and width of them.
+        window: width, height; where images have less, a window is as large as that.
+        stride: to the right, and down.
+        device: where the images are.
+    """
+
+    def __init__(
+        self, images: tuple[int, int, int], window: Size, stride: Size, device: torch.device
+    ) -> None:
+        self.images = images
+        self.rows = _places(images[1], window[1], stride[1], device)
+        self.columns = _places(images[2], window[0], stride[0], device)
+
+    def cut(self, values: Shaped[Tensor, "n c h w"]) -> Shaped[Tensor, "k c i j"]:
+        """What lies in the windows, of all values; k is their number times n, windows first."""
+        (down, height), (across, width) = self.rows.shape, self.columns.shape
+        chosen = values.index_select(2, self.rows.flatten())
+        chosen = chosen.index_select(3, self.columns.flatten())
+        n, channels = self.images[0], values.shape[1]
+        parts = chosen.reshape(n, channels, down, height, across, width)
+        parts = parts.permute(2, 4, 0, 1, 3, 5)
+        return parts.reshape(down * across * n, channels, height, width)
+
+    def averaged(self, pieces: Float[Tensor, "k c i j"]) -> Float[Tensor, "n c h w"]:
+        """The mean at each place over the windows that it lies in.
+
+        Args:
+            pieces: of all windows, in the order of `cut`.
+        """
+        (down, height), (across, width) = self.rows.shape, self.columns.shape
+        n, channels = self.images[0], pieces.shape[1]
+        parts = pieces.reshape(down, across, n, channels, height, width)
+        parts = parts.permute(2, 3, 0, 4, 1, 5)
+        flat = parts.reshape(n, channels, down * height, across * width)
+        total = _at_places(flat, 2, self.rows, self.images[1])
+        total = _at_places(total, 3, self.columns, self.images[2])
+        rows, columns = (
+            _at_places(pieces.new_ones(places.numel()), 0, places, side)
+            for places, side in ((self.rows, self.images[1]), (self.columns, self.images[2]))
+        )
+        return total / (rows[:, None] * columns)
+
+
+def _places(side: int, window: int, stride: int, device: torch.device) -> Int64[Tensor, "k i"]:
+    """The places along a side that each window covers; the last window ends with it."""
+    # Not `min`, which a program would keep as a formula of the size, and in all layers.
+    window = window if window <= side else side
+    number = (side - window + stride - 1) // stride + 1
+    starts = (torch.arange(number, device=device) * stride).clamp(max=side - window)
+    # A program that was made for larger images fails at smaller ones: nothing lies beyond them.
+    return starts.clamp(min=0)[:, None] + torch.arange(window, device=device)
+
+
+def _at_places(
+    values: Float[Tensor, ...], dim: int, places: Int64[Tensor, "k i"], side: int
+) -> Float[Tensor, ...]:
+    """Values along a dimension summed at their places, of which there are `side`."""
+    shape = list(values.shape)
+    shape[dim] = side
+    return values.new_zeros(shape).index_add(dim, places.flatten(), values)
