@@ -80,14 +80,13 @@ def sizes_of(run: TrainedRun, *, read_back: bool) -> ImageSizes:
     if of_timm is not None and of_timm.patch is not None and not of_timm.plain:
         why = f"{encoder}: a transformer's windows are laid out for images of one size"
         return ImageSizes(own=own, why_one=why)
-    if read_back and any(_pads_by_size(module) for module in network.modules()):
-        why = (
-            f"{encoder}: its padding, TensorFlow's, depends on the size of images, which --onnx "
-            "without --torch can express"
-        )
+    twice = isinstance(network, HRDANetwork)
+    if (read_back or twice) and any(_pads_by_size(module) for module in network.modules()):
+        why = f"{encoder}: its padding, TensorFlow's, depends on the size of images, which "
+        # Of both resolutions PyTorch has not followed it after eight minutes.
+        why += "model.detail_crop has two of" if twice else "--onnx without --torch can express"
         return ImageSizes(own=own, why_one=why)
-    multiple = MULTIPLE if isinstance(network, HRDANetwork) else 1
-    return ImageSizes(own=own, least=window, multiple_of=multiple)
+    return ImageSizes(own=own, least=window, multiple_of=MULTIPLE if twice else 1)
 
 
 def takes_long(run: TrainedRun) -> bool:

@@ -95,6 +95,8 @@ def test_which_networks_take_one_size() -> None:
     assert why.startswith("model.encoder = tf_efficientnet_lite0: its padding, TensorFlow's")
     assert sizes_of(padded, read_back=False).why_one is None
     assert (takes_long(padded), takes_long(trained())) == (True, False)
+    twice = trained("streets_hrda", model__encoder="tf_efficientnet_lite0", **HRDA, **SIZE)
+    assert "which model.detail_crop has two of" in (sizes_of(twice, read_back=False).why_one or "")
     in_windows = trained(model__encoder="tf_efficientnet_lite0", **WINDOWS, **SIZE)
     assert not takes_long(in_windows)
 
