@@ -72,6 +72,7 @@ bench: setup
 	$(BIN)/python benchmarks/self_training_step.py
 	$(BIN)/python benchmarks/precision.py
 	$(BIN)/python benchmarks/ranks.py
+	$(BIN)/python benchmarks/crowd.py
 
 # Measures ratios of benchmarks/results again, and fails where one is 15 % worse.
 bench-check: setup

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import ray
@@ -34,14 +34,32 @@ def ray_cluster(config: ClusterConfig) -> Iterator[None]:
     address = config.address or os.environ.get("RAY_ADDRESS")
     # Workers' output stays in Ray's log files: what a user must know is raised, or on the board.
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    if address:
-        _join(address, quiet)
-    else:
-        _start(quiet)
+    with nullcontext() if address else _unwatched():
+        if address:
+            _join(address, quiet)
+        else:
+            _start(quiet)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _unwatched() -> Iterator[None]:
+    """Runs have no actor that asks every few seconds which nodes are about to go.
+
+    Nobody calls this machine back. Who has set Ray's variable for it knows better.
+    """
+    name = "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = "0"
     try:
         yield
     finally:
-        ray.shutdown()
+        del os.environ[name]
 
 
 def _join(address: str, quiet: dict[str, Any]) -> None:

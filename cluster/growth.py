@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.exceptions import RayError
 from ray.train.v2._internal.execution.worker_group import WorkerGroupState
 
-from advent_dist.parallel.world import World
+if TYPE_CHECKING:  # PyTorch, which Ray Train's controller does without
+    from advent_dist.parallel.world import World
 
 _WAITS_S = 30.0
 """For the end, after the checkpoint; then the run goes on as it was."""

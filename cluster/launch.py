@@ -206,7 +206,7 @@ def build_trainer(
             "classes": class_file_text(classes),
             "observer": observer,
         },
-        torch_config=ProcessGroup(timeout_s=int(experiment.engine.collective_timeout_s)),
+        backend_config=ProcessGroup(timeout_s=int(experiment.engine.collective_timeout_s)),
         run_config=ray.train.RunConfig(  # type: ignore[call-arg]
             storage_path=str(records),
             name="run",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import posixpath
 import socket
+from typing import TYPE_CHECKING
 
 from advent_dist.config import Experiment
-from advent_dist.parallel.world import World
 from advent_dist.printable import PrintableFormatter
+
+if TYPE_CHECKING:  # PyTorch, which Ray Train's controller does without
+    from advent_dist.parallel.world import World
 
 _log = logging.getLogger(__name__)
 

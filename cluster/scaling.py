@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import ray.train
-from ray.train.torch import TorchTrainer
+from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 from ray.train.v2._internal.execution.scaling_policy import (
     ElasticScalingPolicy,
     NoopDecision,
@@ -20,6 +20,7 @@ from ray.train.v2._internal.execution.worker_group import (
     WorkerGroupPollStatus,
     WorkerGroupState,
 )
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from advent_dist.config import Experiment
 from advent_dist.training.global_batch import allowed_ranks
@@ -96,8 +97,8 @@ class WholeBatches(ElasticScalingPolicy):
         return self._get_resize_decision(possible) if possible > has else NoopDecision()
 
 
-class ElasticTrainer(TorchTrainer):
-    """A `TorchTrainer` whose run goes on with the workers that there is room for.
+class ElasticTrainer(DataParallelTrainer):
+    """A trainer whose run goes on with the workers that there is room for.
 
     After a failure it starts again, unless that is a mistake which no restart mends.
     """
@@ -114,12 +115,17 @@ class ElasticTrainer(TorchTrainer):
         self._experiment = experiment
         self._ending = ending
 
+    def _create_default_callbacks(self) -> list[Any]:
+        # Ray Data's starts a process for the data sets of a run, and runs here have none of its.
+        callbacks = super()._create_default_callbacks()
+        return [one for one in callbacks if not isinstance(one, DatasetsCallback)]
+
     def _initialize_and_run_controller(self, **options: Any) -> Any:
         # Ray has no public way to give policies; tests/unit/cluster/test_scaling.py holds these.
         options["failure_policy"] = MistakesAreFinal(self.run_config.failure_config)  # type: ignore[arg-type]
         if self._experiment.cluster.min_workers:
             options["scaling_policy"] = WholeBatches(self.scaling_config, self._experiment)
-        return super()._initialize_and_run_controller(**options)  # type: ignore[misc]
+        return super()._initialize_and_run_controller(**options)
 
     def _register_sigint_handler(self, controller: Any) -> None:
         # In place of Ray's own, which ends the workers without a checkpoint.

@@ -8,15 +8,12 @@ from typing import Any
 
 import ray
 import ray.train
-import ray.train.torch
 
 from advent_dist.config.override import from_json
 from advent_dist.data.class_file import parse_class_file
 from advent_dist.errors import DivergedError
-from advent_dist.parallel.world import World
 from advent_dist.runs.folder import RunFolder
 from advent_dist.training.progress import Progress
-from cluster.growth import Growth
 from cluster.logs import log_as
 from cluster.preemption import PreemptionNotice
 
@@ -31,9 +28,13 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
         The run's progress as a JSON-able dict; or `diverged`, the message, if it has. That is not
         raised, since Ray Train would start the run again to see the same.
     """
-    # Networks, loaders, TensorBoard: seconds of imports, which Ray Train's controller, where this
-    # function passes through, and a sweep's trials do without.
+    # PyTorch, networks, loaders, TensorBoard: seconds of imports, which Ray Train's controller,
+    # where this function passes through, and a sweep's trials do without.
+    from ray.train.torch import get_device
+
+    from advent_dist.parallel.world import World
     from advent_dist.training.rank import train_rank
+    from cluster.growth import Growth
     from cluster.recorder import Recorder
 
     experiment = from_json(config["experiment"])
@@ -43,7 +44,7 @@ def train_worker(config: dict[str, Any]) -> dict[str, Any]:
         rank=context.get_world_rank(),
         size=context.get_world_size(),
         # Ray's choice: DeepSpeed's idea of the local rank can differ.
-        device=ray.train.torch.get_device(),
+        device=get_device(),
     )
     if world.device.type == "cuda":
         # DeepSpeed chooses its device by the local rank.

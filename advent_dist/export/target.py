@@ -11,7 +11,7 @@ from advent_dist.export.onnx_file import ONNX_FILE
 from advent_dist.export.program import PROGRAM_FILE
 from advent_dist.json_text import json_object
 from advent_dist.runs.exported import CONFIG_FILE, MODEL_FILE, is_export
-from advent_dist.training.checkpoint import CLASSES_FILE
+from advent_dist.training.checkpoint_files import CLASSES_FILE
 
 CARD_FILE = "README.md"
 SCRIPTS = {ONNX_FILE: "predict_onnx.py", PROGRAM_FILE: "predict_torch.py"}

@@ -20,7 +20,7 @@ from advent_dist.export.snapshot import Snapshot
 from advent_dist.export.target import CARD_FILE, SCRIPTS, earlier_files, write
 from advent_dist.runs.exported import CONFIG_FILE, MODEL_FILE
 from advent_dist.runs.trained import TrainedRun
-from advent_dist.training.checkpoint import CLASSES_FILE
+from advent_dist.training.checkpoint_files import CLASSES_FILE
 from advent_dist.training.scratch import own_folder
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-# The ignored errors: PyTorch documents them, and does not name them to mypy.
-from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
+if TYPE_CHECKING:
+    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
-from advent_dist.parallel.world import World
+    from advent_dist.parallel.world import World
 
 _NAME = "advent_dist/meeting"
 
@@ -45,6 +46,10 @@ class Meeting:
         if world.size == 1:
             return flag
         if self._store is None:
+            # Not above: most who read a run folder, where this is named, do without PyTorch. The
+            # ignored error: it documents them, and does not name them to mypy.
+            from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
+
             host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
             self._store = PrefixStore(_NAME, TCPStore(host, port, timeout=self._patience))
         self._times += 1

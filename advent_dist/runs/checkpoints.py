@@ -14,18 +14,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from advent_dist.config.require import is_inside
 from advent_dist.data.store import Folder
 from advent_dist.errors import CheckpointError, DataError
 from advent_dist.json_text import json_object
 from advent_dist.parallel.meeting import Meeting
-from advent_dist.parallel.world import World
 from advent_dist.runs.restored import on_this_disk
-from advent_dist.training.checkpoint import RUN_FILE
+from advent_dist.training.checkpoint_files import RUN_FILE
 from advent_dist.training.progress import Progress
 from advent_dist.training.scratch import remove_folder
+
+if TYPE_CHECKING:  # PyTorch, which most who read checkpoints' names do without
+    from advent_dist.parallel.world import World
 
 _log = logging.getLogger(__name__)
 

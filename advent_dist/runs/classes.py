@@ -9,7 +9,7 @@ from advent_dist.data.classes import ClassSet, first_difference
 from advent_dist.data.labels import missing_labels
 from advent_dist.data.store import Folder, folder_url, impatient, read_manifest
 from advent_dist.errors import CheckpointError, ConfigError, DataError, MissingError
-from advent_dist.training.checkpoint import CLASSES_FILE
+from advent_dist.training.checkpoint_files import CLASSES_FILE
 
 
 def classes_of(experiment: Experiment) -> ClassSet:

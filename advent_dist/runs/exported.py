@@ -11,9 +11,9 @@ and, where they were asked for, model.onnx and model.pt2 with a script for each.
 
 from __future__ import annotations
 
-import safetensors.torch
+from typing import TYPE_CHECKING
+
 from safetensors import SafetensorError
-from torch import Tensor
 
 from advent_dist.config import Experiment
 from advent_dist.config.override import from_json
@@ -22,6 +22,9 @@ from advent_dist.data.store import Folder
 from advent_dist.errors import CheckpointError, DataError, MissingError
 from advent_dist.json_text import json_object
 from advent_dist.runs.classes import read_classes
+
+if TYPE_CHECKING:  # PyTorch, which most who read a folder do without
+    from torch import Tensor
 
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.safetensors"
@@ -67,8 +70,10 @@ class ExportFolder:
         Raises:
             CheckpointError: it is missing or damaged.
         """
+        from safetensors.torch import load
+
         try:
-            return safetensors.torch.load(self.folder.read(MODEL_FILE))
+            return load(self.folder.read(MODEL_FILE))
         except (MissingError, SafetensorError) as error:
             raise CheckpointError(
                 f"{self.folder.url}/{MODEL_FILE} can't be read ({error}); copy the whole export "

@@ -18,11 +18,9 @@ import os
 import posixpath
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import safetensors.torch
 from safetensors import SafetensorError
-from torch import Tensor
 
 from advent_dist.config import Call, Experiment
 from advent_dist.config.override import from_json, override, to_json
@@ -34,7 +32,6 @@ from advent_dist.errors import CheckpointError, ConfigError, DataError, MissingE
 from advent_dist.experiments.environment import experiment_in
 from advent_dist.json_text import json_object
 from advent_dist.parallel.meeting import Meeting
-from advent_dist.parallel.world import World
 from advent_dist.runs.checkpoints import (
     CheckpointStore,
     checkpoint_name,
@@ -44,8 +41,14 @@ from advent_dist.runs.checkpoints import (
 )
 from advent_dist.runs.classes import read_classes, require_agreement
 from advent_dist.runs.exported import is_export
-from advent_dist.training.checkpoint import CLASSES_FILE, WEIGHTS_FILES, require_same
+from advent_dist.training.checkpoint_files import CLASSES_FILE, WEIGHTS_FILES
 from advent_dist.training.progress import Progress
+from advent_dist.training.same_run import require_same
+
+if TYPE_CHECKING:  # PyTorch, which most who read a run folder do without
+    from torch import Tensor
+
+    from advent_dist.parallel.world import World
 
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
@@ -343,11 +346,13 @@ class RunFolder:
         Raises:
             CheckpointError: there is none yet, it is gone, or it is damaged.
         """
+        from safetensors.torch import load
+
         folder = self.folder.inside(self._checkpoint(which))
         try:
             files = files_of(folder)
             name = next((name for name in WEIGHTS_FILES if name in files), WEIGHTS_FILES[0])
-            return safetensors.torch.load(folder.read(name))
+            return load(folder.read(name))
         except (CheckpointError, MissingError, SafetensorError) as error:
             raise CheckpointError(
                 f"{folder.url}, the {which} checkpoint, can't be read ({error}); copy the whole "

@@ -20,7 +20,7 @@ from advent_dist.runs.folder import (
     METRICS_FILE,
     SUMMARY_FILE,
 )
-from advent_dist.training.checkpoint import RUN_FILE
+from advent_dist.training.checkpoint_files import RUN_FILE
 from advent_dist.training.progress import Scores
 
 _DEPTH = 4

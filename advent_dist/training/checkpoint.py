@@ -25,7 +25,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from advent_dist.config import Experiment, LoRAConfig
+from advent_dist.config import Experiment
 from advent_dist.data.class_file import class_file_text
 from advent_dist.data.classes import ClassSet
 from advent_dist.errors import CheckpointError, DataError
@@ -33,24 +33,16 @@ from advent_dist.json_text import json_object
 from advent_dist.parallel.buffers import Buffers, pooled, pooled_batch_norm
 from advent_dist.parallel.world import World
 from advent_dist.training import random_state
+from advent_dist.training.checkpoint_files import (
+    CLASSES_FILE,
+    RUN_FILE,
+    weights_file,
+)
 from advent_dist.training.progress import Progress
+from advent_dist.training.same_run import require_same
 
 if TYPE_CHECKING:  # all methods and networks come with it, and whoever reads a checkpoint has none
     from advent_dist.methods.base import Method
-
-CLASSES_FILE = "classes.json"
-"""In checkpoints and in run folders: a class file that says nothing on labels."""
-
-RUN_FILE = "run.json"
-
-
-WEIGHTS_FILES = ("segmenter.safetensors", "detector.safetensors")
-"""A checkpoint has one of them."""
-
-
-def weights_file(experiment: Experiment) -> str:
-    """Name of the file in a checkpoint that has the weights of the run's network."""
-    return f"{experiment.network}.safetensors"
 
 
 def save(
@@ -174,51 +166,6 @@ def _require_complete(folder: Path, files: Mapping[str, int]) -> None:
         if path.stat().st_size != num_bytes:
             found = path.stat().st_size
             raise _incomplete(folder, f"{name} has {found} bytes instead of {num_bytes}")
-
-
-def require_same(then: dict[str, Any], experiment: Experiment) -> None:
-    """Refuse what could not go on: other networks, another optimiser.
-
-    Args:
-        then: The config of the run so far, as JSON has it.
-        experiment: The config to go on with.
-
-    Raises:
-        CheckpointError: they differ in something that a checkpoint depends on.
-    """
-    now = json.loads(json.dumps(asdict(experiment)))
-    no_adapters = json.loads(json.dumps(asdict(LoRAConfig())))
-    fields = [
-        ("data", "classes", None),
-        # Of a segmenter and of a detector, each has some that the other has not.
-        ("model", "detector", None),
-        ("model", "encoder", None),
-        # What configs mean that are older than the field.
-        ("model", "decoder", "deeplab"),
-        ("model", "decoder_width", None),
-        ("model", "multi_level", None),
-        ("model", "head_dilations", 4),
-        ("model", "mask_token", False),
-        ("model", "lora", no_adapters),
-        ("model", "discriminator_width", None),
-        ("method", "name", None),
-        # They say which discriminators a detector has, and of how many channels.
-        ("method", "levels", None),
-        ("method", "background", None),
-        ("optimizer", "segmenter", None),
-    ]
-    for section, name, older in fields:
-        # A config that is damaged there is not the same either.
-        fields_then = then.get(section)
-        before = fields_then.get(name, older) if isinstance(fields_then, dict) else None
-        today = now[section].get(name, older)
-        if (section, name) == ("data", "classes") and None in (before, today):
-            continue  # then the class files are what is compared
-        if before != today:
-            raise CheckpointError(
-                f"{section}.{name} = {today!r}, but the checkpoint was written with "
-                f"{before!r}; resume with that, or start a new run (--run.name)"
-            )
 
 
 def _sizes(folder: Path) -> dict[str, int]:

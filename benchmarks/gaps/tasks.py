@@ -130,7 +130,7 @@ def _reader(folder: str, data: Path, root: Path) -> CamVid | ImageFolder:
         )
     splits, begins = _CAMVID[part]
     if group == "camvid11":
-        return CamVid(str(data / "camvid"), splits=splits, sequences=begins)  # type: ignore[arg-type]
+        return CamVid(data / "camvid", splits=splits, sequences=begins)
     return ImageFolder(
         source=str(data / "camvid"),
         listed=str(_listed(data / "camvid", root / f"{part}.txt", splits, begins)),
