@@ -4,8 +4,9 @@ python benchmarks/scaling.py [--utilisation 0.3] [--stage 0] [--gpus 8 64 512] [
 
 A step of AdvEnt with the paper's network at the paper's sizes, on bf16: its operations are counted,
 its parameters too; how fast cards, networks and storage are is assumed, and each assumption is a
-flag that says where its figure is from. Nothing is taken to overlap: where communication does, a
-step is shorter by up to that. Then the model's formulas are held to what other benchmarks measured.
+flag that says where its figure is from. Nothing is taken to overlap, as at ZeRO-0 nothing does,
+where DeepSpeed reduces gradients after the backward pass. Then the model's formulas are held to
+what other benchmarks measured.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import tyro
@@ -46,8 +47,9 @@ class Options:
     """What is assumed."""
 
     gpus: tuple[int, ...] = (8, 64, 512)
+    """All of them."""
 
-    stage: int = 0
+    stage: Literal[0, 1, 2, 3] = 0
     """Of ZeRO."""
 
     peak_tflops: float = 989.0
@@ -95,7 +97,7 @@ class Work(NamedTuple):
     """10^12 operations, a multiplication and an addition being two."""
 
     segmenter: int
-    """Parameters of the segmenter."""
+    """Parameters of the segmenter that are trained."""
 
     discriminators: int
     """Parameters of the discriminators."""
@@ -129,11 +131,13 @@ def counted() -> Work:
         width, height = data.augment.crop or size
         # A backward pass has twice the operations of its forward pass.
         flop += 3 * _flop(segmenter, (1, 3, height, width))
-    maps = (1, CLASSES, data.target_size[1], data.target_size[0])
-    # Of both levels: fooled once, without gradients to its weights, and taught by both domains.
-    flop += 2 * (2 + 3 + 3) * _flop(judge, maps)
-    size_of = {part: sum(p.numel() for p in part.parameters()) for part in (segmenter, judge)}
-    return Work(flop / 1e12, size_of[segmenter], 2 * size_of[judge])
+    # Of both levels: taught by both domains; fooled by the target, without gradients to weights.
+    for (width, height), passes in ((data.source_size, 3), (data.target_size, 3 + 2)):
+        flop += 2 * passes * _flop(judge, (1, CLASSES, height, width))
+    segmenter_size, judge_size = (
+        sum(p.numel() for p in part.parameters() if p.requires_grad) for part in (segmenter, judge)
+    )
+    return Work(flop / 1e12, segmenter_size, 2 * judge_size)
 
 
 def _flop(module: nn.Module, shape: tuple[int, ...]) -> float:
@@ -145,7 +149,8 @@ def _flop(module: nn.Module, shape: tuple[int, ...]) -> float:
 def step_seconds(gpus: int, options: Options, work: Work) -> tuple[float, float]:
     """Seconds of a step that compute, and that communicate.
 
-    Bytes are the least that any algorithm sends times what DeepSpeed was measured to.
+    Bytes are the least that any algorithm sends, times by how much DeepSpeed was measured to send
+    more.
     """
     compute = work.tflop / (options.peak_tflops * options.utilisation)
     parts = {"segmenter": work.segmenter, "discriminators": work.discriminators}
@@ -186,12 +191,13 @@ def _print_checkpoint(options: Options, work: Work) -> None:
     print("| GPUs | MB of all ranks | the training waits, s | uploaded after, s |")
     print("| ---: | ---: | ---: | ---: |")
     total = checkpoint_bytes(work)
-    whole = FLOAT * work.segmenter
+    # From ZeRO-1 on each rank has a share of the segmenter's weights and momentum; else all is of
+    # rank 0, as the segmenter's weights as a whole and the discriminators are at any stage.
+    shared = 2 * FLOAT * work.segmenter if options.stage else 0
     for gpus in options.gpus:
-        # Rank 0 has the segmenter's weights as well; the rest is dealt out.
-        first = whole + (total - whole) / gpus
+        first = total - shared + shared / gpus
         machines = max(1, gpus // options.gpus_per_node)
-        of_machine = whole + (total - whole) / machines
+        of_machine = total - shared + shared / machines
         print(
             f"| {gpus} | {total / 1e6:.0f} | {first / options.disk_gb_s / 1e9:.2f} | "
             f"{of_machine / options.upload_gb_s / 1e9:.2f} |"

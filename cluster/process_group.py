@@ -6,9 +6,10 @@ and does nothing there. Here only the workers load it, and then run Ray's own fu
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,13 @@ import ray
 from ray.exceptions import GetTimeoutError
 from ray.train._internal.utils import get_address_and_port
 from ray.train.backend import Backend, BackendConfig
-from ray.train.constants import DEFAULT_TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S
+from ray.train.constants import (
+    DEFAULT_TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S,
+    TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S,
+)
 from ray.train.v2._internal.util import TrainingFramework
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -41,6 +47,10 @@ class ProcessGroup(BackendConfig):
         """What Ray Train opens around the train function: nothing."""
         return nullcontext
 
+    def to_dict(self) -> dict[str, Any]:
+        """For Ray's own records."""
+        return {"timeout_s": self.timeout_s}
+
     @property
     def framework(self) -> TrainingFramework:
         """For Ray's own records."""
@@ -57,6 +67,8 @@ class _Ranks(Backend):
         assert isinstance(backend_config, ProcessGroup)
         on_gpus = worker_group.get_resources_per_worker().get("GPU", 0) > 0
         address, port = worker_group.execute_single(0, get_address_and_port)
+        # By all first: what loads PyTorch here is not to count as a wait for the others.
+        worker_group.execute(_prepare, address=address, port=port)
         ranks = len(worker_group)
         joining = [
             worker_group.execute_single_async(
@@ -65,8 +77,6 @@ class _Ranks(Backend):
                 backend="nccl" if on_gpus else "gloo",
                 place=rank,
                 ranks=ranks,
-                address=address,
-                port=port,
                 timeout_s=backend_config.timeout_s,
             )
             for rank in range(ranks)
@@ -76,16 +86,26 @@ class _Ranks(Backend):
     def on_shutdown(self, worker_group: Any, backend_config: BackendConfig) -> None:
         """Let them part again; not for ever, since one of them may be gone."""
         parting = worker_group.execute_async(_part, ranks=len(worker_group))
-        with suppress(GetTimeoutError):
-            ray.get(parting, timeout=DEFAULT_TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S)
+        patience = DEFAULT_TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S
+        patience = int(os.environ.get(TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S, patience))
+        try:
+            ray.get(parting, timeout=patience)
+        except GetTimeoutError:
+            _log.warning("not all ranks have left the process group within %d s", patience)
 
 
-def _join(backend: str, place: int, ranks: int, address: str, port: int, timeout_s: int) -> None:
-    """On a worker: meet the others."""
-    from ray.train.torch.config import _set_torch_distributed_env_vars, _setup_torch_process_group
+def _prepare(address: str, port: int) -> None:
+    """On a worker: what PyTorch and DeepSpeed look for."""
+    from ray.train.torch.config import _set_torch_distributed_env_vars
 
     os.environ |= {"MASTER_ADDR": address, "MASTER_PORT": str(port)}
     _set_torch_distributed_env_vars()  # type: ignore[no-untyped-call]
+
+
+def _join(backend: str, place: int, ranks: int, timeout_s: int) -> None:
+    """On a worker: meet the others."""
+    from ray.train.torch.config import _setup_torch_process_group
+
     _setup_torch_process_group(backend, place, ranks, "env://", timeout_s)
 
 

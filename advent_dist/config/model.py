@@ -33,8 +33,8 @@ class ModelConfig:
     norms between, as MMSegmentation has them), or VFM-UDA's head for plain transformers."""
 
     decoder_width: int | None = None
-    """Channels inside the decoder (daformer, segformer: 256, fpn: 128, upscaling: a quarter of the
-    features'); none takes these."""
+    """Channels inside the decoder (daformer, segformer, segformer_mmseg: 256, fpn: 128, upscaling:
+    a quarter of the features'); none takes these."""
 
     multi_level: bool = True
     """Add DeepLab-v2's head on the second-deepest features, with losses and a discriminator of its
@@ -50,7 +50,7 @@ class ModelConfig:
 
     output_stride: Literal[8, 16, 32] = 8
     """Input pixels per pixel of the deepest features of a timm CNN (others keep their own). The
-    decoders daformer, fpn and segformer read undilated features of 4, 8, 16 and 32 instead."""
+    decoders that read all levels take undilated features of 4, 8, 16 and 32 instead."""
 
     trained_blocks: int | None = None
     """So many of the encoder's blocks are trained, from the deepest on (0: the heads alone); none

@@ -88,16 +88,9 @@ class HRDANetwork(Network):
         """Logits of windows that overlap by half, averaged."""
         n, _, height, width = image.shape
         across, down = self.detail_crop
-        pixels = WindowGrid(
-            (n, height, width), (across, down), (across // 2, down // 2), image.device
-        )
-        cells = WindowGrid(
-            (n, height // _DETAIL, width // _DETAIL),
-            (across // _DETAIL, down // _DETAIL),
-            (across // 2 // _DETAIL, down // 2 // _DETAIL),
-            image.device,
-        )
-        return cells.averaged(self._see(pixels.cut(image)))
+        stride = (across // 2, down // 2)
+        grid = WindowGrid((n, height, width), (across, down), stride, image.device)
+        return grid.in_cells_of(_DETAIL).averaged(self._see(grid.cut(image)))
 
     def _see(self, parts: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c i j"]:
         """Logits of windows, which go through the network as one batch."""

@@ -106,8 +106,9 @@ def _with_keys_and_values(state_dict: StateDict) -> StateDict:
     joined: StateDict = {}
     for name, tensor in state_dict.items():
         before, is_key, kind = name.partition(".self.key.")
-        values = state_dict.get(f"{before}.self.value.{kind}")
-        if is_key and values is not None and tensor.ndim and values.shape == tensor.shape:
+        values = state_dict.get(f"{before}.self.value.{kind}", torch.empty(0))
+        alike = (values.shape, values.dtype) == (tensor.shape, tensor.dtype)
+        if is_key and alike and tensor.ndim:
             joined[f"{before}.self.kv.{kind}"] = torch.cat([tensor, values])
         elif ".self.value." not in name:
             joined[name] = tensor

@@ -19,13 +19,14 @@ _OF_TRANSFORMERS = (
     (r"^batch_norm\.", "fuse_layer.bn."),
     (r"^classifier\.", "conv_seg."),
 )
-_RULES = {"linear_c1.proj.weight": _OF_SEGFORMER, "linear_c.0.proj.weight": _OF_TRANSFORMERS}
+_COUNTS_FROM_1 = "linear_c1.proj.weight"
+_RULES = {_COUNTS_FROM_1: _OF_SEGFORMER, "linear_c.0.proj.weight": _OF_TRANSFORMERS}
 """A tensor that tells whose names they are -> patterns and what takes their place."""
 
 UNUSED = "conv_seg."
 """What the class that SegFormer's own head is built on makes, and the head does not call."""
 
-_FUSION = "fuse_layer.conv.weight"
+_FUSION, _LEVEL = "fuse_layer.conv.weight", r"embed_layers\.\d\.proj\.weight"
 
 
 def in_our_names(state_dict: StateDict) -> StateDict | None:
@@ -33,7 +34,7 @@ def in_our_names(state_dict: StateDict) -> StateDict | None:
 
     Known are the names of SegFormer's own code (NVlabs/SegFormer, segformer_head.py) and those of
     transformers (modeling_segformer.py). Both join the levels from the deepest on, this project
-    from the finest.
+    from the finest. What joins no such levels is left out.
 
     Args:
         state_dict: of a decode head alone.
@@ -47,11 +48,11 @@ def in_our_names(state_dict: StateDict) -> StateDict | None:
             continue
         for pattern, replacement in _RULES[sign]:
             name = re.sub(pattern, replacement, name)
-        if sign == "linear_c1.proj.weight":  # which counts levels from 1
+        if sign == _COUNTS_FROM_1:
             name = re.sub(r"^(embed_layers)\.(\d)", lambda at: f"{at[1]}.{int(at[2]) - 1}", name)
         renamed[name] = tensor
-    levels = sum(name.startswith("embed_layers.") for name in renamed) // 2
-    fusion = renamed.get(_FUSION)
-    if fusion is not None and fusion.ndim == 4 and levels and fusion.shape[1] % levels == 0:
+    levels = sum(re.fullmatch(_LEVEL, name) is not None for name in renamed)
+    fusion = renamed.pop(_FUSION, torch.empty(0))
+    if fusion.ndim == 4 and levels and fusion.shape[1] % levels == 0:
         renamed[_FUSION] = torch.cat(fusion.chunk(levels, 1)[::-1], 1)
     return renamed

@@ -26,8 +26,21 @@ def read_state_dict(path: Path) -> StateDict:
     no code of the file's.
 
     Raises:
-        CheckpointError: the file is damaged or holds something else.
+        CheckpointError: the file is damaged or holds something else, such as sparse tensors.
     """
+    state_dict = _read(path)
+    for name, tensor in state_dict.items():
+        dense = tensor.layout == torch.strided and tensor.device.type == "cpu"
+        if not dense or tensor.is_quantized:
+            kind = tensor.layout if tensor.layout != torch.strided else tensor.device.type
+            raise CheckpointError(
+                f"{path}: tensor {name} is {'quantised' if tensor.is_quantized else kind}; give a "
+                "file with plain tensors"
+            )
+    return state_dict
+
+
+def _read(path: Path) -> StateDict:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
@@ -27,6 +29,19 @@ class WindowGrid:
         self.images = images
         self.rows = _places(images[1], window[1], stride[1], device)
         self.columns = _places(images[2], window[0], stride[0], device)
+
+    def in_cells_of(self, pixels: int) -> WindowGrid:
+        """The same windows on a map, a cell of which stands for so many pixels a side.
+
+        They and the images have sides that are multiples of that, and so have the windows' places.
+        """
+        cells = copy.copy(self)
+        n, height, width = self.images
+        cells.images = n, height // pixels, width // pixels
+        # Not laid out anew: their number would be another formula of the images' size.
+        cells.rows = self.rows[:, ::pixels] // pixels
+        cells.columns = self.columns[:, ::pixels] // pixels
+        return cells
 
     def cut(self, values: Shaped[Tensor, "n c h w"]) -> Shaped[Tensor, "k c i j"]:
         """What lies in the windows, of all values; k is their number times n, windows first."""
@@ -62,9 +77,10 @@ def _places(side: int, window: int, stride: int, device: torch.device) -> Int64[
     """The places along a side that each window covers; the last window ends with it."""
     # Not `min`, which a program would keep as a formula of the size, and in all layers.
     window = window if window <= side else side
-    number = (side - window + stride - 1) // stride + 1
+    # One at least: a program that was made for larger images would find nothing in smaller ones.
+    number = max(1, (side - window + stride - 1) // stride + 1)
     starts = (torch.arange(number, device=device) * stride).clamp(max=side - window)
-    # A program that was made for larger images fails at smaller ones: nothing lies beyond them.
+    # Such a program fails at smaller ones, where a window reaches over the border.
     return starts.clamp(min=0)[:, None] + torch.arange(window, device=device)
 
 

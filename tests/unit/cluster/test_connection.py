@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import socket
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from advent_dist.config import ClusterConfig
 from advent_dist.errors import ConfigError
-from cluster.connection import ray_cluster
+from cluster.connection import _unwatched, ray_cluster
 from cluster.temporary import why_unfit
 
 
@@ -88,3 +89,18 @@ def test_a_folder_for_temporary_files_that_can_t_be(
     monkeypatch.setenv("RAY_TMPDIR", "/tmp")
     monkeypatch.setenv("TMPDIR", str(tmp_path / ("long" * 30)))
     assert "loader processes" in why_unfit()
+
+
+def test_nobody_watches_the_only_node_unless_somebody_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By Ray's own variable, which is left as it was."""
+    name = "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"
+    monkeypatch.delenv(name, raising=False)
+    with _unwatched():
+        assert os.environ[name] == "0"
+    assert name not in os.environ
+    monkeypatch.setenv(name, "1")
+    with _unwatched():
+        assert os.environ[name] == "1"
+    assert os.environ[name] == "1"

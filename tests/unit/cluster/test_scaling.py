@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import ray
+from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from advent_dist.config import Experiment
@@ -133,6 +134,20 @@ def test_ray_train_is_given_the_policy(tmp_path: Path, monkeypatch: pytest.Monke
     assert given[1] == "of Ray"
     assert "scaling_policy=" in inspect.getsource(DataParallelTrainer.fit)
     assert not ray.is_initialized()
+
+
+def test_no_actor_is_started_for_data_sets_that_are_none(tmp_path: Path) -> None:
+    """Of all that Ray Train adds by itself, by a method that has no public name."""
+    trainer = launching.build_trainer(
+        _elastic(str(tmp_path)),
+        CAMVID_11,
+        tmp_path,
+        observer=None,  # type: ignore[arg-type]
+    )
+    theirs = {type(one) for one in DataParallelTrainer._create_default_callbacks(trainer)}
+    ours = {type(one) for one in trainer._create_default_callbacks()}
+    assert theirs - ours == {DatasetsCallback}
+    assert "self._create_default_callbacks()" in inspect.getsource(DataParallelTrainer.fit)
 
 
 def _nodes(monkeypatch: pytest.MonkeyPatch, head_cpus: float, others: int) -> None:

@@ -68,15 +68,22 @@ def test_any_size_as_onnx(tmp_path: Path, recipe: str, changes: Any, said: str) 
 
 
 def test_less_than_a_window_is_refused_by_the_program(tmp_path: Path) -> None:
-    program = trace(trained("streets_source_only", **WINDOWS, **SIZE), read_back=False)
+    near = {**WINDOWS, "data__evaluation_stride": (16, 16)}
+    program = trace(trained("streets_source_only", **near, **SIZE), read_back=False)
     write_onnx(program, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
-    with pytest.raises(Exception, match=r"indice|bounds"):
-        session.run(None, {"images": torch.zeros(1, 3, 40, 96).numpy()})
+    for height, width in ((40, 96), (16, 96), (48, 32)):
+        with pytest.raises(Exception, match=r"indice|bounds"):
+            session.run(None, {"images": torch.zeros(1, 3, height, width).numpy()})
 
 
-def test_windows_of_any_size_are_read_back(tmp_path: Path) -> None:
-    run = trained("streets_source_only", **WINDOWS, data__evaluation_size=(128, 96))
+@pytest.mark.parametrize(
+    ("recipe", "changes"),
+    [("streets_source_only", WINDOWS), ("streets_hrda", HRDA)],
+    ids=["windows", "two_resolutions"],
+)
+def test_any_size_is_read_back(tmp_path: Path, recipe: str, changes: Any) -> None:
+    run = trained(recipe, **changes, data__evaluation_size=(192, 96))
     program = trace(run, read_back=True)
     assert program.sizes.why_one is None
     program.write(tmp_path / "model.pt2")

@@ -181,7 +181,28 @@ def test_another_width_is_said(file) -> None:
     assert "has embed_layers.0.proj.weight of shape (24, 32) in place of (256, 32)" in taken.table()
 
 
-def test_keys_without_values_are_refused(file) -> None:
-    state_dict = {n: t for n, t in load_file(file).items() if ".self.value.weight" not in n}
-    with pytest.raises(CheckpointError, match=r"check model\.encoder|missing"):
+@pytest.mark.parametrize("values", [None, torch.float16])
+def test_keys_without_values_like_them_are_refused(file, values) -> None:
+    state_dict = load_file(file)
+    name = next(name for name in state_dict if name.endswith(".self.value.weight"))
+    tensor = state_dict.pop(name)
+    if values is not None:
+        state_dict[name] = tensor.to(values)
+    with pytest.raises(CheckpointError, match=r"attn\.kv\.weight is missing"):
         take(segmenter_of(), state_dict, "model.safetensors")
+
+
+def test_a_fusion_of_other_levels_is_not_taken(file) -> None:
+    state_dict = load_file(file)
+    for level in (1, 2, 3):
+        del state_dict[f"decode_head.linear_c.{level}.proj.weight"]
+    state_dict["decode_head.linear_fuse.weight"] = torch.ones(WIDTH, 5, 1, 1, 1)
+    taken = take(segmenter_of(), state_dict, "model.safetensors")
+    assert taken.parts[1].taken == 0
+
+
+def test_tensors_that_are_not_plain_are_refused(tmp_path) -> None:
+    odd = {"a.weight": torch.ones(2, 2).to_sparse(), "b.weight": torch.ones(2, 2)}
+    torch.save(odd, tmp_path / "odd.pth")
+    with pytest.raises(CheckpointError, match=r"odd\.pth: tensor a\.weight is torch\.sparse_coo"):
+        load_weights(segmenter_of(), str(tmp_path / "odd.pth"))

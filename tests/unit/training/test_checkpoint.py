@@ -25,6 +25,7 @@ from advent_dist.parallel.world import World
 from advent_dist.training import checkpoint, random_state
 from advent_dist.training.assembly import build_method
 from advent_dist.training.progress import Progress, Scores
+from advent_dist.training.same_run import require_same
 from tests.helpers import random_batch, tiny_experiment
 
 STREAMS = {"source": {"batches": 3}, "target": {"batches": 3}}
@@ -214,7 +215,7 @@ def test_a_head_of_other_dilations_does_not_go_on() -> None:
     """Also from a checkpoint that is older than the field: half of the head would be lost."""
     now = override(registered("gta5_cityscapes_advent"), {"model.head_dilations": 2})
     then = json.loads(json.dumps(asdict(now)))
-    checkpoint.require_same(then, now)
+    require_same(then, now)
     del then["model"]["head_dilations"]
     with pytest.raises(CheckpointError, match=r"model\.head_dilations = 2, .* with 4"):
-        checkpoint.require_same(then, now)
+        require_same(then, now)
