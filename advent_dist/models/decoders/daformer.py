@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from advent_dist.models.decoders.base import Decoder
-from advent_dist.models.decoders.parts import ConvBNReLU, Embedding, classifier, joined
+from advent_dist.models.decoders.parts import ConvBNReLU
+from advent_dist.models.decoders.segformer import SegFormerDecoder
 
-_WIDTH = 256
 _DILATIONS = (1, 6, 12, 18)
 
 
-class DAFormerDecoder(Decoder):
+class DAFormerDecoder(SegFormerDecoder):
     """Each level embedded, brought to the finest one's size, fused with dilated convolutions.
 
     Parameters are named as in the published code.
@@ -26,21 +23,8 @@ class DAFormerDecoder(Decoder):
         width: channels of each level's embedding and of the fusion; 256 by default, as published.
     """
 
-    pyramid = True
-
-    def __init__(self, channels: Sequence[int], num_classes: int, width: int | None) -> None:
-        super().__init__()
-        width = width or _WIDTH
-        self.embed_layers = nn.ModuleList(Embedding(one, width) for one in channels)
-        self.fuse_layer = Fusion(len(channels) * width, width)
-        self.dropout = nn.Dropout2d(0.1)
-        self.conv_seg = classifier(width, num_classes)
-
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Logits at the resolution of the finest features."""
-        fused = self.fuse_layer(joined(self.embed_layers, features))
-        logits: Tensor = self.conv_seg(self.dropout(fused))
-        return logits
+    def _fusion(self, joined_width: int, width: int) -> nn.Module:
+        return Fusion(joined_width, width)
 
 
 class SeparableConv(nn.Sequential):

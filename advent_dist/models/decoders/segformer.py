@@ -30,9 +30,13 @@ class SegFormerDecoder(Decoder):
         super().__init__()
         width = width or _WIDTH
         self.embed_layers = nn.ModuleList(Embedding(one, width) for one in channels)
-        self.fuse_layer = ConvBNReLU(len(channels) * width, width, 1)
+        self.fuse_layer = self._fusion(len(channels) * width, width)
         self.dropout = nn.Dropout2d(0.1)
         self.conv_seg = classifier(width, num_classes)
+
+    def _fusion(self, joined_width: int, width: int) -> nn.Module:
+        """What makes `width` channels of all levels' together."""
+        return ConvBNReLU(joined_width, width, 1)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Logits at the resolution of the finest features."""
