@@ -27,6 +27,8 @@ class WindowGrid:
         self, images: tuple[int, int, int], window: Size, stride: Size, device: torch.device
     ) -> None:
         self.images = images
+        # The last window, which ends with the image, lies over the others that cover a place.
+        self.most = (-(-window[0] // stride[0]) + 1, -(-window[1] // stride[1]) + 1)
         self.rows = _places(images[1], window[1], stride[1], device)
         self.columns = _places(images[2], window[0], stride[0], device)
 
@@ -64,12 +66,8 @@ class WindowGrid:
         parts = pieces.reshape(down, across, n, channels, height, width)
         parts = parts.permute(2, 3, 0, 4, 1, 5)
         flat = parts.reshape(n, channels, down * height, across * width)
-        total = _at_places(flat, 2, self.rows, self.images[1])
-        total = _at_places(total, 3, self.columns, self.images[2])
-        rows, columns = (
-            _at_places(pieces.new_ones(places.numel()), 0, places, side)
-            for places, side in ((self.rows, self.images[1]), (self.columns, self.images[2]))
-        )
+        total, rows = _at_places(flat, 2, self.rows, self.images[1], self.most[1])
+        total, columns = _at_places(total, 3, self.columns, self.images[2], self.most[0])
         return total / (rows[:, None] * columns)
 
 
@@ -85,9 +83,28 @@ def _places(side: int, window: int, stride: int, device: torch.device) -> Int64[
 
 
 def _at_places(
-    values: Float[Tensor, ...], dim: int, places: Int64[Tensor, "k i"], side: int
-) -> Float[Tensor, ...]:
-    """Values along a dimension summed at their places, of which there are `side`."""
-    shape = list(values.shape)
-    shape[dim] = side
-    return values.new_zeros(shape).index_add(dim, places.flatten(), values)
+    values: Float[Tensor, ...], dim: int, places: Int64[Tensor, "k i"], side: int, most: int
+) -> tuple[Float[Tensor, ...], Float[Tensor, " side"]]:
+    """Values along a dimension summed at their places, of which there are `side`.
+
+    Each place looks for its values, of at most so many windows. Were each value added where it
+    belongs, onnxruntime's threads would lose some, and a GPU's add them in any order.
+
+    Returns:
+        the sums, and of how many values each is.
+    """
+    number, window = places.shape
+    starts, here = places[:, 0], torch.arange(side, device=places.device)
+    # Windows that lie in front of a place wholly.
+    first = (starts + window <= here[:, None]).sum(1)
+    total, counts = torch.zeros((), device=places.device), torch.zeros_like(here)
+    across = [-1 if at == dim else 1 for at in range(values.dim())]
+    for later in range(most):
+        which = (first + later).clamp(max=number - 1)
+        within = here - starts[which]
+        inside = (first + later < number) & (within >= 0)
+        index = which * window + within.clamp(min=0)
+        found = values.index_select(dim, index)
+        total = total + found.where(inside.reshape(across), 0)
+        counts = counts + inside
+    return total, counts.to(values.dtype)

@@ -13,7 +13,7 @@ from tests.fault_proxy import Proxy, fault_proxy
 from tests.helpers import tiny_run, write_tiny_shards
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def s3_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     """What stands before a real S3 server; the environment has its address and credentials."""
     folder = tmp_path_factory.mktemp("s3")
@@ -28,15 +28,18 @@ def s3_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
         yield proxy
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bucket(s3_proxy: Proxy) -> str:
     """URL of an empty bucket there."""
     return "s3://bucket"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ray_session(bucket: str) -> Iterator[None]:
-    """One Ray for all tests that need it, started after the S3 server so that workers know it."""
+    """One Ray for all tests that need it, started after the S3 server so that workers know it.
+
+    It ends with the package: other tests of the process find none.
+    """
     with pytest.MonkeyPatch.context() as patch:
         # Soon enough for the metrics of runs of seconds.
         patch.setenv("RAY_metrics_report_interval_ms", "500")
@@ -44,14 +47,14 @@ def ray_session(bucket: str) -> Iterator[None]:
             yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shards(bucket: str) -> str:
     """Root of tiny shards in the bucket."""
     write_tiny_shards(f"{bucket}/shards")
     return f"{bucket}/shards"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def begun(ray_session: None, shards: str, bucket: str) -> Experiment:
     """A run that has been trained for two steps, with two workers."""
     run = tiny_run(shards, f"{bucket}/runs", run__name="begonnen_für_später", run__steps=2)
