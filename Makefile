@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Hundreds of processes import the same files.
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest
-SLOW := $(addprefix tests/integration/test_,elastic.py ended.py killed.py predict_killed.py serve.py sweep_killed.py sweep_outage.py)
+SLOW := $(addprefix tests/integration/test_,elastic.py ended.py killed.py predict_killed.py serve.py sweep_killed.py sweep_outage.py sweep_rank_killed.py your_data.py)
 
 .PHONY: setup format check test test-slow test-cluster test-onprem test-aws test-unit test-golden test-distributed test-integration bench bench-check gpu-check soak golden demo sweep-demo browser hosts ci clean
 
@@ -31,7 +31,7 @@ check: setup
 test: setup
 	$(PYTEST) -n 2 tests/unit tests/golden tests/distributed tests/integration $(SLOW:%=--ignore=%)
 
-# What is killed, or loses its nodes, and goes on, and the server: minutes of waiting.
+# What is killed, or loses its nodes, and goes on, the server, and a page of the docs word by word: minutes of waiting.
 test-slow: setup
 	$(PYTEST) $(SLOW)
 

@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-import signal
-import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import mlflow
-import psutil
 import pytest
 import ray
-from ray.util.placement_group import placement_group_table
 
-from advent_dist.config.override import to_json
 from advent_dist.config.selection import DEFAULT
 from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError, UserError
 from advent_dist.runs.folder import SWEEP_FILE, RunFolder
-from tests.helpers import tiny_run
 from tests.shard_helpers import examples, write_shards
-from tests.waiting import wait_until
+from tests.small_sweeps import run_and_let_go, small_sweep
 from tune.finals import winner
 from tune.folder import FINAL_FILE, SweepFolder, Trial
-from tune.options import Options
 from tune.plan import make_plan
-from tune.record import SweepRecord
 from tune.report import write_report
 from tune.report.judgement import comparison_of
 from tune.report.reading import read_sweep
@@ -51,69 +42,12 @@ def shards(shards: str) -> str:
 def swept(ray_session: None, shards: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a sweep of four trials in it, of which MLflow has been told."""
     folder = tmp_path_factory.mktemp("swept")
-    _run(_options(shards, folder, mlflow=_mlflow(folder), **SHORT))
+    run_and_let_go(small_sweep(shards, folder, mlflow=_mlflow(folder), **SHORT))
     return folder
 
 
 def _mlflow(folder: Path) -> str:
     return f"sqlite:///{folder}/mlflow.db"
-
-
-def _options(shards: str, tmp_path: Path, storage: str | None = None, **changes: Any) -> Options:
-    """A sweep of seconds: every trial may train 8 steps, evaluated every 2."""
-    experiment = tiny_run(
-        shards,
-        "unused",
-        data__held_out="held_out",
-        data__cache_dir=str(tmp_path / "cache"),
-        cluster__workers=1,
-        run__evaluate_every=2,
-    )
-    path = tmp_path / "experiment.json"
-    path.write_text(to_json(experiment))
-    given: dict[str, Any] = {
-        "experiment": str(path),
-        "storage": storage or str(tmp_path),
-        "name": "sweep",
-        "num_trials": 4,
-        "max_steps": 8,
-        "grace_steps": 2,
-        "reduction_factor": 2,
-        "seeds_for_best": 0,
-        # A tiny network on noise collapses all the time.
-        "collapse_share": 0.0,
-    }
-    return Options(**{**given, **changes})
-
-
-def _run(options: Options) -> SweepRecord:
-    record = run_sweep(make_plan(options), "python tune/search.py --resume")
-    _nothing_is_held()
-    return record
-
-
-def _nothing_is_held() -> None:
-    """No placement group, no actor, all CPUs free: what a stopped trial must leave behind."""
-    groups = placement_group_table().values()  # type: ignore[no-untyped-call]
-    assert [one for one in groups if one["state"] != "REMOVED"] == []
-    wait_until(lambda: not _held(), within_s=20, said=_held)
-
-
-def _held() -> list[str]:
-    """CPUs in use, and processes of ranks that are still there."""
-    there, free = ray.cluster_resources(), ray.available_resources()  # type: ignore[no-untyped-call]
-    cpus = [f"{free.get('CPU', 0)} of {there['CPU']} CPUs are free"]
-    family = psutil.Process().children(recursive=True)
-    ranks = [" ".join(one.cmdline()) for one in family if _is_rank(one)]
-    return ranks + (cpus if free.get("CPU", 0) < there["CPU"] else [])
-
-
-def _is_rank(process: psutil.Process) -> bool:
-    try:
-        first = process.cmdline()[:1]
-    except psutil.Error:
-        return False
-    return bool(first) and any(word in first[0] for word in (" rank ", "ray::Rank", "RayTrain"))
 
 
 def _assert_warm(trials: list[Trial]) -> None:
@@ -124,8 +58,8 @@ def _assert_warm(trials: list[Trial]) -> None:
 
 
 def test_a_sweep_from_s3_to_s3(shards: str, bucket: str, tmp_path: Path) -> None:
-    options = _options(shards, tmp_path, storage=f"{bucket}/sweeps", seeds_for_best=1)
-    record = _run(options)
+    options = small_sweep(shards, tmp_path, storage=f"{bucket}/sweeps", seeds_for_best=1)
+    record = run_and_let_go(options)
     folder = record.folder
     trials = folder.trials()
     assert len(trials) == 4
@@ -170,7 +104,7 @@ def test_a_sweep_of_a_target_without_labels(shards: str, tmp_path: Path) -> None
     """ASHA, the retraining and the report go by a criterion, and nothing has a mIoU."""
     without = ("data.evaluation=none", "data.held_out=none", "data.evaluation_images=4")
     changes = {"num_trials": 3, "max_steps": 4, "seeds_for_best": 1, "set": without}
-    folder = _run(_options(shards, tmp_path, **changes)).folder
+    folder = run_and_let_go(small_sweep(shards, tmp_path, **changes)).folder
     assert {trial.state for trial in folder.trials()} <= {"finished", "stopped"}
     tree = folder.read(SWEEP_FILE)
     assert tree is not None
@@ -190,7 +124,7 @@ def test_a_sweep_of_a_target_without_labels(shards: str, tmp_path: Path) -> None
 
 
 def test_a_diverging_trial_fails_alone(shards: str, tmp_path: Path) -> None:
-    options = _options(
+    options = small_sweep(
         shards,
         tmp_path,
         search="grid",
@@ -200,7 +134,7 @@ def test_a_diverging_trial_fails_alone(shards: str, tmp_path: Path) -> None:
         space=("optimizer.segmenter_lr=choice:1e30:1e-4",),
         set=("optimizer.segmenter=sgd",),
     )
-    trials = _run(options).folder.trials()
+    trials = run_and_let_go(options).folder.trials()
     states = {trial.values["optimizer.segmenter_lr"]: trial for trial in trials}
     assert len(trials) == 3
     assert states[1e-4].state == states[1e-3].state == "finished"
@@ -210,73 +144,11 @@ def test_a_diverging_trial_fails_alone(shards: str, tmp_path: Path) -> None:
 
 def test_ray_train_in_processes_of_their_own(shards: str, tmp_path: Path) -> None:
     """The way of trials on GPUs: stopped ones must give their workers' resources back."""
-    options = _options(shards, tmp_path, fresh_processes=True, num_trials=2, max_steps=4)
-    trials = _run(options).folder.trials()
+    options = small_sweep(shards, tmp_path, fresh_processes=True, num_trials=2, max_steps=4)
+    trials = run_and_let_go(options).folder.trials()
     assert len(trials) == 2
     assert {trial.state for trial in trials} <= {"finished", "stopped"}
     assert json.loads((tmp_path / "sweep" / SWEEP_FILE).read_text())["warm_processes"] is False
-
-
-ONE_TRIAL: dict[str, Any] = {
-    "num_trials": 1,
-    "max_steps": 60,
-    "scheduler": "none",
-    "evaluate_every": 10,
-    "set": ("run.checkpoint_every=10",),
-}
-"""Long enough to be killed in the middle."""
-
-
-def _kill_a_rank(options: Options, tmp_path: Path) -> UserError | None:
-    """Run a sweep of one trial, whose rank is killed once; what it raises."""
-    trial = SweepFolder(f"{tmp_path}/sweep")
-    killed: list[int] = []
-
-    def kill_one() -> None:
-        wait_until(lambda: (record := trial.trial(0)) and 0 < record.steps < 60, within_s=240)
-        # Only descendants of this process: another job's have the same name.
-        family = psutil.Process().children(recursive=True)
-        rank = next(one for one in family if one.cmdline()[:1][0].endswith("rank 0"))
-        killed.append(rank.pid)
-        rank.send_signal(signal.SIGKILL)
-
-    thread = threading.Thread(target=kill_one)
-    thread.start()
-    raised = None
-    try:
-        _run(options)
-    except UserError as error:
-        raised = error
-    thread.join()
-    assert killed
-    return raised
-
-
-def _assert_trained_to_the_end(tmp_path: Path) -> None:
-    folder = SweepFolder(f"{tmp_path}/sweep")
-    record = folder.trials()[0]
-    assert (record.state, record.reason) == ("finished", None)
-    rows = RunFolder.open(f"{folder.url}/{record.path}").rows()
-    assert [row["step"] for row in rows] == list(range(1, 61))
-
-
-def test_a_killed_rank_is_replaced(shards: str, tmp_path: Path) -> None:
-    options = _options(shards, tmp_path, max_failures=1, **ONE_TRIAL)
-    assert _kill_a_rank(options, tmp_path) is None
-    _assert_trained_to_the_end(tmp_path)
-
-
-def test_a_trial_whose_rank_dies_too_often_is_resumed(shards: str, tmp_path: Path) -> None:
-    options = _options(shards, tmp_path, max_failures=0, **ONE_TRIAL)
-    told = _kill_a_rank(options, tmp_path)
-    assert "1 of 1 trials were interrupted, the first one: a worker died" in str(told)
-    record = SweepFolder(f"{tmp_path}/sweep").trials()[0]
-    assert (record.state, record.ended_at) == ("interrupted", None)
-    assert 0 < record.steps < 60
-    tree = json.loads((tmp_path / "sweep" / SWEEP_FILE).read_text())
-    assert tree["status"] == "interrupted"
-    _run(replace(options, resume=True))
-    _assert_trained_to_the_end(tmp_path)
 
 
 def _with_checkpoints(folder: Path) -> set[str]:
@@ -285,7 +157,7 @@ def _with_checkpoints(folder: Path) -> set[str]:
 
 
 def test_checkpoints_of_hopeless_trials_are_deleted(shards: str, swept: Path) -> None:
-    metric = make_plan(_options(shards, swept, **SHORT)).metric
+    metric = make_plan(small_sweep(shards, swept, **SHORT)).metric
     best = winner(SweepFolder(f"{swept}/sweep").trials(), metric)
     assert best is not None
     assert _with_checkpoints(swept) == {best.id}
@@ -298,7 +170,7 @@ def test_a_time_budget_ends_what_runs_and_begins_nothing_more(
     start_s = SweepFolder(f"{swept}/sweep").trials()[0].start_seconds
     assert start_s is not None
     budget = f"{2 * start_s + 5:.0f}s"
-    options = _options(
+    options = small_sweep(
         shards,
         tmp_path,
         scheduler="none",
@@ -307,7 +179,7 @@ def test_a_time_budget_ends_what_runs_and_begins_nothing_more(
         max_concurrent=1,
         time_budget=budget,
     )
-    record = _run(options)
+    record = run_and_let_go(options)
     trials = record.folder.trials()
     assert 1 <= len(trials) < 4
     assert trials[-1].state == "stopped"
@@ -337,21 +209,21 @@ def test_trials_are_runs_of_mlflow(swept: Path) -> None:
 
 def test_one_sweep_a_folder(shards: str, swept: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no sweep at"):
-        run_sweep(make_plan(_options(shards, tmp_path, resume=True, **SHORT)), "")
+        run_sweep(make_plan(small_sweep(shards, tmp_path, resume=True, **SHORT)), "")
     with pytest.raises(ConfigError, match="holds a sweep already; go on with --resume"):
-        run_sweep(make_plan(_options(shards, swept, **SHORT)), "")
-    other = _options(shards, swept, resume=True, **{**SHORT, "max_steps": 8})
+        run_sweep(make_plan(small_sweep(shards, swept, **SHORT)), "")
+    other = small_sweep(shards, swept, resume=True, **{**SHORT, "max_steps": 8})
     with pytest.raises(ConfigError, match=r"has experiment.run.steps = 4, not 8"):
         run_sweep(make_plan(other), "")
     with pytest.raises(ConfigError, match=r"the cluster never has room"):
         run_sweep(
-            make_plan(_options(shards, swept, overwrite=True, cpus_per_trial=99, **SHORT)), ""
+            make_plan(small_sweep(shards, swept, overwrite=True, cpus_per_trial=99, **SHORT)), ""
         )
     # More trials are no other sweep, and what was refused has overwritten nothing.
     before = SweepFolder(f"{swept}/sweep").trials()
     concurrent = int(ray.cluster_resources()["CPU"])  # type: ignore[no-untyped-call]
     more = {"resume": True, "num_trials": len(before) + concurrent + 2, "mlflow": _mlflow(swept)}
-    trials = _run(_options(shards, swept, **SHORT, **more)).folder.trials()
+    trials = run_and_let_go(small_sweep(shards, swept, **SHORT, **more)).folder.trials()
     assert trials[: len(before)] == before
     assert [trial.state for trial in trials] == ["finished"] * (len(before) + concurrent + 2)
     # The later ones start in warm processes too, and one trial alone keeps its checkpoints.
@@ -375,5 +247,5 @@ def test_refused_before_any_trial_starts(
     changes: dict[str, Any], message: str, shards: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=message):
-        run_sweep(make_plan(_options(shards, tmp_path, **changes)), "")
+        run_sweep(make_plan(small_sweep(shards, tmp_path, **changes)), "")
     assert not (tmp_path / "sweep" / "trials").exists()
