@@ -17,6 +17,17 @@ from cluster.address import why_unreachable
 from cluster.temporary import why_unfit
 
 
+def ends_with_us() -> bool:
+    """Whether the Ray that this process is connected to is one that it has started, and will end.
+
+    Nothing of a run outlives it then, and no nodes come or go.
+    """
+    return _ours
+
+
+_ours = False
+
+
 @contextmanager
 def ray_cluster(config: ClusterConfig) -> Iterator[None]:
     """A connection to the configured Ray cluster; one started for the occasion is stopped again.
@@ -34,7 +45,7 @@ def ray_cluster(config: ClusterConfig) -> Iterator[None]:
     address = config.address or os.environ.get("RAY_ADDRESS")
     # Workers' output stays in Ray's log files: what a user must know is raised, or on the board.
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    with nullcontext() if address else _unwatched():
+    with nullcontext() if address else _our_own():
         if address:
             _join(address, quiet)
         else:
@@ -46,20 +57,22 @@ def ray_cluster(config: ClusterConfig) -> Iterator[None]:
 
 
 @contextmanager
-def _unwatched() -> Iterator[None]:
-    """Runs have no actor that asks every few seconds which nodes are about to go.
+def _our_own() -> Iterator[None]:
+    """Of a Ray of this process: runs have no actor that asks every few seconds which nodes will go.
 
     Nobody calls this machine back. Who has set Ray's variable for it knows better.
     """
+    global _ours
     name = "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"
-    if name in os.environ:
-        yield
-        return
-    os.environ[name] = "0"
+    theirs = os.environ.get(name)
+    os.environ.setdefault(name, "0")
+    _ours = True
     try:
         yield
     finally:
-        del os.environ[name]
+        _ours = False
+        if theirs is None:
+            del os.environ[name]
 
 
 def _join(address: str, quiet: dict[str, Any]) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 
 import ray.train
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
+from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.train.v2._internal.execution.scaling_policy import (
     ElasticScalingPolicy,
+    FixedScalingPolicy,
     NoopDecision,
     ResizeDecision,
     ScalingDecision,
@@ -25,6 +27,7 @@ from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from advent_dist.config import Experiment
 from advent_dist.training.global_batch import allowed_ranks
 from cluster.capacity import fit, label_selector, leaving_nodes, per_worker, staying_nodes
+from cluster.connection import ends_with_us
 from cluster.ending import Ending
 from cluster.failures import MistakesAreFinal
 from cluster.growth import Wish
@@ -97,6 +100,22 @@ class WholeBatches(ElasticScalingPolicy):
         return self._get_resize_decision(possible) if possible > has else NoopDecision()
 
 
+class NothingToAskFor(FixedScalingPolicy):
+    """A fixed number of workers on a Ray whose nodes neither come nor go.
+
+    Ray Train's own tells an actor what it needs, which an autoscaler would ask.
+    """
+
+    def _send_resource_request(self) -> None:
+        pass
+
+    def _maybe_send_resource_request(self) -> None:
+        pass
+
+    def _cancel_resource_request(self) -> None:
+        pass
+
+
 class ElasticTrainer(DataParallelTrainer):
     """A trainer whose run goes on with the workers that there is room for.
 
@@ -117,14 +136,20 @@ class ElasticTrainer(DataParallelTrainer):
 
     def _create_default_callbacks(self) -> list[Any]:
         # Ray Data's starts a process for the data sets of a run, and runs here have none of its.
+        unused: tuple[type, ...] = (DatasetsCallback,)
+        if ends_with_us():
+            # A process that frees what a run has held, which ends with Ray.
+            unused += (PlacementGroupCleanerCallback,)
         callbacks = super()._create_default_callbacks()
-        return [one for one in callbacks if not isinstance(one, DatasetsCallback)]
+        return [one for one in callbacks if not isinstance(one, unused)]
 
     def _initialize_and_run_controller(self, **options: Any) -> Any:
         # Ray has no public way to give policies; tests/unit/cluster/test_scaling.py holds these.
         options["failure_policy"] = MistakesAreFinal(self.run_config.failure_config)  # type: ignore[arg-type]
         if self._experiment.cluster.min_workers:
             options["scaling_policy"] = WholeBatches(self.scaling_config, self._experiment)
+        elif ends_with_us():
+            options["scaling_policy"] = NothingToAskFor(self.scaling_config)  # type: ignore[arg-type]
         return super()._initialize_and_run_controller(**options)
 
     def _register_sigint_handler(self, controller: Any) -> None:

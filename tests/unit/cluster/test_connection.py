@@ -12,7 +12,7 @@ import pytest
 
 from advent_dist.config import ClusterConfig
 from advent_dist.errors import ConfigError
-from cluster.connection import _unwatched, ray_cluster
+from cluster.connection import _our_own, ends_with_us, ray_cluster
 from cluster.temporary import why_unfit
 
 
@@ -97,10 +97,12 @@ def test_nobody_watches_the_only_node_unless_somebody_says_so(
     """By Ray's own variable, which is left as it was."""
     name = "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"
     monkeypatch.delenv(name, raising=False)
-    with _unwatched():
+    with _our_own():
         assert os.environ[name] == "0"
+        assert ends_with_us()
     assert name not in os.environ
+    assert not ends_with_us()
     monkeypatch.setenv(name, "1")
-    with _unwatched():
+    with _our_own():
         assert os.environ[name] == "1"
     assert os.environ[name] == "1"

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import pytest
 import ray
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
+from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.v2._internal.execution.scaling_policy import ScalingPolicy
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from advent_dist.config import Experiment
@@ -18,7 +20,7 @@ from advent_dist.runs.folder import RunFolder
 from cluster import capacity as capacities
 from cluster import launch as launching
 from cluster import scaling
-from cluster.scaling import WholeBatches, scaling_config
+from cluster.scaling import NothingToAskFor, WholeBatches, scaling_config
 from tests.helpers import tiny_run
 
 
@@ -132,12 +134,29 @@ def test_ray_train_is_given_the_policy(tmp_path: Path, monkeypatch: pytest.Monke
         trainer._initialize_and_run_controller(scaling_policy="of Ray")
     assert type(given[0]) is WholeBatches
     assert given[1] == "of Ray"
+    monkeypatch.setattr(scaling, "ends_with_us", lambda: True)
+    trainer._initialize_and_run_controller(scaling_policy="of Ray")
+    assert type(given[2]) is NothingToAskFor
     assert "scaling_policy=" in inspect.getsource(DataParallelTrainer.fit)
     assert not ray.is_initialized()
 
 
-def test_no_actor_is_started_for_data_sets_that_are_none(tmp_path: Path) -> None:
+def test_nobody_is_asked_for_room_that_is_there() -> None:
+    """All by which Ray Train's policy speaks to an actor, which would be started for it."""
+    ours = set(vars(NothingToAskFor))
+    theirs = inspect.getmembers(ScalingPolicy, inspect.isfunction)
+    asking = {
+        name for name, method in theirs if "_coordinator_client." in inspect.getsource(method)
+    }
+    assert asking == {name for name in ours if name.endswith("_resource_request")}
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_no_actor_is_started_of_which_a_run_has_no_use(
+    own: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of all that Ray Train adds by itself, by a method that has no public name."""
+    monkeypatch.setattr(scaling, "ends_with_us", lambda: own)
     trainer = launching.build_trainer(
         _elastic(str(tmp_path)),
         CAMVID_11,
@@ -146,7 +165,7 @@ def test_no_actor_is_started_for_data_sets_that_are_none(tmp_path: Path) -> None
     )
     theirs = {type(one) for one in DataParallelTrainer._create_default_callbacks(trainer)}
     ours = {type(one) for one in trainer._create_default_callbacks()}
-    assert theirs - ours == {DatasetsCallback}
+    assert theirs - ours == {DatasetsCallback} | ({PlacementGroupCleanerCallback} if own else set())
     assert "self._create_default_callbacks()" in inspect.getsource(DataParallelTrainer.fit)
 
 
