@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -43,12 +44,15 @@ from cluster.scaling import ElasticTrainer
 from cluster.worker import train_worker
 
 
-def launch(experiment: Experiment, call: Call | None = None) -> Progress:
+def launch(
+    experiment: Experiment, call: Call | None = None, begun: Callable[[], None] | None = None
+) -> Progress:
     """Run an experiment on a Ray cluster, the running one or one of this machine's own.
 
     Args:
         experiment: The whole config.
         call: What is to become of a run that is in the folder; none starts a new one only.
+        begun: Called when the folder is this run's: what comes from now on can be gone on with.
 
     Returns:
         The run's progress at its end.
@@ -87,6 +91,8 @@ def launch(experiment: Experiment, call: Call | None = None) -> Progress:
         # Not before: what is to be overwritten is lost here.
         with _sweep_claimed(glance), claimed(glance.folder, force=call.force):
             _start(run, experiment, classes, call)
+            if begun is not None:
+                begun()
             board = ProgressBoard.options(  # type: ignore[attr-defined]
                 scheduling_strategy=beside_the_driver()
             ).remote()

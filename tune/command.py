@@ -72,9 +72,6 @@ def _sweep(plan: Plan, again: str) -> int:
     from shards.streets_data import ensure_streets
     from tune.sweep import run_sweep
 
-    # Said before, since nobody is left to say it when the machine is lost; but not before what may
-    # hold a secret is refused.
-    sys.stderr.write(f"-- after an interruption go on with: {again}\n")
     ensure_streets(plan.experiment.data)
     try:
         run_sweep(plan, again)

@@ -75,6 +75,8 @@ def run_sweep(plan: Plan, resume_command: str) -> SweepRecord:
         folder = SweepFolder(plan.url, impatient(plan.experiment.data)).open()
         with claimed(folder, force=plan.options.force):
             record = SweepRecord.open(plan, classes, resume_command)
+            # Said at once, since nobody is left to say it when the machine is lost.
+            sys.stderr.write(f"-- after an interruption go on with: {resume_command}\n")
             with record.session(), _board() as board:
                 sweep = Sweep(plan=plan, classes=classes, board=board)
                 _run(sweep, record, concurrent, loggers)

@@ -120,12 +120,21 @@ def train(chosen: Experiment, call: Call) -> int:
     ensure_streets(chosen.data)
     config = f"{run.url}/{CONFIG_FILE}"
     again = shlex.join(["advent-dist", "train", "--config", config, "--resume"])
-    # Said before, since nobody is left to say it when the machine is lost.
-    sys.stderr.write(f"-- after an interruption go on with: {again}\n")
+    has_begun = call.resume
+
+    def begun() -> None:
+        # Said at once, since nobody is left to say it when the machine is lost.
+        nonlocal has_begun
+        has_begun = True
+        sys.stderr.write(f"-- after an interruption go on with: {again}\n")
+
     try:
-        progress = launch(chosen, call)
+        progress = launch(chosen, call, begun)
     except KeyboardInterrupt as interrupt:
-        sys.stderr.write(f"\nstopped; go on from the last checkpoint with:\n  {again}\n")
+        how = (
+            f"go on from the last checkpoint with:\n  {again}" if has_begun else "nothing had begun"
+        )
+        sys.stderr.write(f"\nstopped; {how}\n")
         return status_of(interrupt)
     from advent_dist.commands.run_page import write_report  # charts and statistics: not before
 

@@ -27,14 +27,18 @@ def _message(
     capfd: pytest.CaptureFixture[str],
     root: str,
     call: Sequence[str] = (),
+    *,
+    begins: bool = False,
     **changes: Any,
 ) -> str:
-    """What `advent-dist train` says of a run that can't be."""
+    """What `advent-dist train` says of a run that can't be, or has begun and can't go on."""
     config = tmp_path / "config.json"
     config.write_text(to_json(tiny_run(root, str(tmp_path / "runs"), **changes)))
     capfd.readouterr()
     assert cli.run(["train", "--config", str(config), *call]) == 1
-    said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("advent-dist")]
+    lines = capfd.readouterr().err.splitlines()
+    assert any("go on with: advent-dist train" in line for line in lines) == begins
+    said = [line for line in lines if line.startswith("advent-dist")]
     assert len(said) == 1
     return said[0]
 
@@ -72,7 +76,7 @@ def test_found_by_the_workers(root: str, tmp_path: Path, capfd: pytest.CaptureFi
     first = next(name for name in folder.list() if name.endswith(".tar"))
     whole = folder.read(first)
     folder.write(first, whole[: len(whole) // 2])
-    assert "cut short" in _message(tmp_path, capfd, root, cluster__max_failures=-1)
+    assert "cut short" in _message(tmp_path, capfd, root, begins=True, cluster__max_failures=-1)
 
 
 def test_runs_that_are_in_the_way(
@@ -100,6 +104,7 @@ def test_a_loss_that_is_not_finite(
         tmp_path,
         capfd,
         root,
+        begins=True,
         run__name="diverges",
         cluster__workers=1,
         optimizer__segmenter="sgd",
