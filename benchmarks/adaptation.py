@@ -89,6 +89,14 @@ def main() -> None:
     )
 
 
+def _read(value: str) -> object:
+    """A value as JSON has it; what is none of it is a word."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
 def kept(pattern: str) -> list[Result]:
     """Results by the names of their files."""
     files = sorted(RESULTS.glob(f"{pattern}.json.gz"))
@@ -122,7 +130,7 @@ def train(task: str, encoder: str, method: str, seed: int, options: Options, out
     )
     fields = dict(value.split("=", 1) for value in options.values)
     snapshots = train_and_score(
-        override(chosen, {field: json.loads(value) for field, value in fields.items()}),
+        override(chosen, {field: _read(value) for field, value in fields.items()}),
         {"tune": TASKS[task].tune, "held_out": TASKS[task].held_out},
         most={"tune": 50},
     )
