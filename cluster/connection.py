@@ -20,7 +20,7 @@ from cluster.temporary import why_unfit
 def ends_with_us() -> bool:
     """Whether the Ray that this process is connected to is one that it has started, and will end.
 
-    Nothing of a run outlives it then, and no nodes come or go.
+    No nodes come or go then.
     """
     return _ours
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import ray.train
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
-from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.train.v2._internal.execution.scaling_policy import (
     ElasticScalingPolicy,
     FixedScalingPolicy,
@@ -136,12 +135,8 @@ class ElasticTrainer(DataParallelTrainer):
 
     def _create_default_callbacks(self) -> list[Any]:
         # Ray Data's starts a process for the data sets of a run, and runs here have none of its.
-        unused: tuple[type, ...] = (DatasetsCallback,)
-        if ends_with_us():
-            # A process that frees what a run has held, which ends with Ray.
-            unused += (PlacementGroupCleanerCallback,)
         callbacks = super()._create_default_callbacks()
-        return [one for one in callbacks if not isinstance(one, unused)]
+        return [one for one in callbacks if not isinstance(one, DatasetsCallback)]
 
     def _initialize_and_run_controller(self, **options: Any) -> Any:
         # Ray has no public way to give policies; tests/unit/cluster/test_scaling.py holds these.

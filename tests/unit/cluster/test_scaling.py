@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 import ray
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
-from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.train.v2._internal.execution.scaling_policy import ScalingPolicy
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
@@ -151,12 +150,8 @@ def test_nobody_is_asked_for_room_that_is_there() -> None:
     assert asking == {name for name in ours if name.endswith("_resource_request")}
 
 
-@pytest.mark.parametrize("own", [False, True])
-def test_no_actor_is_started_of_which_a_run_has_no_use(
-    own: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_actor_is_started_for_data_sets_that_are_none(tmp_path: Path) -> None:
     """Of all that Ray Train adds by itself, by a method that has no public name."""
-    monkeypatch.setattr(scaling, "ends_with_us", lambda: own)
     trainer = launching.build_trainer(
         _elastic(str(tmp_path)),
         CAMVID_11,
@@ -165,7 +160,7 @@ def test_no_actor_is_started_of_which_a_run_has_no_use(
     )
     theirs = {type(one) for one in DataParallelTrainer._create_default_callbacks(trainer)}
     ours = {type(one) for one in trainer._create_default_callbacks()}
-    assert theirs - ours == {DatasetsCallback} | ({PlacementGroupCleanerCallback} if own else set())
+    assert theirs - ours == {DatasetsCallback}
     assert "self._create_default_callbacks()" in inspect.getsource(DataParallelTrainer.fit)
 
 
