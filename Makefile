@@ -31,7 +31,8 @@ check: setup
 test: setup
 	$(PYTEST) -n 2 tests/unit tests/golden tests/distributed tests/integration $(SLOW:%=--ignore=%)
 
-# What is killed, or loses its nodes, and goes on, the server, and a page of the docs word by word: minutes of waiting.
+# What is killed, or loses its nodes, and goes on, the server, and a page of the docs word by word:
+# minutes of waiting.
 test-slow: setup
 	$(PYTEST) $(SLOW)
 

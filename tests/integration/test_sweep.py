@@ -142,10 +142,13 @@ def test_a_diverging_trial_fails_alone(shards: str, tmp_path: Path) -> None:
     assert "loss/" in str(states[1e30].reason)
 
 
-def test_ray_train_in_processes_of_their_own(shards: str, tmp_path: Path) -> None:
+def test_ray_train_in_processes_of_their_own(
+    shards: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The way of trials on GPUs: stopped ones must give their workers' resources back."""
     options = small_sweep(shards, tmp_path, fresh_processes=True, num_trials=2, max_steps=4)
     trials = run_and_let_go(options).folder.trials()
+    assert "-- after an interruption go on with: python tune/search.py" in capsys.readouterr().err
     assert len(trials) == 2
     assert {trial.state for trial in trials} <= {"finished", "stopped"}
     assert json.loads((tmp_path / "sweep" / SWEEP_FILE).read_text())["warm_processes"] is False
@@ -244,8 +247,13 @@ def test_one_sweep_a_folder(shards: str, swept: Path, tmp_path: Path) -> None:
     ],
 )
 def test_refused_before_any_trial_starts(
-    changes: dict[str, Any], message: str, shards: str, tmp_path: Path
+    changes: dict[str, Any],
+    message: str,
+    shards: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(UserError, match=message):
         run_sweep(make_plan(small_sweep(shards, tmp_path, **changes)), "")
     assert not (tmp_path / "sweep" / "trials").exists()
+    assert "go on with" not in capsys.readouterr().err
