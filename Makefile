@@ -66,6 +66,7 @@ bench: setup
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/restart.py
 	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/activations.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/predict.py

@@ -37,6 +37,10 @@ class EngineConfig:
     activation_checkpointing: bool = False
     """Recompute the encoder's activations in the backward pass: less memory, more time."""
 
+    recomputed: Literal["all", "cheap"] = "all"
+    """What of them: `all`, or only what is `cheap`, norms, activation functions and sums, while the
+    outputs of convolutions, matrix products and attention are kept."""
+
     compile: bool = False
     """Networks compiled by `torch.compile`, once for each shape that trains: minutes before the
     first step, for faster ones on GPUs. Evaluations run as written. Not with ZeRO-3."""
@@ -68,6 +72,11 @@ class EngineConfig:
                 getattr(self, name),
                 fix,
             )
+        if self.recomputed == "cheap":
+            fix = "says what of activation_checkpointing; switch that on, too"
+            require(self.activation_checkpointing, "engine.recomputed", self.recomputed, fix)
+            fix = "engine.compile chooses that by itself: set recomputed to all, or don't compile"
+            require(not self.compile, "engine.recomputed", self.recomputed, fix)
         sharded = self.kind == "local" and (self.zero_stage or self.discriminator_zero_stage)
         require(
             not sharded, "engine.zero_stage", self.zero_stage, "only engine.kind=deepspeed shards"

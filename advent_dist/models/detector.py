@@ -16,6 +16,7 @@ from torchvision.models.detection.image_list import ImageList
 from advent_dist.config import DetectorConfig
 from advent_dist.errors import ConfigError
 from advent_dist.losses import at_least_fp32
+from advent_dist.models.checkpointing import Recomputed
 from advent_dist.models.detection.backbones import blocks_of_backbone, checkpoint_backbone
 from advent_dist.models.detection.decoding import Decoding, decode
 from advent_dist.models.detection.output import DetectorOutput, Level
@@ -127,9 +128,13 @@ class Detector(nn.Module):
             "heads": [p for p in trainable if id(p) not in in_blocks],
         }
 
-    def enable_activation_checkpointing(self) -> None:
-        """Recompute the backbone's activations in the backward pass; call it once."""
-        checkpoint_backbone(self.backbone)
+    def enable_activation_checkpointing(self, recomputed: Recomputed = "all") -> None:
+        """Recompute the backbone's activations in the backward pass; call it once.
+
+        Args:
+            recomputed: `all` of them, or those that are `cheap`.
+        """
+        checkpoint_backbone(self.backbone, recomputed)
 
 
 def build_detector(config: DetectorConfig, num_classes: int) -> Detector:

@@ -15,7 +15,7 @@ from advent_dist.errors import ConfigError
 from advent_dist.losses import at_least_fp32
 from advent_dist.models.adapters import add_adapters
 from advent_dist.models.blocks import layers_of
-from advent_dist.models.checkpointing import checkpoint_blocks
+from advent_dist.models.checkpointing import Recomputed, checkpoint_blocks
 from advent_dist.models.decoders import DECODERS
 from advent_dist.models.decoders.base import Decoder
 from advent_dist.models.decoders.dilated import DilatedHead
@@ -195,13 +195,16 @@ class Segmenter(nn.Module):
             "heads": [p for p in trainable if id(p) in in_heads],
         }
 
-    def enable_activation_checkpointing(self) -> None:
+    def enable_activation_checkpointing(self, recomputed: Recomputed = "all") -> None:
         """Recompute the encoder's activations in the backward pass; call it once, before training.
+
+        Args:
+            recomputed: `all` of them, or those that are `cheap`.
 
         Raises:
             ConfigError: the encoder has no blocks that could be checkpointed.
         """
-        checkpoint_blocks(self.network)
+        checkpoint_blocks(self.network, recomputed)
 
 
 def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:

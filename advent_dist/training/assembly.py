@@ -41,7 +41,7 @@ def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> 
     task = task_of(experiment)
     network = task.build(num_classes).to(world.device)
     if experiment.engine.activation_checkpointing:
-        network.enable_activation_checkpointing()
+        network.enable_activation_checkpointing(experiment.engine.recomputed)
     network.train()
     method = METHODS[experiment.method.name]
     stage = experiment.engine.zero_stage

@@ -27,10 +27,13 @@ from benchmarks.one_rank import one_rank
 
 Step = Callable[[DomainBatch], object]
 PUBLISHED = "published"
-LOOPS = {
+_AGAIN = {"engine.activation_checkpointing": True}
+LOOPS: dict[str, dict[str, Any]] = {
     PUBLISHED: {"engine.kind": "local"},
     "deepspeed": {"engine.kind": "deepspeed"},
     "plain": {"engine.kind": "local"},
+    "cheap": {"engine.kind": "deepspeed", **_AGAIN, "engine.recomputed": "cheap"},
+    "all": {"engine.kind": "deepspeed", **_AGAIN},
     "bf16": {"engine.kind": "deepspeed", "engine.precision": "bf16"},
 }
 """Who takes the steps, and what of the config makes it so."""

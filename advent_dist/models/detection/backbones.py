@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 from torchvision.models.detection.ssd import SSDFeatureExtractorVGG
 
-from advent_dist.models.checkpointing import checkpoint_module, checkpoint_pieces
+from advent_dist.models.checkpointing import Recomputed, checkpoint_module, checkpoint_pieces
 
 
 def blocks_of_backbone(backbone: nn.Module) -> list[list[nn.Module]]:
@@ -30,15 +30,15 @@ def blocks_of_backbone(backbone: nn.Module) -> list[list[nn.Module]]:
     return [*([one] for one in shallow), [expansion, rest], *([one] for one in deep)]
 
 
-def checkpoint_backbone(backbone: nn.Module) -> None:
+def checkpoint_backbone(backbone: nn.Module, recomputed: Recomputed = "all") -> None:
     """Make the blocks recompute their activations in the backward pass, from now on."""
     if isinstance(backbone, SSDFeatureExtractorVGG):
-        checkpoint_pieces(backbone.features, _pieces(list(backbone.features)))
-        checkpoint_module(backbone.extra[0])
+        checkpoint_pieces(backbone.features, _pieces(list(backbone.features)), recomputed)
+        checkpoint_module(backbone.extra[0], recomputed)
         return
     for block in blocks_of_backbone(backbone):
         for module in block:
-            checkpoint_module(module)
+            checkpoint_module(module, recomputed)
 
 
 def _pieces(layers: list[nn.Module]) -> list[int]:

@@ -109,6 +109,12 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (EngineConfig, {"gradient_clipping": math.inf}, "engine.gradient_clipping = inf.*finite"),
     (EngineConfig, {"collective_timeout_s": 0.5}, "engine.collective_timeout_s = 0.5.*1 second"),
     (EngineConfig, {"collective_timeout_s": math.inf}, "engine.collective_timeout_s = inf"),
+    (EngineConfig, {"recomputed": "cheap"}, "engine.recomputed = .cheap.: .*switch that on"),
+    (
+        EngineConfig,
+        {"recomputed": "cheap", "activation_checkpointing": True, "compile": True},
+        "engine.recomputed = .cheap.: .*don't compile",
+    ),
     (EngineConfig, {"kind": "local", "zero_stage": 1}, "engine.zero_stage = 1: only.*deepspeed"),
     (EngineConfig, {"kind": "local", "discriminator_zero_stage": 2}, "deepspeed shards"),
     (RunConfig, {"steps": 0}, "run.steps = 0: must be at least 1 step"),
