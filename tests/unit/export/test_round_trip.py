@@ -56,7 +56,7 @@ def varied(segmenter: Segmenter, photo: Path) -> dict[str, Tensor]:
 
 
 @pytest.fixture(scope="module")
-def exports(_unchecked: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exports(_unchecked: None, _shallow: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An export of each network, with the masks that its scripts make of two photos."""
     here = tmp_path_factory.mktemp("exports")
     random = np.random.default_rng(0)
