@@ -32,9 +32,9 @@ test: setup
 	$(PYTEST) -n 2 tests/unit tests/golden tests/distributed tests/integration $(SLOW:%=--ignore=%)
 
 # What is killed, or loses its nodes, and goes on, the server, and a page of the docs word by word:
-# minutes of waiting.
+# minutes of waiting, so two at a time.
 test-slow: setup
-	$(PYTEST) $(SLOW)
+	$(PYTEST) -n 2 $(SLOW)
 
 test-unit: setup
 	$(PYTEST) tests/unit

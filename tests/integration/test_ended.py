@@ -8,9 +8,12 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import pytest
 
 from advent_dist.config import Experiment
 from advent_dist.config.override import to_json
@@ -23,9 +26,9 @@ _PATIENCE_S = 240
 class _Command(Driver):
     """`advent-dist train` with Ray of its own, and a temporary folder of its own."""
 
-    def __init__(self, run: Experiment, folder: Path, name: str) -> None:
+    def __init__(self, run: Experiment, folder: Path, short: Path, name: str) -> None:
         super().__init__(run, folder / f"{name}.txt", patience_s=_PATIENCE_S)
-        self._temporary = folder / name
+        self._temporary = short / name
         self._temporary.mkdir()
 
     def train(self, *words: str) -> None:
@@ -65,19 +68,26 @@ def _saved(command: Driver) -> int:
     return step
 
 
-def test_told_to_end_and_taken_over(tmp_path: Path) -> None:
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose path is short enough for sockets, which pytest's is not."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_told_to_end_and_taken_over(tmp_path: Path, short: Path) -> None:
     write_tiny_shards(str(tmp_path / "data"))
     far = {"run__steps": 100_000, "run__evaluate_every": 100_000, "run__checkpoint_every": 100_000}
     run = tiny_run(str(tmp_path / "data"), str(tmp_path / "läufe"), run__name="weit weg", **far)
     config = tmp_path / "mine.json"
     config.write_text(to_json(run))
 
-    first = _Command(run, tmp_path, "first")
+    first = _Command(run, tmp_path, short, "first")
     first.train("--config", str(config))
     assert first.told(signal.SIGTERM) == 143, first.said
     ended_at = _saved(first)
 
-    second = _Command(run, tmp_path, "second")
+    second = _Command(run, tmp_path, short, "second")
     second.train(*first.resume_words)
     assert [row["step"] for row in second.rows()] == list(range(1, len(second.rows()) + 1))
     assert len(second.rows()) > ended_at
@@ -90,7 +100,7 @@ def test_told_to_end_and_taken_over(tmp_path: Path) -> None:
     assert too_many.returncode == 1
     assert re.search(rf"is in use by process \d+ of .* on {os.uname().nodename}", too_many.stderr)
 
-    third = _Command(run, tmp_path, "third")
+    third = _Command(run, tmp_path, short, "third")
     third.train(*first.resume_words, "--force")
     assert second.ends() == 1
     assert re.search(r"was taken over by process \d+ of .* \(--force\)", second.said)
