@@ -4,7 +4,8 @@ BIN := .venv/bin
 # Hundreds of processes import the same files.
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest
-SLOW := $(addprefix tests/integration/test_,elastic.py ended.py killed.py predict_killed.py serve.py sweep_killed.py sweep_outage.py sweep_rank_killed.py your_data.py)
+SLOW := $(addprefix tests/integration/test_,doctor.py elastic.py ended.py grafana.py killed.py predict_killed.py serve.py \
+  sweep_killed.py sweep_outage.py sweep_rank_killed.py unasked_gpus.py your_data.py) tests/unit/export/test_round_trip.py
 
 .PHONY: setup format check test test-slow test-cluster test-onprem test-aws test-unit test-golden test-distributed test-integration bench bench-check gpu-check soak golden demo sweep-demo browser hosts ci clean
 
@@ -27,12 +28,12 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Two at a time; all that starts Ray is in one of the two processes (tests/two_at_a_time.py).
+# Three at a time on two cores, since Ray's tests wait; tests/dealt.py says which go together.
 test: setup
-	$(PYTEST) -n 2 tests/unit tests/golden tests/distributed tests/integration $(SLOW:%=--ignore=%)
+	$(PYTEST) -n 3 tests/unit tests/golden tests/distributed tests/integration $(SLOW:%=--ignore=%)
 
-# What is killed, or loses its nodes, and goes on, the server, and a page of the docs word by word:
-# minutes of waiting, so two at a time.
+# What is killed, or loses its nodes, and goes on, clusters and Grafana and the server of their own,
+# exports in a stranger's hands, a page of the docs word by word: minutes of waiting.
 test-slow: setup
 	$(PYTEST) -n 2 $(SLOW)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.two_at_a_time import OneRay
+from tests.dealt import ByRay
 
 # The same instructions on every CPU, wherever in memory its operands lie, so that stored losses are
 # the same on every machine.
@@ -28,5 +28,5 @@ def _the_same_chance_in_any_order() -> None:
         sys.modules["torch"].manual_seed(0)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneRay:
-    return OneRay(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByRay:
+    return ByRay(config, log)

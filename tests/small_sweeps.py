@@ -10,12 +10,16 @@ import ray
 from ray.util.placement_group import placement_group_table
 
 from advent_dist.config.override import to_json
+from tests.family import name_in
 from tests.helpers import tiny_run
 from tests.waiting import wait_until
 from tune.options import Options
 from tune.plan import make_plan
 from tune.record import SweepRecord
 from tune.sweep import run_sweep
+
+_RANKS = (" rank ", "ray::Rank", "RayTrain")
+"""In the names of ranks' processes."""
 
 
 def small_sweep(shards: str, tmp_path: Path, storage: str | None = None, **changes: Any) -> Options:
@@ -63,13 +67,5 @@ def _held() -> list[str]:
     there, free = ray.cluster_resources(), ray.available_resources()  # type: ignore[no-untyped-call]
     cpus = [f"{free.get('CPU', 0)} of {there['CPU']} CPUs are free"]
     family = psutil.Process().children(recursive=True)
-    ranks = [" ".join(one.cmdline()) for one in family if _is_rank(one)]
+    ranks = [name for one in family if any(word in (name := name_in(one)) for word in _RANKS)]
     return ranks + (cpus if free.get("CPU", 0) < there["CPU"] else [])
-
-
-def _is_rank(process: psutil.Process) -> bool:
-    try:
-        first = process.cmdline()[:1]
-    except psutil.Error:
-        return False
-    return bool(first) and any(word in first[0] for word in (" rank ", "ray::Rank", "RayTrain"))

@@ -18,6 +18,7 @@ import pytest
 from advent_dist.config import Experiment
 from advent_dist.config.override import to_json
 from tests.driver import Driver
+from tests.family import name_in
 from tests.helpers import tiny_run, write_tiny_shards
 
 _PATIENCE_S = 240
@@ -42,7 +43,7 @@ class _Command(Driver):
     def told(self, number: int) -> int:
         """Send a signal; the exit status, once nothing is left of it."""
         family = psutil.Process(self._process.pid).children(recursive=True)
-        assert any(one.name().startswith("ray::") for one in family)
+        assert any(name_in(one).startswith("ray::") for one in family)
         self._process.send_signal(number)
         status = self.ends()
         assert psutil.wait_procs(family, timeout=30)[1] == []

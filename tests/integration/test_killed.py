@@ -15,6 +15,7 @@ from advent_dist.config import Experiment
 from advent_dist.errors import UserError
 from advent_dist.runs.folder import RunFolder
 from cluster.launch import launch
+from tests.family import name_in
 from tests.helpers import tiny_run
 from tests.waiting import wait_until
 
@@ -30,7 +31,7 @@ def _a_worker_killed(run: Experiment) -> Iterator[None]:
         wait_until(lambda: folder.folder.exists("summary.json"), within_s=240)
         # Only descendants of this process: another job's workers have the same name.
         family = psutil.Process().children(recursive=True)
-        worker = next(one for one in family if one.cmdline()[:1] == ["ray::RayTrainWorker"])
+        worker = next(one for one in family if name_in(one) == "ray::RayTrainWorker")
         worker.send_signal(signal.SIGKILL)
 
     thread = threading.Thread(target=kill_one)

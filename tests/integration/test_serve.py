@@ -21,6 +21,7 @@ import requests
 from PIL import Image
 
 from advent_dist import cli
+from tests.family import name_in
 from tests.unit.runs.serving.test_answers import varied_run
 from tests.unit.runs.serving.test_sent_image import bomb
 from tests.waiting import wait_until
@@ -61,7 +62,7 @@ class _Server:
     def told(self, number: int) -> int:
         """Send a signal; the exit status, once nothing is left of it."""
         family = psutil.Process(self.process.pid).children(recursive=True)
-        assert any("ServeReplica" in one.name() for one in family), family
+        assert any("ServeReplica" in name_in(one) for one in family), family
         self.process.send_signal(number)
         status = self.process.wait(_PATIENCE_S)
         assert psutil.wait_procs(family, timeout=30)[1] == []

@@ -16,6 +16,7 @@ import pytest
 
 from advent_dist.config.override import to_json
 from advent_dist.runs.folder import SWEEP_FILE
+from tests.family import name_in
 from tests.helpers import tiny_run, write_tiny_shards
 from tests.waiting import wait_until
 from tune import search
@@ -64,7 +65,7 @@ def test_killed_and_resumed(how: signal.Signals, command: list[str], tmp_path: P
     family = [
         one
         for one in psutil.Process(driver.pid).children(recursive=True)
-        if "Agent" not in one.cmdline()[0]
+        if "Agent" not in name_in(one)
     ]
     driver.send_signal(how)
     driver.wait(timeout=_PATIENCE_S)

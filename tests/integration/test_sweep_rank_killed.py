@@ -14,6 +14,7 @@ import pytest
 
 from advent_dist.errors import UserError
 from advent_dist.runs.folder import SWEEP_FILE, RunFolder
+from tests.family import name_in
 from tests.small_sweeps import run_and_let_go, small_sweep
 from tests.waiting import wait_until
 from tune.folder import SweepFolder
@@ -40,7 +41,7 @@ def _kill_a_rank(options: Options, tmp_path: Path) -> UserError | None:
         wait_until(lambda: (record := trial.trial(0)) and 0 < record.steps < 60, within_s=240)
         # Only descendants of this process: another job's have the same name.
         family = psutil.Process().children(recursive=True)
-        rank = next(one for one in family if one.cmdline()[:1][0].endswith("rank 0"))
+        rank = next(one for one in family if name_in(one).endswith("rank 0"))
         killed.append(rank.pid)
         rank.send_signal(signal.SIGKILL)
 
