@@ -28,9 +28,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Three at a time on two cores, since Ray's tests wait; tests/dealt.py says which go together.
+# Two at a time; tests/dealt.py says which go together.
 test: setup
-	$(PYTEST) -n 3 tests/unit tests/golden tests/distributed tests/integration $(SLOW:%=--ignore=%)
+	$(PYTEST) -n 2 tests/unit tests/golden tests/distributed tests/integration $(SLOW:%=--ignore=%)
 
 # What is killed, or loses its nodes, and goes on, clusters and Grafana and the server of their own,
 # exports in a stranger's hands, a page of the docs word by word: minutes of waiting.

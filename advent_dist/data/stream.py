@@ -172,9 +172,16 @@ def _forked(loader: DataLoader[_Item]) -> Iterator[_Item]:
     When a worker dies, that one raises in whatever the trainer is at: in the middle of a step, or
     of the fork of another worker, which then keeps the lock of `logging` for ever. Without it the
     next batch brings the news, some seconds later.
+
+    The workers begin without garbage collection, until they have put aside what is the parent's.
     """
-    before = signal.getsignal(signal.SIGCHLD)
-    items = iter(loader)
+    before, collects = signal.getsignal(signal.SIGCHLD), gc.isenabled()
+    gc.disable()
+    try:
+        items = iter(loader)
+    finally:
+        if collects:
+            gc.enable()
     if before is not None and signal.getsignal(signal.SIGCHLD) is not before:
         signal.signal(signal.SIGCHLD, before)
     return items
@@ -196,6 +203,7 @@ class _WorkerDataset(IterableDataset[_Item]):
             # takes a trainer that was killed for alive. PyTorch's workers look every five seconds.
             end_with_parent(signal.SIGKILL)
             gc.freeze()  # the garbage of the parent, with its connections, is not ours to collect
+            gc.enable()
             return iter(())
         info = get_worker_info()
         assert info is not None, "it is iterated in workers alone"
