@@ -6,6 +6,9 @@
         optimizer.segmenter_lr=loguniform:0.0001:0.002 --num-trials 9 --evaluate-every 44 \
         --grace-steps 44 --smoothing 1 --max-concurrent 1 --seeds-for-best 0
 
+    ... searched.py:t4_dacs ... --space method.threshold=uniform:0.5:0.99 \
+        method.teacher_decay=uniform:0.9:0.9995 optimizer.segmenter_lr=loguniform:0.0001:0.002 ...
+
 They are scored on `tune`; what is found is trained again by `adaptation.py --values`.
 """
 
