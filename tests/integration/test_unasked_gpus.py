@@ -26,7 +26,7 @@ def gpus_are_seen():
 from advent_dist.config.override import from_json
 from cluster.launch import launch
 ray.init(
-    num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False,
+    address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False,
     runtime_env={"worker_process_setup_hook": gpus_are_seen},
 )
 assert launch(from_json(open(sys.argv[1]).read())).step == 1
