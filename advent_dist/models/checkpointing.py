@@ -1,8 +1,8 @@
 """Activation checkpointing: blocks forget their activations and run again in the backward pass.
 
 All of a block runs again, or what of it is cheap: norms, activation functions and sums, which are
-most of what a convolutional network remembers and little of its time. What convolutions, matrix
-products and attention gave is kept then. (Selective activation recomputation: Korthikanti et al.,
+up to half of what a network remembers and little of its time. What convolutions, matrix products
+and attention gave is kept then. (Selective activation recomputation: Korthikanti et al.,
 "Reducing Activation Recomputation in Large Transformer Models", 2022.)
 
 Running a block twice would let its BatchNorm layers take in the same batch twice. The second run
