@@ -4,8 +4,8 @@ BIN := .venv/bin
 # Hundreds of processes import the same files.
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest
-SLOW := $(addprefix tests/integration/test_,doctor.py elastic.py ended.py grafana.py killed.py predict_killed.py serve.py \
-  sweep_killed.py sweep_outage.py sweep_rank_killed.py unasked_gpus.py your_data.py) tests/unit/export/test_round_trip.py
+SLOW := $(addprefix tests/integration/test_,doctor.py elastic.py ended.py faults.py grafana.py killed.py predict_killed.py serve.py \
+  sweep_killed.py sweep_outage.py sweep_rank_killed.py unasked_gpus.py write_faults.py your_data.py) tests/unit/export/test_round_trip.py
 
 .PHONY: setup format check test test-slow test-cluster test-onprem test-aws test-unit test-golden test-distributed test-integration bench bench-check gpu-check soak golden demo sweep-demo browser hosts ci clean
 
@@ -32,8 +32,8 @@ check: setup
 test: setup
 	$(PYTEST) -n 2 tests/unit tests/golden tests/distributed tests/integration $(SLOW:%=--ignore=%)
 
-# What is killed, or loses its nodes, and goes on, clusters and Grafana and the server of their own,
-# exports in a stranger's hands, a page of the docs word by word: minutes of waiting.
+# What is killed, or loses its nodes or its bucket, and goes on, clusters and Grafana and the server
+# of their own, exports in a stranger's hands, a page of the docs word by word: minutes of waiting.
 test-slow: setup
 	$(PYTEST) -n 2 $(SLOW)
 
