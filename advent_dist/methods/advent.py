@@ -6,8 +6,9 @@ from typing import ClassVar, final
 
 from advent_dist.config import AdventConfig
 from advent_dist.methods.adversary import Adversary
-from advent_dist.methods.levels import fit_source, logged, weighted
+from advent_dist.methods.levels import logged, weighted
 from advent_dist.methods.parts import Need, Parts
+from advent_dist.methods.source import Source
 from advent_dist.types import DomainBatch, Metrics
 
 
@@ -21,11 +22,12 @@ class Advent:
         self.config = config
         self.engines, self.kept = parts.engines, parts.kept
         self.segmenter = parts.engines["segmenter"]
+        self.source = Source(config, parts)
         self.adversary = Adversary(parts.engines, config)
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Segmenter first, then the discriminators on the maps from before its update."""
-        source, losses = fit_source(self.segmenter, batch, self.config, more=True)
+        source, losses = self.source.fit(batch, more=True)
         target = self.segmenter(batch.target_image)
         fooling = self.adversary.fooling_losses(target)
         self.segmenter.backward(weighted(fooling, self.config))

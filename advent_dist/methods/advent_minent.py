@@ -7,8 +7,9 @@ from typing import ClassVar, final
 from advent_dist.config import AdventMinEntConfig
 from advent_dist.losses import entropy_loss
 from advent_dist.methods.adversary import Adversary
-from advent_dist.methods.levels import fit_source, levels, logged, weighted
+from advent_dist.methods.levels import levels, logged, weighted
 from advent_dist.methods.parts import Need, Parts
+from advent_dist.methods.source import Source
 from advent_dist.types import DomainBatch, Metrics
 
 
@@ -26,11 +27,12 @@ class AdventMinEnt:
         self.config = config
         self.engines, self.kept = parts.engines, parts.kept
         self.segmenter = parts.engines["segmenter"]
+        self.source = Source(config, parts)
         self.adversary = Adversary(parts.engines, config)
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Segmenter first, then the discriminators on the maps from before its update."""
-        source, losses = fit_source(self.segmenter, batch, self.config, more=True)
+        source, losses = self.source.fit(batch, more=True)
         target = self.segmenter(batch.target_image)
         on_target = self.adversary.fooling_losses(target)
         for level, logits in levels(target):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 from advent_dist.config import DACSConfig
-from advent_dist.methods.levels import fit_source, logged
+from advent_dist.methods.levels import logged
 from advent_dist.methods.mean_teacher import MeanTeacher
 from advent_dist.methods.mixed import Mixed
 from advent_dist.methods.parts import Need, Parts
+from advent_dist.methods.source import Source
 from advent_dist.types import DomainBatch, Metrics
 
 
@@ -22,12 +23,13 @@ class DACS:
         self.config = config
         self.engines, self.kept = parts.engines, parts.kept
         self.segmenter = parts.engines["segmenter"]
+        self.source = Source(config, parts)
         self.teacher = MeanTeacher(config, parts)
         self.mixed = Mixed(config, self.segmenter)
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Fit the source labels, then mixed ones."""
-        losses = fit_source(self.segmenter, batch, self.config, more=True)[1]
+        losses = self.source.fit(batch, more=True)[1]
         pseudo = self.teacher.label(batch.target_image)
         losses |= self.mixed.fit(batch, pseudo, more=False)
         self.segmenter.step()

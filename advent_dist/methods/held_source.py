@@ -9,6 +9,7 @@ from torch import Tensor
 from advent_dist.config.methods.daformer import FeatureDistanceConfig
 from advent_dist.methods.feature_distance import FeatureDistance
 from advent_dist.methods.levels import all_pixels_losses, weighted
+from advent_dist.methods.logit_adjustment import LogitAdjustment
 from advent_dist.methods.parts import Parts
 from advent_dist.types import DomainBatch
 
@@ -26,13 +27,14 @@ class HeldSource:
         assert parts.initial is not None
         self._config = config
         self._segmenter = parts.engines["segmenter"]
+        self._adjusted = LogitAdjustment(config, parts)
         num_classes = len(parts.source_prior)
         self._distance = FeatureDistance(parts.initial, num_classes, config, parts.world)
 
     def fit(self, batch: DomainBatch) -> dict[str, Tensor]:
         """Forward and backward pass; another loss follows. Collective."""
         output = self._segmenter(batch.source_image, None, True)
-        losses = all_pixels_losses("seg", output, batch.source_label)
+        losses = all_pixels_losses("seg", self._adjusted(output), batch.source_label)
         losses["fd"] = self._distance(output.features, batch.source_image, batch.source_label)
         self._segmenter.backward(weighted(losses, self._config), more=True)
         return losses

@@ -1,4 +1,4 @@
-"""The pieces that the methods share: a segmenter's levels, the source's half, weighted sum."""
+"""The pieces that the methods share: a segmenter's levels, their losses, the weighted sum."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
-from advent_dist.losses import all_pixels_cross_entropy, cross_entropy
+from advent_dist.losses import all_pixels_cross_entropy
 from advent_dist.models.segmenter import SegmenterOutput
-from advent_dist.parallel.engine import Engine
-from advent_dist.types import DomainBatch, Metrics
+from advent_dist.types import Metrics
 
 MAIN, AUX, DETAIL = "", "_aux", "_detail"
 """Suffixes of the names of losses, weights and discriminators: main head, auxiliary head, and the
@@ -21,30 +20,6 @@ def levels(output: SegmenterOutput) -> Iterator[tuple[str, Tensor]]:
     yield MAIN, output.main
     if output.aux is not None:
         yield AUX, output.aux
-
-
-def fit_source(
-    segmenter: Engine, batch: DomainBatch, config: object, *, more: bool
-) -> tuple[SegmenterOutput, dict[str, Tensor]]:
-    """Cross entropy of each head on the source images: forward and backward pass.
-
-    Doing both before the target's forward pass keeps the graph of one domain at a time in memory.
-
-    Args:
-        segmenter: The network.
-        batch: The micro-batch.
-        config: The method's, with the weights.
-        more: Whether a loss on the target follows.
-
-    Returns:
-        The output, whose graph is freed, and the losses by name.
-    """
-    output = segmenter(batch.source_image)
-    losses = {
-        f"seg{level}": cross_entropy(logits, batch.source_label) for level, logits in levels(output)
-    }
-    segmenter.backward(weighted(losses, config), more=more)
-    return output, losses
 
 
 def all_pixels_losses(

@@ -6,11 +6,12 @@ from typing import ClassVar, final
 
 from advent_dist.config import MICConfig, MICDACSConfig
 from advent_dist.methods.held_source import HeldSource
-from advent_dist.methods.levels import fit_source, logged
+from advent_dist.methods.levels import logged
 from advent_dist.methods.masked import Masked
 from advent_dist.methods.mean_teacher import MeanTeacher
 from advent_dist.methods.mixed import Mixed
 from advent_dist.methods.parts import Need, Parts
+from advent_dist.methods.source import Source
 from advent_dist.types import DomainBatch, Metrics
 
 
@@ -51,12 +52,13 @@ class MICDACS:
         self.engines, self.kept = parts.engines, parts.kept
         self.segmenter = parts.engines["segmenter"]
         self.teacher = MeanTeacher(config, parts)
+        self.source = Source(config, parts)
         self.mixed = Mixed(config, self.segmenter)
         self.masked = Masked(config, self.segmenter)
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Fit the source labels, mixed ones, and those of masked images."""
-        losses = fit_source(self.segmenter, batch, self.config, more=True)[1]
+        losses = self.source.fit(batch, more=True)[1]
         pseudo = self.teacher.label(batch.target_image)
         losses |= self.mixed.fit(batch, pseudo, more=True)
         losses |= self.masked.fit(batch, pseudo, more=False)

@@ -6,8 +6,9 @@ from typing import ClassVar, final
 
 from advent_dist.config import MinEntConfig
 from advent_dist.losses import class_prior_loss, entropy_loss
-from advent_dist.methods.levels import fit_source, levels, logged, weighted
+from advent_dist.methods.levels import levels, logged, weighted
 from advent_dist.methods.parts import Need, Parts
+from advent_dist.methods.source import Source
 from advent_dist.types import DomainBatch, Metrics
 
 
@@ -21,12 +22,13 @@ class MinEnt:
         self.config = config
         self.engines, self.kept = parts.engines, parts.kept
         self.segmenter = parts.engines["segmenter"]
+        self.source = Source(config, parts)
         self.source_prior = parts.source_prior
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Fit the source labels; make the target predictions certain."""
         # Without its output, which would take room for as long as it has a name.
-        losses = fit_source(self.segmenter, batch, self.config, more=True)[1]
+        losses = self.source.fit(batch, more=True)[1]
         target = self.segmenter(batch.target_image)
         chosen, penalty = self.config.entropy_range, self.config.entropy_penalty
         on_target = {

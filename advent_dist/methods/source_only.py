@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 from advent_dist.config import SourceOnlyConfig
-from advent_dist.methods.levels import fit_source, logged
+from advent_dist.methods.levels import logged
 from advent_dist.methods.parts import Need, Parts
+from advent_dist.methods.source import Source
 from advent_dist.types import DomainBatch, Metrics
 
 
@@ -20,9 +21,10 @@ class SourceOnly:
         self.config = config
         self.engines, self.kept = parts.engines, parts.kept
         self.segmenter = parts.engines["segmenter"]
+        self.source = Source(config, parts)
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Fit the source labels."""
-        _, losses = fit_source(self.segmenter, batch, self.config, more=False)
+        _, losses = self.source.fit(batch, more=False)
         self.segmenter.step()
         return logged(losses)

@@ -7,11 +7,12 @@ from typing import ClassVar, final
 
 from advent_dist.augmentation.weak import weakly_augmented
 from advent_dist.config import VFMUDAConfig
-from advent_dist.methods.levels import fit_source, logged
+from advent_dist.methods.levels import logged
 from advent_dist.methods.masked import Masked
 from advent_dist.methods.mean_teacher import MeanTeacher
 from advent_dist.methods.mixed import Mixed
 from advent_dist.methods.parts import Need, Parts
+from advent_dist.methods.source import Source
 from advent_dist.types import DomainBatch, Metrics
 
 
@@ -29,6 +30,7 @@ class VFMUDA:
         self.config = config
         self.engines, self.kept = parts.engines, parts.kept
         self.segmenter = parts.engines["segmenter"]
+        self.source = Source(config, parts)
         self.teacher = MeanTeacher(config, parts)
         self.mixed = Mixed(config, self.segmenter)
         self.masked = Masked(config, self.segmenter)
@@ -38,7 +40,7 @@ class VFMUDA:
         self.teacher.follow()
         weak = self.config.weak_probability
         source = replace(batch, source_image=weakly_augmented(batch.source_image, weak))
-        losses = fit_source(self.segmenter, source, self.config, more=True)[1]
+        losses = self.source.fit(source, more=True)[1]
         pseudo = self.teacher.label(batch.target_image, mirrored=True)
         target = replace(batch, target_image=weakly_augmented(batch.target_image, weak))
         losses |= self.mixed.fit(target, pseudo, more=True)

@@ -9,11 +9,12 @@ from advent_dist.augmentation.vivid import vividly_augmented
 from advent_dist.augmentation.weak import weakly_augmented
 from advent_dist.config import VFMUDAPlusPlusConfig
 from advent_dist.methods.distillation import Distillation
-from advent_dist.methods.levels import fit_source, logged
+from advent_dist.methods.levels import logged
 from advent_dist.methods.masked import Masked
 from advent_dist.methods.mean_teacher import MeanTeacher
 from advent_dist.methods.mixed import Mixed
 from advent_dist.methods.parts import Need, Parts
+from advent_dist.methods.source import Source
 from advent_dist.types import DomainBatch, Metrics
 
 
@@ -31,6 +32,7 @@ class VFMUDAPlusPlus:
         self.config = config
         self.engines, self.kept = parts.engines, parts.kept
         self.segmenter = parts.engines["segmenter"]
+        self.source = Source(config, parts)
         self.teacher = MeanTeacher(config, parts)
         self.distillation = Distillation(config, parts)
         self.mixed = Mixed(config, self.segmenter)
@@ -41,7 +43,7 @@ class VFMUDAPlusPlus:
         self.teacher.follow()
         vivid = vividly_augmented(batch.source_image, self.config.vivid_probability)
         source = replace(batch, source_image=vivid)
-        losses = fit_source(self.segmenter, source, self.config, more=True)[1]
+        losses = self.source.fit(source, more=True)[1]
         losses |= self.distillation.fit("source", batch.source_image, last=False)
         losses |= self.distillation.fit("target", batch.target_image, last=True)
         pseudo = self.teacher.label(batch.target_image, mirrored=True)

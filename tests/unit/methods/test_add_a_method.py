@@ -15,8 +15,9 @@ from advent_dist.config.override import override
 from advent_dist.config.require import require
 from advent_dist.losses import cross_entropy
 from advent_dist.methods import METHODS
-from advent_dist.methods.levels import fit_source, logged, weighted
+from advent_dist.methods.levels import logged, weighted
 from advent_dist.methods.parts import Need, Parts
+from advent_dist.methods.source import Source
 from advent_dist.parallel.world import World
 from advent_dist.training.assembly import build_method
 from advent_dist.types import IGNORE_INDEX, DomainBatch, Metrics
@@ -28,7 +29,7 @@ _TEXT = (Path(__file__).parents[3] / "docs" / "add_a_method.md").read_text()
 def test_it_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     namespace: dict[str, Any] = {
         **{one.__name__: one for one in (SupervisedConfig, dataclass, final, require)},
-        **{one.__name__: one for one in (cross_entropy, fit_source, logged, weighted)},
+        **{one.__name__: one for one in (Source, cross_entropy, logged, weighted)},
         **{one.__name__: one for one in (DomainBatch, Parts)},
         "ClassVar": ClassVar,
         "Literal": Literal,
