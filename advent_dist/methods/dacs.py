@@ -25,7 +25,7 @@ class DACS:
         self.segmenter = parts.engines["segmenter"]
         self.source = Source(config, parts)
         self.teacher = MeanTeacher(config, parts)
-        self.mixed = Mixed(config, self.segmenter)
+        self.mixed = Mixed(config, parts)
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Fit the source labels, then mixed ones."""

@@ -29,7 +29,7 @@ class DAFormer:
         self.segmenter = parts.engines["segmenter"]
         self.teacher = MeanTeacher(config, parts)
         self.source = HeldSource(config, parts)
-        self.mixed = Mixed(config, self.segmenter)
+        self.mixed = Mixed(config, parts)
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Fit the source labels, then mixed ones."""

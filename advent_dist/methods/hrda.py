@@ -30,7 +30,7 @@ class HRDA:
         self.segmenter = parts.engines["segmenter"]
         self.teacher = MeanTeacher(config, parts)
         self.source = HeldSource(config, parts)
-        self.mixed = Mixed(config, self.segmenter)
+        self.mixed = Mixed(config, parts)
 
     def step(self, batch: DomainBatch) -> Metrics:
         """Fit the source labels, then mixed ones."""
@@ -54,7 +54,7 @@ class MICHRDA:
         self.segmenter = parts.engines["segmenter"]
         self.teacher = MeanTeacher(config, parts)
         self.source = HeldSource(config, parts)
-        self.mixed = Mixed(config, self.segmenter)
+        self.mixed = Mixed(config, parts)
         self.masked = Masked(config, self.segmenter)
 
     def step(self, batch: DomainBatch) -> Metrics:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import final
 
 import torch
+from torch import Tensor
 
 from advent_dist.config.methods.supervised import SupervisedConfig
 from advent_dist.losses import at_least_fp32
@@ -30,16 +31,26 @@ class LogitAdjustment:
         logarithm = torch.where(share > 0, share, torch.ones_like(share)).log()
         self._offset = (tau * logarithm)[:, None, None] if tau else None
 
-    def __call__(self, output: SegmenterOutput) -> SegmenterOutput:
-        """The output with all of its logits adjusted, those of the detail (HRDA) too."""
-        offset = self._offset
-        if offset is None:
+    def __call__(self, output: SegmenterOutput, where: Tensor | None = None) -> SegmenterOutput:
+        """The output with all of its logits adjusted, those of the detail (HRDA) too.
+
+        Args:
+            output: Of images [n, 3, h, w].
+            where: Pixels that have the source's labels, bool [n, h, w]; all by default.
+        """
+        if self._offset is None:
             return output
         aux, detail = output.aux, output.detail
+        if detail is not None:
+            there = None if where is None else detail.window.of(where)
+            detail = detail._replace(logits=self._of(detail.logits, there))
         return output._replace(
-            main=at_least_fp32(output.main) + offset,
-            aux=None if aux is None else at_least_fp32(aux) + offset,
-            detail=None
-            if detail is None
-            else detail._replace(logits=at_least_fp32(detail.logits) + offset),
+            main=self._of(output.main, where),
+            aux=None if aux is None else self._of(aux, where),
+            detail=detail,
         )
+
+    def _of(self, logits: Tensor, where: Tensor | None) -> Tensor:
+        assert self._offset is not None
+        offset = self._offset if where is None else self._offset * where[:, None]
+        return at_least_fp32(logits) + offset

@@ -27,7 +27,7 @@ class MIC:
         self.segmenter = parts.engines["segmenter"]
         self.teacher = MeanTeacher(config, parts)
         self.source = HeldSource(config, parts)
-        self.mixed = Mixed(config, self.segmenter)
+        self.mixed = Mixed(config, parts)
         self.masked = Masked(config, self.segmenter)
 
     def step(self, batch: DomainBatch) -> Metrics:
@@ -53,7 +53,7 @@ class MICDACS:
         self.segmenter = parts.engines["segmenter"]
         self.teacher = MeanTeacher(config, parts)
         self.source = Source(config, parts)
-        self.mixed = Mixed(config, self.segmenter)
+        self.mixed = Mixed(config, parts)
         self.masked = Masked(config, self.segmenter)
 
     def step(self, batch: DomainBatch) -> Metrics:

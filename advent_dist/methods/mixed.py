@@ -11,8 +11,9 @@ from advent_dist.augmentation.classmix import choose_classes, paste
 from advent_dist.augmentation.strong import StrongAugmentation
 from advent_dist.config.methods.self_training import SelfTrainingConfig
 from advent_dist.methods.levels import all_pixels_losses, weighted
+from advent_dist.methods.logit_adjustment import LogitAdjustment
+from advent_dist.methods.parts import Parts
 from advent_dist.methods.pseudo_labels import PseudoLabels
-from advent_dist.parallel.engine import Engine
 from advent_dist.types import DomainBatch
 
 
@@ -22,11 +23,12 @@ class Mixed:
 
     Args:
         config: of the method.
-        segmenter: the student.
+        parts: the student, and the source's class frequencies.
     """
 
-    def __init__(self, config: SelfTrainingConfig, segmenter: Engine) -> None:
-        self._segmenter = segmenter
+    def __init__(self, config: SelfTrainingConfig, parts: Parts) -> None:
+        self._segmenter = parts.engines["segmenter"]
+        self._adjusted = LogitAdjustment(config, parts)
         self._config = config
         self._strong = strong_augmentation(config)
 
@@ -48,7 +50,8 @@ class Mixed:
         mixed_label = torch.where(pasted, label, pseudo.label)
         weight = torch.where(pasted, 1.0, pseudo.weight)
         output = self._segmenter(self._strong(image))
-        losses = all_pixels_losses("mix", output, mixed_label, weight)
+        adjusted = self._adjusted(output, where=pasted)
+        losses = all_pixels_losses("mix", adjusted, mixed_label, weight)
         self._segmenter.backward(weighted(losses, self._config), more=more)
         return losses
 

@@ -32,7 +32,7 @@ class VFMUDA:
         self.segmenter = parts.engines["segmenter"]
         self.source = Source(config, parts)
         self.teacher = MeanTeacher(config, parts)
-        self.mixed = Mixed(config, self.segmenter)
+        self.mixed = Mixed(config, parts)
         self.masked = Masked(config, self.segmenter)
 
     def step(self, batch: DomainBatch) -> Metrics:

@@ -35,7 +35,7 @@ class VFMUDAPlusPlus:
         self.source = Source(config, parts)
         self.teacher = MeanTeacher(config, parts)
         self.distillation = Distillation(config, parts)
-        self.mixed = Mixed(config, self.segmenter)
+        self.mixed = Mixed(config, parts)
         self.masked = Masked(config, self.segmenter)
 
     def step(self, batch: DomainBatch) -> Metrics:

@@ -62,6 +62,21 @@ def test_every_head_is_adjusted_in_fp32() -> None:
         torch.testing.assert_close(logits, torch.full((1, 2, 4, 4), math.log(0.5)))
 
 
+def test_pixels_with_other_labels_stay_as_they_are() -> None:
+    pasted = torch.zeros(1, 4, 4, dtype=torch.bool)
+    pasted[:, 1:3, 2:] = True
+    zeros = torch.zeros(1, 2, 4, 4)
+    detail = Detail(torch.zeros(1, 2, 2, 2), Window(1, 1, 2, 2))
+    output = SegmenterOutput(zeros, zeros, detail=detail)
+    adjusted = adjustment(1.0, [0.5, 0.5])(output, pasted)
+    assert adjusted.aux is not None
+    assert adjusted.detail is not None
+    expected = math.log(0.5) * pasted[:, None].expand(1, 2, 4, 4)
+    torch.testing.assert_close(adjusted.main, expected)
+    torch.testing.assert_close(adjusted.aux, expected)
+    torch.testing.assert_close(adjusted.detail.logits, expected[:, :, 1:3, 1:3])
+
+
 def test_as_published_nothing_is_touched() -> None:
     output = SegmenterOutput(None, torch.zeros(1, 2, 4, 4))
     assert adjustment(0.0, [0.9, 0.1])(output) is output
