@@ -69,8 +69,7 @@ class Distillation:
         resized = F.interpolate(
             images.float(), size=(height, width), mode="bilinear", align_corners=False
         )
-        extractor = self._extractor
-        return extractor.network.encode(extractor.normalise(resized))[-1]
+        return self._extractor(resized)
 
 
 def distance(

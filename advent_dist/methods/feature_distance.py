@@ -11,7 +11,7 @@ from torch import Tensor
 
 from advent_dist.config.methods.daformer import FeatureDistanceConfig
 from advent_dist.losses import at_least_fp32
-from advent_dist.models.segmenter import Segmenter
+from advent_dist.methods.frozen import Frozen
 from advent_dist.parallel.world import World
 from advent_dist.types import IGNORE_INDEX
 
@@ -21,16 +21,16 @@ class FeatureDistance:
     """Mean distance of the deepest features where a chosen class fills them.
 
     Args:
-        initial: the segmenter before training; it is frozen and put in evaluation mode.
+        initial: the segmenter before training.
         num_classes: C.
         config: classes and share.
         world: the mean is over the features of all ranks, some of which may have none.
     """
 
     def __init__(
-        self, initial: Segmenter, num_classes: int, config: FeatureDistanceConfig, world: World
+        self, initial: Frozen, num_classes: int, config: FeatureDistanceConfig, world: World
     ) -> None:
-        self._initial = initial.requires_grad_(False).eval()
+        self._initial = initial
         self._num_classes = num_classes
         self._classes = config.fd_classes or tuple(range(num_classes))
         self._min_share = config.fd_min_share
@@ -51,8 +51,7 @@ class FeatureDistance:
             images: of the source, RGB in 0..255 [n, 3, h, w].
             labels: theirs.
         """
-        with torch.no_grad():
-            first = self._initial.network.encode(self._initial.normalise(images))[-1]
+        first = self._initial(images)
         height, width = features.shape[2:]
         coarse = main_class(labels, self._num_classes, (height, width), self._min_share)
         held = torch.isin(coarse, torch.tensor(self._classes, device=coarse.device))

@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from advent_dist.models.segmenter import Segmenter
+from advent_dist.methods.frozen import Frozen
 from advent_dist.parallel.average import Average
 from advent_dist.parallel.engine import Engine, Kept
 from advent_dist.parallel.world import World
@@ -36,11 +36,11 @@ class Parts:
     teacher: Average | None = None
     """An average of the segmenter, before its first update."""
 
-    initial: Segmenter | None = None
+    initial: Frozen | None = None
     """The segmenter as it was before training."""
 
-    extractor: Segmenter | None = None
-    """A frozen one, of which the encoder alone is of use."""
+    extractor: Frozen | None = None
+    """Another, larger one."""
 
     @property
     def kept(self) -> dict[str, Kept]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from advent_dist.config import Experiment, VFMUDAPlusPlusConfig
 from advent_dist.methods import METHODS
 from advent_dist.methods.base import Method
+from advent_dist.methods.frozen import Frozen
 from advent_dist.methods.parts import Parts
 from advent_dist.models.distillation_head import DistillationHead
 from advent_dist.models.extractor import build_extractor
@@ -81,8 +82,8 @@ def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> 
         teacher=Average(copies["teacher"], experiment.engine, world)
         if "teacher" in copies
         else None,
-        initial=initial,
-        extractor=extractor,
+        initial=None if initial is None else Frozen(initial, experiment.engine, world),
+        extractor=None if extractor is None else Frozen(extractor, experiment.engine, world),
     )
     built: Method[Any] = method(experiment.method, parts)  # type: ignore[arg-type]
     return built

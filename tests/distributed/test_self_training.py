@@ -52,7 +52,7 @@ def _engine(stage: int | None) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("name", ["mic", "mic_hrda"])
+@pytest.mark.parametrize("name", ["daformer", "mic", "hrda", "mic_hrda"])
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_published_steps(name: str, stage: int) -> None:
     (trained,) = run_ranks(train_three_steps, 1, name, _engine(stage))
@@ -210,6 +210,16 @@ def test_two_ranks_learn_what_one_does_of_all_images(name: str, stage: int | Non
     alone = _alone(name)
     assert alone[2][-1]["sure_share"] > 0
     _assert_same(alone, trained, tolerance=1e-4)
+
+
+@pytest.mark.parametrize("stage", [None, 0, 3])
+def test_in_bf16(stage: int | None) -> None:
+    """Nothing is rounded in one network and not in another that it is compared with."""
+    engine = {**_engine(stage), "engine.precision": "bf16"}
+    ((*_, rows),) = run_ranks(_train, 1, "mic", engine, 2)
+    assert rows[0]["loss/fd"] == 0, "nothing is learnt yet"
+    for row, expected in zip(rows, _alone("mic")[2], strict=False):
+        assert row == pytest.approx(expected, rel=0.02, abs=0.01)
 
 
 def _interrupted(world: World, stage: int, folder: str) -> tuple[dict[str, Tensor], int]:
