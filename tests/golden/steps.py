@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,12 @@ from advent_dist.methods.parts import Parts
 from advent_dist.models.deeplab_v2 import DeepLabV2
 from advent_dist.models.discriminator import Discriminator
 from advent_dist.models.segmenter import Normalise, Segmenter
-from advent_dist.parallel.engine import Engine
-from advent_dist.parallel.local import LocalEngine
 from advent_dist.parallel.world import World
+from advent_dist.training.assembly import make_engine
 from advent_dist.training.optimizers import discriminator_optimizer, segmenter_optimizer
 from advent_dist.types import DomainBatch
 from tests.golden.reference_weights import fill
+from tests.helpers import tiny_experiment
 
 _REFERENCE = Path(__file__).parent / "reference"
 
@@ -52,19 +53,40 @@ def published_networks(
 
 
 def method_on_published_networks(
-    config: MethodConfig, dtype: torch.dtype = torch.float32, head_dilations: int = 4
+    config: MethodConfig,
+    dtype: torch.dtype = torch.float32,
+    head_dilations: int = 4,
+    stage: int | None = None,
 ) -> Method:
-    """A method on those networks, with the published optimisers."""
+    """A method on those networks, with the published optimisers.
+
+    Args:
+        config: Of the method.
+        dtype: Of all numbers.
+        head_dilations: Of the segmenter.
+        stage: Of DeepSpeed, in a process that is a rank; plain engines by default.
+    """
     network, discriminators = published_networks(dtype, head_dilations)
     # The reference inputs are normalised already.
     segmenter = Segmenter(network, Normalise((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))).to(dtype)
     optimizers = OptimizerConfig(published_repeats=True)
-    engine, world = EngineConfig(kind="local"), World()
+    world = World()
+    engine = (
+        EngineConfig(kind="local")
+        if stage is None
+        else EngineConfig(
+            kind="deepspeed",
+            zero_stage=stage,
+            discriminator_zero_stage=stage,
+            zero3_persistence_threshold=0,
+        )
+    )
+    experiment = replace(tiny_experiment("streets_source_only"), engine=engine)
     optimizer = segmenter_optimizer(segmenter, optimizers)
-    engines: dict[str, Engine] = {"segmenter": LocalEngine(segmenter, optimizer, engine, world)}
+    engines = {"segmenter": make_engine(segmenter, optimizer, experiment, world, stage or 0)}
     for key, discriminator in discriminators.items():
         optimizer = discriminator_optimizer(discriminator.parameters(), optimizers)
-        engines[key] = LocalEngine(discriminator, optimizer, engine, world)
+        engines[key] = make_engine(discriminator, optimizer, experiment, world, stage or 0)
     parts = Parts(engines=engines, source_prior=torch.full((19,), 1 / 19))
     method: Method = METHODS[config.name](config, parts)  # type: ignore[arg-type]
     return method
