@@ -62,6 +62,11 @@ class ModelConfig:
     frozen_batch_norm: bool = False
     """Keep the statistics, weights and biases of the encoder's BatchNorm as they are at first."""
 
+    drop_path: float | None = None
+    """Share of the deepest block's residual branches that training leaves out, falling linearly to
+    0 towards the first (stochastic depth); none takes the encoder's own: 0.1 of `mit_b0` to
+    `mit_b5`, 0 of most of timm."""
+
     mask_token: bool = False
     """Give a plain transformer a learned token that stands for hidden patches: methods that mask
     target images (mic, mic_dacs, vfm_uda) hide patches then, not blocks of pixels (VFM-UDA)."""
@@ -86,6 +91,11 @@ class ModelConfig:
         dilated = self.encoder == "deeplab_v2" or self.head_dilations == 4
         fix = "it is for weights of the paper's network (model.encoder = deeplab_v2); leave it 4"
         require(dilated, "model.head_dilations", self.head_dilations, fix)
+        dropped = self.drop_path
+        fix = "give a share from 0 to less than 1"
+        require(dropped is None or 0 <= dropped < 1, "model.drop_path", dropped, fix)
+        fix = "the paper's network has no stochastic depth; give an encoder of timm, or none"
+        require(dropped is None or self.encoder != "deeplab_v2", "model.drop_path", dropped, fix)
         hides = self.encoder != "deeplab_v2" or not self.mask_token
         fix = "the paper's network has no patches; give a plain transformer of timm, or False"
         require(hides, "model.mask_token", self.mask_token, fix)

@@ -46,6 +46,11 @@ def _gta5(flip: float) -> DataConfig:
     )
 
 
+def _gta5_in_proportion() -> DataConfig:
+    """As DAFormer and MIC read it: within 1280x720, in the proportions of 1914x1052."""
+    return replace(_gta5(flip=0.5), source_size=(1280, 704))
+
+
 def _synthia(flip: float) -> DataConfig:
     return replace(
         _gta5(flip),
@@ -64,7 +69,9 @@ def _with_rare_classes(data: DataConfig, in_crop: float = 0.5) -> DataConfig:
     return replace(data, rare_class_temperature=0.01, rare_class_pixels=pixels, augment=augment)
 
 
-_PVT = ModelConfig(encoder="pvt_v2_b5", pretrained=True, decoder="daformer", multi_level=False)
+_PVT = ModelConfig(
+    encoder="pvt_v2_b5", pretrained=True, decoder="daformer", drop_path=0.1, multi_level=False
+)
 """The network of MiT-B5, that DAFormer was published with, as timm has weights of it."""
 
 
@@ -115,20 +122,20 @@ def gta5_cityscapes_daformer() -> Experiment:
     --model.weights mit_b5.pth`.
     """
     method = DAFormerConfig(fd_classes=_THINGS_OF_19, **_SKY_AND_BONNET)
-    return _daformer("gta5_cityscapes_daformer", _with_rare_classes(_gta5(flip=0.5)), method)
+    return _daformer("gta5_cityscapes_daformer", _with_rare_classes(_gta5_in_proportion()), method)
 
 
 def gta5_cityscapes_mic() -> Experiment:
     """GTA5 -> Cityscapes by masked image consistency on DAFormer, on PVTv2-B5."""
     method = MICConfig(fd_classes=_THINGS_OF_19, **_SKY_AND_BONNET)
-    return _daformer("gta5_cityscapes_mic", _with_rare_classes(_gta5(flip=0.5)), method)
+    return _daformer("gta5_cityscapes_mic", _with_rare_classes(_gta5_in_proportion()), method)
 
 
 def _hrda(name: str, method: MethodConfig) -> Experiment:
     """DAFormer's recipe at twice the resolution, in crops of 1024 with details of 512."""
     data = replace(
         _gta5(flip=0.5),
-        source_size=(2560, 1440),
+        source_size=(2560, 1407),
         target_size=(2048, 1024),
         evaluation_size=(2048, 1024),
         evaluation_window=(1024, 1024),

@@ -174,8 +174,8 @@ def build_encoder(config: ModelConfig, *, pyramid: bool = False) -> Encoder:
             "be hidden; give an encoder such as vit_small_patch14_dinov2, or False"
         )
     if pyramid:
-        return _stages(name, config.pretrained, _FOUR_STAGES, {})
-    return _stages(name, config.pretrained, _TWO_STAGES, {"output_stride": config.output_stride})
+        return _stages(config, _FOUR_STAGES, {})
+    return _stages(config, _TWO_STAGES, {"output_stride": config.output_stride})
 
 
 def check_encoder(name: str) -> None:
@@ -220,7 +220,7 @@ def check_pretrained(name: str) -> None:
 
 def _plain_transformer(config: ModelConfig, shares: tuple[Fraction, ...]) -> Encoder:
     """A ViT: features after these shares of its blocks, all through its final norm."""
-    model = _create(config.encoder, config.pretrained, dynamic_img_size=True)
+    model = _create(config, dynamic_img_size=True)
     depth = len(model.blocks)
     indices = [max(0, int(share * depth) - 1) for share in shares]
     model.prune_intermediate_layers(indices, prune_norm=False, prune_head=True)
@@ -234,21 +234,25 @@ def _plain_transformer(config: ModelConfig, shares: tuple[Fraction, ...]) -> Enc
     return Encoder(model, channels, patch=patch, plain=True, mask_token=token)
 
 
-def _stages(
-    name: str, pretrained: bool, stages: tuple[int, ...], dilation: dict[str, int]
-) -> Encoder:
+def _stages(config: ModelConfig, stages: tuple[int, ...], dilation: dict[str, int]) -> Encoder:
     """A network with stages: some of them, dilated where it knows how to."""
+    name = config.encoder
     fixed = timm.get_pretrained_cfg(MIX_TRANSFORMERS.get(name, name)).fixed_input_size
     attempts: list[dict[str, Any]] = [{"dynamic_img_size": True}] if fixed else [dilation, {}]
     for options in attempts:
         try:
-            body = _create(name, pretrained, features_only=True, out_indices=stages, **options)
+            body = _create(config, features_only=True, out_indices=stages, **options)
             patch = body.patch_embed.patch_size if fixed else None
             break
         # What timm raises where an architecture does not know an option, or has no plain patches.
         except (TypeError, AssertionError, NotImplementedError, AttributeError):
             continue
     else:
+        if config.drop_path is not None:
+            raise ConfigError(
+                f"model.drop_path = {config.drop_path}: {name} has no branches that could be left "
+                "out; leave it out"
+            )
         raise ConfigError(
             f"model.encoder = {name!r}: timm gives no features of it, or only at its own image "
             "size; choose an encoder such as resnet50, convnext_tiny or vit_small_patch16_dinov3"
@@ -261,11 +265,14 @@ def _stages(
     )
 
 
-def _create(name: str, pretrained: bool, **options: object) -> Any:
+def _create(config: ModelConfig, **options: object) -> Any:
+    name, pretrained = config.encoder, config.pretrained
     if name in MIX_TRANSFORMERS:
         if pretrained:
             raise _no_pretrained(name, "none are known")
         name, options = MIX_TRANSFORMERS[name], options | MIX_OPTIONS
+    if config.drop_path is not None:
+        options["drop_path_rate"] = config.drop_path
     try:
         return timm.create_model(name, pretrained=pretrained, **options)
     except (OSError, RuntimeError) as error:

@@ -66,6 +66,7 @@ GTA5 = {
     "data.classes": "cityscapes19",
     "data.source_size": (1280, 720),
 }
+GTA5_IN_PROPORTION = GTA5 | {"data.source_size": (1280, 704)}  # of 1914x1052
 SYNTHIA = {
     "data.source": "synthia/train",
     "data.target": "cityscapes16/train",
@@ -141,6 +142,7 @@ DAFORMER = {
     "data.augment.crop_max_share": 0.75,
     "model.decoder": "daformer",
     "model.decoder_width": None,
+    "model.drop_path": 0.1,
     "data.augment.flip": 0.5,
     "method.teacher_decay": 0.999,
     "method.jitter": 0.2,
@@ -203,7 +205,7 @@ VFM_UDA_PLUS_PLUS = VFM_UDA | {
     "optimizer.layer_decay": 0.9,
 }
 HRDA = DAFORMER | {
-    "data.source_size": (2560, 1440),
+    "data.source_size": (2560, 1407),
     "data.target_size": (2048, 1024),
     "data.evaluation_size": (2048, 1024),
     "data.evaluation_window": (1024, 1024),
@@ -227,8 +229,8 @@ MIC_HRDA = HRDA | {
 }
 PUBLISHED_SELF_TRAINING = {
     "gta5_cityscapes_dacs": GTA5 | DACS | {"model.head_dilations": 2},
-    "gta5_cityscapes_daformer": GTA5 | DAFORMER,
-    "gta5_cityscapes_mic": GTA5 | MIC,
+    "gta5_cityscapes_daformer": GTA5_IN_PROPORTION | DAFORMER,
+    "gta5_cityscapes_mic": GTA5_IN_PROPORTION | MIC,
     "gta5_cityscapes_vfm_uda": GTA5 | VFM_UDA,
     "gta5_cityscapes_vfm_uda_plus_plus": GTA5 | VFM_UDA_PLUS_PLUS,
     "gta5_cityscapes_hrda": GTA5 | HRDA,

@@ -5,11 +5,13 @@ import time
 import pytest
 import timm
 import torch
+from timm.layers import DropPath
 
 from advent_dist.config import ModelConfig
 from advent_dist.errors import ConfigError
 from advent_dist.models.encoder import build_encoder, check_pretrained
 
+SMALL = ("test_resnet", "test_efficientnet", "test_convnext", "test_vit")
 IMAGE = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
 
 
@@ -43,7 +45,12 @@ def test_features_of_swin_come_channels_first() -> None:
 
 @pytest.mark.parametrize(
     ("name", "patch"),
-    [("test_vit", 16), ("vit_small_patch14_reg4_dinov2", 14), ("vit_small_patch16_dinov3", 16)],
+    [
+        ("test_vit", 16),
+        ("vit_small_patch14_reg4_dinov2", 14),
+        ("vit_small_patch16_dinov3", 16),
+        ("eva02_tiny_patch14_224", 14),
+    ],
 )
 def test_transformers_tile_any_image_with_patches(name, patch) -> None:
     encoder = build_encoder(ModelConfig(encoder=name))
@@ -69,11 +76,35 @@ def test_transformer_features_are_the_normalised_ones_of_two_blocks() -> None:
     torch.testing.assert_close(ours[0], middle)
 
 
-@pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_convnext", "test_vit"])
+@pytest.mark.parametrize("name", [*SMALL, "eva02_tiny_patch14_224"])
 def test_every_parameter_gets_a_gradient(name) -> None:
     encoder = build_encoder(ModelConfig(encoder=name)).train()
     sum(feature.square().mean() for feature in encoder(IMAGE)).backward()
     assert [n for n, p in encoder.named_parameters() if p.grad is None] == []
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_convnext", "test_vit", "pvt_v2_b0"])
+def test_the_deeper_a_branch_the_more_often_it_is_left_out(name) -> None:
+    body = build_encoder(ModelConfig(encoder=name, drop_path=0.3)).body
+    shares = [one.drop_prob for one in body.modules() if isinstance(one, DropPath)]
+    assert max(shares) == pytest.approx(0.3)
+    assert shares == sorted(shares)
+
+
+def test_by_default_an_encoder_keeps_its_own_stochastic_depth() -> None:
+    for name, expected in (("mit_b0", 0.1), ("pvt_v2_b0", 0.0)):
+        body = build_encoder(ModelConfig(encoder=name)).body
+        shares = [one.drop_prob for one in body.modules() if isinstance(one, DropPath)]
+        assert max(shares, default=0.0) == pytest.approx(expected), name
+
+
+def test_no_branches_to_leave_out() -> None:
+    with pytest.raises(ConfigError, match=r"model\.drop_path = 0\.1: densenet121 has no branches"):
+        build_encoder(ModelConfig(encoder="densenet121", drop_path=0.1))
+    with pytest.raises(ConfigError, match=r"model\.drop_path = 0\.1: the paper's network"):
+        ModelConfig(drop_path=0.1)
+    with pytest.raises(ConfigError, match=r"model\.drop_path = 1: give a share"):
+        ModelConfig(encoder="test_vit", drop_path=1)
 
 
 def test_knows_the_statistics_of_its_pretraining() -> None:
