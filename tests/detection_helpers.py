@@ -18,7 +18,8 @@ from advent_dist.config import (
     EngineConfig,
 )
 from advent_dist.config.methods.detection import DetectorAdversarialConfig
-from advent_dist.methods.detection import DETECTION_METHODS, Built
+from advent_dist.methods.base import Method
+from advent_dist.methods.detection import DETECTION_METHODS
 from advent_dist.methods.detection.adversary import discriminators_of
 from advent_dist.methods.parts import Parts
 from advent_dist.models.detector import Detector
@@ -100,7 +101,7 @@ def detection_method(
     num_classes: int = CLASSES,
     lr: float = 1e-3,
     **changes: Any,
-) -> Built:
+) -> Method[BoxBatch]:
     """A method of `tiny_detector`, all of whose networks learn by plain SGD.
 
     Args:
@@ -120,7 +121,7 @@ def detection_method(
     engines = {key: _engine(value, engine, world, lr) for key, value in networks.items()}
     prior = torch.full((num_classes,), 1 / num_classes)
     parts = Parts(engines=engines, source_prior=prior, world=world)
-    return DETECTION_METHODS[name](config, parts)  # type: ignore[arg-type]
+    return DETECTION_METHODS[name](config, parts)
 
 
 def _engine(module: nn.Module, config: EngineConfig, world: World, lr: float) -> Engine:

@@ -14,12 +14,13 @@ import itertools
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
 
-from advent_dist.config import Experiment
+from advent_dist.config import Experiment, MethodConfig
+from advent_dist.config.methods.baseline import baseline_of
 from advent_dist.config.methods.self_training import SelfTrainingConfig
 from advent_dist.config.override import override
 from advent_dist.errors import ConfigError
@@ -214,7 +215,6 @@ class Space:
         return {path: one.to_json() for path, one in self.distributions.items()}
 
 
-_WEIGHTS = ("lambda_ent", "lambda_adv", "lambda_mix", "lambda_mask", "lambda_fd")
 _FDA_BETA = Uniform(0.005, 0.15)
 _OF_METHODS: dict[str, Distribution] = {
     "entropy_penalty": Uniform(0.5, 3.0),
@@ -236,14 +236,13 @@ def ready_made(experiment: Experiment) -> Space:
         ConfigError: one of them is 0, which nothing is around.
     """
     paths: dict[str, Distribution] = {}
-    for weight in _WEIGHTS:
-        if hasattr(experiment.method, weight):
-            main, aux = f"method.{weight}", f"method.{weight}_aux"
-            paths[main] = _around(experiment, main)
-            if getattr(experiment.model, "multi_level", False) and hasattr(
-                experiment.method, f"{weight}_aux"
-            ):
-                paths[aux] = Ratio(0.05, 1.0, of=main)
+    for weight in _weights(experiment.method):
+        main, aux = f"method.{weight}", f"method.{weight}_aux"
+        paths[main] = _around(experiment, main)
+        if getattr(experiment.model, "multi_level", False) and hasattr(
+            experiment.method, f"{weight}_aux"
+        ):
+            paths[aux] = Ratio(0.05, 1.0, of=main)
     unread = experiment.method.unread if isinstance(experiment.method, SelfTrainingConfig) else ()
     for name, distribution in _OF_METHODS.items():
         if getattr(experiment.method, name, None) is not None and name not in unread:
@@ -254,6 +253,19 @@ def ready_made(experiment: Experiment) -> Space:
     if hasattr(experiment.method, "lambda_adv"):
         rates.append("optimizer.discriminator_lr")
     return Space(paths | {path: _around(experiment, path) for path in rates})
+
+
+def _weights(method: MethodConfig) -> list[str]:
+    """Of a method's own losses, those of main heads, but for what is off unless asked for."""
+    supervised = {field.name for field in fields(baseline_of(method))}
+    return [
+        field.name
+        for field in fields(method)
+        if field.name.startswith("lambda_")
+        and not field.name.endswith(("_aux", "_detail"))
+        and field.name not in supervised
+        and (field.default != 0 or getattr(method, field.name) != 0)
+    ]
 
 
 def parse(items: tuple[str, ...]) -> Space:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from advent_dist.methods.advent import Advent
 from advent_dist.methods.advent_minent import AdventMinEnt
+from advent_dist.methods.base import MethodClass
 from advent_dist.methods.dacs import DACS
 from advent_dist.methods.daformer import DAFormer
 from advent_dist.methods.detection import DETECTION_METHODS
-from advent_dist.methods.detection import Built as OfDetectors
 from advent_dist.methods.hrda import HRDA, MICHRDA
 from advent_dist.methods.mic import MIC, MICDACS
 from advent_dist.methods.minent import MinEnt
@@ -15,23 +15,7 @@ from advent_dist.methods.source_only import SourceOnly
 from advent_dist.methods.vfm_uda import VFMUDA
 from advent_dist.methods.vfm_uda_plus_plus import VFMUDAPlusPlus
 
-Built = (
-    SourceOnly
-    | MinEnt
-    | Advent
-    | AdventMinEnt
-    | DACS
-    | DAFormer
-    | MIC
-    | MICDACS
-    | HRDA
-    | MICHRDA
-    | VFMUDA
-    | VFMUDAPlusPlus
-    | OfDetectors
-)
-
-METHODS: dict[str, type[Built]] = {
+METHODS: dict[str, MethodClass] = {
     "source_only": SourceOnly,
     "minent": MinEnt,
     "advent": Advent,

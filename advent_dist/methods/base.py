@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from advent_dist.methods.parts import Need, Parts
 from advent_dist.parallel.engine import Engine, Kept
 from advent_dist.types import Metrics, PairedImages
 
@@ -28,3 +29,13 @@ class Method(Protocol[Batch]):
         Returns:
             The losses before weighting, 0-d tensors on the device. It never waits for them.
         """
+
+
+class MethodClass(Protocol):
+    """What makes a method of its config: the class itself."""
+
+    needs: frozenset[Need]
+    """What it is made of besides the engines of every method."""
+
+    def __call__(self, config: Any, parts: Parts) -> Method[Any]:
+        """The method, with its own config."""

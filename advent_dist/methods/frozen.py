@@ -26,12 +26,12 @@ class Frozen:
     """
 
     def __init__(self, segmenter: Segmenter, config: EngineConfig, world: World) -> None:
-        self._segmenter = segmenter.requires_grad_(False).eval()
+        self.module = segmenter.requires_grad_(False).eval()
         self._precision = config.precision
         self._world = world
 
     def __call__(self, images: Tensor) -> Tensor:
         """The deepest features [n, d, i, j] of images, RGB in 0..255 [n, 3, h, w]; no graph."""
         with torch.no_grad(), autocast(self._world.device, self._precision):
-            features = self._segmenter.network.encode(self._segmenter.normalise(images))
+            features = self.module.network.encode(self.module.normalise(images))
         return features[-1]

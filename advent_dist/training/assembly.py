@@ -85,8 +85,7 @@ def build_method(experiment: Experiment, world: World, source_prior: Tensor) -> 
         initial=None if initial is None else Frozen(initial, experiment.engine, world),
         extractor=None if extractor is None else Frozen(extractor, experiment.engine, world),
     )
-    built: Method[Any] = method(experiment.method, parts)  # type: ignore[arg-type]
-    return built
+    return method(experiment.method, parts)
 
 
 def _copy(network: Network, stage: int) -> Network:

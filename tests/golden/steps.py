@@ -88,8 +88,7 @@ def method_on_published_networks(
         optimizer = discriminator_optimizer(discriminator.parameters(), optimizers)
         engines[key] = make_engine(discriminator, optimizer, experiment, world, stage or 0)
     parts = Parts(engines=engines, source_prior=torch.full((19,), 1 / 19))
-    method: Method = METHODS[config.name](config, parts)  # type: ignore[arg-type]
-    return method
+    return METHODS[config.name](config, parts)
 
 
 def train(method: Method, batches: list[DomainBatch]) -> list[dict[str, float]]:

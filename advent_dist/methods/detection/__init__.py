@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from advent_dist.methods.base import MethodClass
 from advent_dist.methods.detection.advent import DetectorAdvent
 from advent_dist.methods.detection.advent_minent import DetectorAdventMinEnt
 from advent_dist.methods.detection.minent import DetectorMinEnt
 from advent_dist.methods.detection.source_only import DetectorSourceOnly
 
-Built = DetectorSourceOnly | DetectorMinEnt | DetectorAdvent | DetectorAdventMinEnt
-
-DETECTION_METHODS: dict[str, type[Built]] = {
+DETECTION_METHODS: dict[str, MethodClass] = {
     "detector_source_only": DetectorSourceOnly,
     "detector_minent": DetectorMinEnt,
     "detector_advent": DetectorAdvent,

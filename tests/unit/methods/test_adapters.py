@@ -55,7 +55,7 @@ def test_adapters_learn_and_the_encoder_does_not(name: str) -> None:
 
 def test_what_nothing_trains_is_in_memory_once() -> None:
     method: Any = tiny_method("daformer", **ADAPTED)
-    copies = (method.kept["teacher"].module, method.source._distance._initial)
+    copies = (method.kept["teacher"].module, method.source._distance._initial.module)
     places = [{n: p.data_ptr() for n, p in one.named_parameters()} for one in copies]
     for name, parameter in method.engines["segmenter"].module.named_parameters():
         alike = [one[name] == parameter.data_ptr() for one in places]

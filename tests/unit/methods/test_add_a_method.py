@@ -22,6 +22,7 @@ from advent_dist.parallel.world import World
 from advent_dist.training.assembly import build_method
 from advent_dist.types import IGNORE_INDEX, DomainBatch, Metrics
 from tests.helpers import random_batch, tiny_experiment
+from tune.space import ready_made
 
 _TEXT = (Path(__file__).parents[3] / "docs" / "add_a_method.md").read_text()
 
@@ -44,6 +45,7 @@ def test_it_trains(monkeypatch: pytest.MonkeyPatch) -> None:
 
     base = override(tiny_experiment("streets_source_only"), {"engine.kind": "local"})
     experiment = replace(base, method=namespace["SureConfig"](threshold=0.06))
+    assert "method.lambda_sure" in ready_made(experiment).distributions
     method = build_method(experiment, World(), torch.full((19,), 1 / 19))
     metrics = method.step(random_batch(0))
     assert set(metrics) == {"loss/seg", "loss/seg_aux", "loss/sure"}

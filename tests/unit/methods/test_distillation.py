@@ -41,7 +41,7 @@ def test_two_passes_have_the_gradients_of_a_joint_one() -> None:
     found = _gradients(method)
     for engine in method.engines.values():
         engine.module.zero_grad()
-    extractor = method.distillation._extractor
+    extractor = method.distillation._extractor.module
     small = F.interpolate(images.float(), (32, 48), mode="bilinear")
     wanted = extractor.network.encode(extractor.normalise(small))[-1].detach()
     features = method.segmenter.module(images, None, True).features
@@ -63,7 +63,7 @@ def test_equal_features_have_no_distance_and_opposite_ones_most() -> None:
 
 def test_the_frozen_encoder_stays_and_is_in_no_checkpoint() -> None:
     method: Any = tiny_method(_NAME)
-    extractor = method.distillation._extractor
+    extractor = method.distillation._extractor.module
     before = {name: value.clone() for name, value in extractor.state_dict().items()}
     method.step(batch_of(_NAME, 0))
     assert all(value.equal(before[name]) for name, value in extractor.state_dict().items())

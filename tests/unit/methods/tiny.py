@@ -5,26 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
-from advent_dist.config import (
-    AdventConfig,
-    AdventMinEntConfig,
-    DACSConfig,
-    DAFormerConfig,
-    HRDAConfig,
-    MethodConfig,
-    MICConfig,
-    MICDACSConfig,
-    MICHRDAConfig,
-    MinEntConfig,
-    SourceOnlyConfig,
-    VFMUDAConfig,
-    VFMUDAPlusPlusConfig,
-)
+from advent_dist.config import MethodConfig
+from advent_dist.config.methods import DETAILED as DETAILED_CONFIGS
+from advent_dist.config.methods import DETECTING, MIXING
 from advent_dist.config.override import override
 from advent_dist.methods.base import Method
 from advent_dist.parallel.world import World
@@ -34,28 +22,24 @@ from tests.helpers import random_batch, tiny_experiment
 
 Weights = dict[str, Tensor]
 
-CONFIGS: dict[str, Callable[[], MethodConfig]] = {
-    "source_only": SourceOnlyConfig,
-    "minent": MinEntConfig,
-    "advent": AdventConfig,
-    "advent_minent": AdventMinEntConfig,
-    "dacs": DACSConfig,
-    "daformer": DAFormerConfig,
-    "mic": MICConfig,
-    "mic_dacs": MICDACSConfig,
-    "vfm_uda": VFMUDAConfig,
-    "vfm_uda_plus_plus": partial(
-        VFMUDAPlusPlusConfig,
-        distill_encoder="test_vit",
-        distill_pretrained=False,
-        distill_size=(48, 32),
-    ),
-    "hrda": HRDAConfig,
-    "mic_hrda": MICHRDAConfig,
+_OF_CONFIGS: tuple[Any, ...] = get_args(get_args(MethodConfig)[0])
+_MORE: dict[str, Any] = {
+    "vfm_uda_plus_plus": {
+        "distill_encoder": "test_vit",
+        "distill_pretrained": False,
+        "distill_size": (48, 32),
+    }
 }
-DETAILED = ("hrda", "mic_hrda")
+"""Of methods whose defaults are too large for a test."""
+
+CONFIGS: dict[str, Callable[[], MethodConfig]] = {
+    config.name: partial(config, **_MORE.get(config.name, {}))
+    for config in _OF_CONFIGS
+    if config not in DETECTING
+}
+SELF_TRAINING = tuple(config.name for config in _OF_CONFIGS if config in MIXING)
+DETAILED = tuple(config.name for config in _OF_CONFIGS if config in DETAILED_CONFIGS)
 """With a network of its own: in two resolutions, of one level."""
-SELF_TRAINING = ("dacs", "daformer", "mic", "mic_dacs", "vfm_uda", "vfm_uda_plus_plus", *DETAILED)
 PLAIN = {
     "engine.kind": "local",
     "optimizer.segmenter": "sgd",

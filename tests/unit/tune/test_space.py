@@ -77,6 +77,20 @@ def test_the_space_of_two_resolutions() -> None:
     assert set(space.distributions) == weights | others
 
 
+def test_every_weight_of_a_methods_own_losses_is_searched() -> None:
+    space = ready_made(experiment("gta5_cityscapes_vfm_uda_plus_plus"))
+    weights = {path for path in space.distributions if "lambda" in path}
+    own = ("mix", "mask", "distill_source", "distill_target")
+    assert weights == {f"method.lambda_{name}" for name in own}
+
+
+def test_what_is_off_is_searched_once_it_is_on() -> None:
+    base = experiment("streets_minent")
+    assert "method.lambda_prior" not in ready_made(base).distributions
+    base = override(base, {"method.lambda_prior": 0.5})
+    assert "method.lambda_prior" in ready_made(base).distributions
+
+
 def test_a_single_head_has_no_auxiliary_weight() -> None:
     base = override(tiny_experiment("streets_advent"), {"model.multi_level": False})
     assert AUX not in ready_made(base).distributions
