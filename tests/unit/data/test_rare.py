@@ -123,6 +123,29 @@ def test_a_loader_draws_by_class_and_goes_on_where_it_was(root: str) -> None:
         loader.close()
 
 
+def test_other_ranks_go_on_with_the_same_draws(root: str) -> None:
+    """Three ranks, then two: together the images of the epoch that one rank draws."""
+    data = _data(root, data__batch_size_per_rank=1)
+
+    def one_rank(batches: int) -> list[str]:
+        loader = TrainingLoader(data, rank=0, world_size=1, seed=0)
+        keys = [key for keys in _keys(loader, batches) for key in keys]
+        loader.close()
+        return keys
+
+    seen: list[str] = []
+    begun = [TrainingLoader(data, rank=rank, world_size=3, seed=0) for rank in range(3)]
+    seen += [key for loader in begun for keys in _keys(loader, 2) for key in keys]
+    state = begun[0].state()
+    again = [
+        TrainingLoader(data, rank=rank, world_size=2, seed=0, state=state) for rank in range(2)
+    ]
+    seen += [key for loader in again for keys in _keys(loader, 2) for key in keys]
+    for loader in (*begun, *again):
+        loader.close()
+    assert sorted(seen) == sorted(one_rank(10))
+
+
 def test_an_image_that_comes_twice_is_cut_in_two_ways(root: str) -> None:
     data = _data(root, data__augment__crop=(16, 16))
     loader = TrainingLoader(data, rank=0, world_size=1, seed=0)
