@@ -16,13 +16,13 @@ import ray.train
 from advent_dist.config import Call, ClusterConfig, Experiment, VFMUDAPlusPlusConfig
 from advent_dist.config.override import override, to_json
 from advent_dist.config.selection import by_target_labels, chosen_by
+from advent_dist.data.claim import check_unclaimed, claimed
 from advent_dist.data.class_file import class_file_text
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.store import impatient
 from advent_dist.errors import ConfigError, DivergedError
 from advent_dist.evaluation.selection import selection_of
 from advent_dist.models.weight_folder import weights_in
-from advent_dist.runs.claim import check_unclaimed, claimed
 from advent_dist.runs.classes import classes_of
 from advent_dist.runs.folder import SWEEP_FILE, RunFolder
 from advent_dist.training.global_batch import allowed_ranks

@@ -13,12 +13,16 @@ import re
 from advent_dist.data.manifest import FILE_NAME, Manifest
 from advent_dist.data.store import Folder
 from advent_dist.errors import DataError
+from advent_dist.json_text import json_object
 
 _MARK = "unfinished.json"
 
 _SHARD = re.compile(r"\d{6}\.(tar|json)")
 _OURS = re.compile(rf"\d{{6}}\.(tar|json)|{_MARK}|\.(\d{{6}}\.(tar|json)|[a-z]+\.json)\.\w{{8}}")
 """Shards, their records, the mark, and what a killed build leaves of them in a local folder."""
+
+_BUILD = re.compile(r"[0-9a-f]{64}")
+"""What identifies a build."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ def make_room(folder: Folder, build: str, *, overwrite: bool) -> None:
         DataError: shards are there, or files that no build of ours wrote.
     """
     names = folder.list()
+    begun = _begun(folder, names)
     if FILE_NAME in names:
         if not overwrite:
             raise DataError(
@@ -54,9 +59,71 @@ def make_room(folder: Folder, build: str, *, overwrite: bool) -> None:
         folder.remove(FILE_NAME)
         for name in shards:
             folder.remove(name)
-    elif _MARK not in names and not _has_record(folder, names):
+    elif begun is None:
         _require_no_others(folder, names)
+    else:
+        ours = _unfinished(folder, names, begun)
+        _require_no_others(folder, [name for name in names if name not in ours])
+        if begun != build:
+            _begin_anew(folder, ours, overwrite=overwrite)
     folder.write(_MARK, json.dumps({"build": build}).encode())
+
+
+def _begun(folder: Folder, names: list[str]) -> str | None:
+    """What identifies the build that has begun here; its mark says so, or its first record.
+
+    Raises:
+        DataError: there is a file called like the mark, which is somebody else's.
+    """
+    # Before there were marks, there were records.
+    notes = [name for name in (_MARK, "000000.json") if name in names]
+    build = _build_of(folder, notes[0]) if notes else None
+    if build is None and _MARK in names:
+        raise DataError(
+            f"{folder.url}: {_MARK} there is not of a build of advent-dist, whose mark would "
+            "replace it; give another folder"
+        )
+    return build
+
+
+def _build_of(folder: Folder, name: str) -> str | None:
+    """Which build a mark or a record is of; none if it is neither."""
+    try:
+        build = json_object(folder.read(name), name).get("build")
+    except DataError:
+        return None
+    return build if isinstance(build, str) and _BUILD.fullmatch(build) else None
+
+
+def _unfinished(folder: Folder, names: list[str], build: str) -> list[str]:
+    """What a build has written so far: shards with its record, and one that has none yet."""
+    found: list[str] = []
+    for name in sorted(name for name in names if name.endswith(".tar") and _SHARD.fullmatch(name)):
+        record = f"{name[:6]}.json"
+        if record not in names:
+            return [*found, name]
+        if _build_of(folder, record) != build:
+            break
+        found += [name, record]
+    return found
+
+
+def _begin_anew(folder: Folder, unfinished: list[str], *, overwrite: bool) -> None:
+    """Delete the rest of a build of other data, or by other options.
+
+    Raises:
+        DataError: it is not to be overwritten.
+    """
+    if not unfinished:
+        return
+    if not overwrite:
+        raise DataError(
+            f"{folder.url} holds an unfinished build of something else, or of files that have "
+            "changed since; give another folder, or --overwrite"
+        )
+    _log.warning("--overwrite deletes in %s: %s", folder.url, ", ".join(unfinished))
+    for name in unfinished:
+        folder.remove(name)
 
 
 def _require_no_others(folder: Folder, names: list[str]) -> None:
@@ -66,12 +133,6 @@ def _require_no_others(folder: Folder, names: list[str]) -> None:
             f"{folder.url}: {foreign[0]} there is not of a build of advent-dist, and shards would "
             "replace it; give another folder"
         )
-
-
-def _has_record(folder: Folder, names: list[str]) -> bool:
-    """Whether a build has begun here before there were marks: its first record says so."""
-    first = "000000.json"
-    return first in names and b'"build"' in folder.read(first)
 
 
 def tidy(folder: Folder, keep: set[str]) -> None:

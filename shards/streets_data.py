@@ -78,7 +78,7 @@ def build_streets_data(
         options = BuildOptions(
             unlabelled=not part.labelled, processes=processes, shuffle=False, shard_mb=4
         )
-        build(reader, url, options)
+        build(reader, url, options, shared=True)
         built.append(url)
     return built
 

@@ -17,10 +17,11 @@ from rich.markup import escape
 from rich.progress import track
 
 from advent_dist.data.box_manifest import box_manifest
+from advent_dist.data.claim import claimed
 from advent_dist.data.classes import ClassSet
 from advent_dist.data.manifest import FILE_NAME, Manifest
 from advent_dist.data.members import key_fault
-from advent_dist.data.store import Folder, open_folder
+from advent_dist.data.store import Folder, open_folder, read_manifest
 from advent_dist.errors import DataError
 from shards.dataset import HasBoxes, Item, LooksFirst, Reader, describe, located, shown
 from shards.encode import EncodeAll, Encoded, Encoder, encode_all
@@ -39,6 +40,8 @@ def build(
     destination: str,
     options: BuildOptions | None = None,
     encode: EncodeAll | None = None,
+    *,
+    shared: bool = False,
 ) -> Manifest:
     """Write the shards of a data set, and last of all their manifest.
 
@@ -47,6 +50,7 @@ def build(
         destination: Local folder or s3:// URL.
         options: How; none takes the defaults.
         encode: Where; none takes `options.processes` processes on this machine.
+        shared: Others may build the same there: wait for them, and take what they have built.
 
     Returns:
         The manifest that was written.
@@ -54,6 +58,7 @@ def build(
     Raises:
         DataError: files are missing, damaged or named alike, labels do not fit or
             are all void, or there are shards already.
+        ConfigError: another build is writing there.
     """
     options = options or BuildOptions()
     encode = encode or partial(encode_all, processes=options.processes)
@@ -62,19 +67,34 @@ def build(
     found = reader.items(not options.unlabelled)
     if isinstance(reader, LooksFirst):
         reader.look_first(found, not options.unlabelled, options.resize, options.processes)
-    items, classes = _ordered(found, options), reader.classes
+    items = _ordered(found, options)
     what = _description(reader, options)
     stamps = [item.stamp for item in items]
     identity = json.dumps([what, repr(reader), options.shard_mb, *_unique_keys(items), stamps])
     build_id = hashlib.sha256(identity.encode()).hexdigest()
     # Not before the source has been found: what is overwritten is lost here.
-    make_room(folder, build_id, overwrite=options.overwrite)
+    with claimed(folder, waits=shared, otherwise="or give another folder"):
+        if shared and folder.exists(FILE_NAME):
+            return read_manifest(folder.url)
+        make_room(folder, build_id, overwrite=options.overwrite)
+        return _written(folder, reader, items, options, encode, build_id)
+
+
+def _written(
+    folder: Folder,
+    reader: Reader,
+    items: list[Item],
+    options: BuildOptions,
+    encode: EncodeAll,
+    build_id: str,
+) -> Manifest:
+    classes = reader.classes
     finished = _write_shards(folder, reader, items, options, encode, build_id)
     labelled = not options.unlabelled and classes is not None
     box_classes = _box_classes(reader, options)
     box_counts = _total(shard.box_counts for shard in finished)
     manifest = Manifest(
-        dataset=what,
+        dataset=_description(reader, options),
         classes=classes.name if classes else None,
         class_names=classes.names if classes else (),
         palette=classes.palette if classes else (),

@@ -16,10 +16,10 @@ import ray.tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from advent_dist.data.claim import check_unclaimed, claimed
 from advent_dist.data.store import impatient
 from advent_dist.errors import UserError
 from advent_dist.interruption import interruptible
-from advent_dist.runs.claim import check_unclaimed, claimed
 from advent_dist.runs.classes import classes_of
 from advent_dist.runs.preflight import check
 from advent_dist.training.scratch import own_folder

@@ -4,14 +4,17 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from advent_dist.data.manifest import Manifest
 from advent_dist.data.store import Folder, read_manifest
-from advent_dist.errors import DataError
+from advent_dist.errors import ConfigError, DataError
 from shards.camvid import CamVid
 from shards.dataset import Item
 from shards.encode import Encoded, Encoder, encode_all, in_order
@@ -128,7 +131,9 @@ def test_the_rest_of_another_build_is_not_taken_over(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         build(other, str(half), SMALL, stops)
     assert (half / "000000.tar").exists()
-    build(STREETS, str(half), SMALL)
+    with pytest.raises(DataError, match=r"half holds an unfinished build of something else"):
+        build(STREETS, str(half), SMALL)
+    build(STREETS, str(half), replace(SMALL, overwrite=True))
     assert contents(half) == contents(tmp_path / "whole")
 
 
@@ -148,9 +153,36 @@ def test_a_build_begins_anew_when_files_have_changed(tmp_path: Path, folder: str
     for file in (root / folder).iterdir():
         new = layouts.photograph(9) if folder == "train" else layouts.ids([5])
         layouts.save(file, new)
-    build(CamVid(root), str(half), options)
+    with pytest.raises(DataError, match=r"unfinished build .* of files that have changed since"):
+        build(CamVid(root), str(half), options)
+    build(CamVid(root), str(half), replace(options, overwrite=True))
     build(CamVid(root), str(tmp_path / "whole"), options)
     assert contents(half) == contents(tmp_path / "whole")
+
+
+def test_one_build_a_folder(tmp_path: Path) -> None:
+    """Another one is refused, or waits and takes what it finds where both build the same."""
+    refused: list[str] = []
+    later: list[Manifest] = []
+    waits = Thread(
+        target=lambda: later.append(build(STREETS, str(tmp_path / "one"), SMALL, shared=True))
+    )
+
+    def beside(encoder: Encoder, items: Sequence[Item]) -> Iterator[Encoded]:
+        with pytest.raises(
+            ConfigError, match=r"one is in use by .*or give another folder"
+        ) as error:
+            build(Streets(count=3, size=(48, 24), seed=3), str(tmp_path / "one"), SMALL)
+        refused.append(str(error.value))
+        waits.start()
+        yield from encode_all(encoder, items, processes=1)
+
+    first = build(STREETS, str(tmp_path / "one"), SMALL, beside)
+    waits.join()
+    assert refused
+    assert later == [first]
+    build(STREETS, str(tmp_path / "whole"), SMALL)
+    assert contents(tmp_path / "one") == contents(tmp_path / "whole")
 
 
 def test_unfinished_files_of_a_killed_build_are_removed(tmp_path: Path) -> None:

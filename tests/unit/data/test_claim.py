@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
+from advent_dist.data import claim
+from advent_dist.data.claim import PREFIX, check_unclaimed, claimed
+from advent_dist.data.claimant import Claimant
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import ConfigError, UnavailableError
-from advent_dist.runs import claim
-from advent_dist.runs.claim import PREFIX, check_unclaimed, claimed
-from advent_dist.runs.claimant import Claimant
 from tests.waiting import wait_until
 
 

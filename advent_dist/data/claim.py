@@ -22,9 +22,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 
+from advent_dist.data.claimant import Claimant, this_process
 from advent_dist.data.store import Folder
 from advent_dist.errors import ConfigError, DataError, MissingError
-from advent_dist.runs.claimant import Claimant, this_process
 
 PREFIX = "claim-"
 
@@ -36,6 +36,8 @@ FRESH_S = 60.0
 
 _LETS_GO_WITHIN_S = 180.0
 """How long a command that is told to end may take: it saves a checkpoint first."""
+
+_TAKE_OVER = "choose another name, or take the folder over with --force, which ends that command"
 
 _log = logging.getLogger(__name__)
 
@@ -51,27 +53,34 @@ def check_unclaimed(folder: Folder) -> None:
     """
     for claimant, _ in _claims(folder):
         if claimant.state == "holds" and claimant.is_here and not claimant.has_died:
-            raise _in_use(folder, claimant)
+            raise _in_use(folder, claimant, _TAKE_OVER)
 
 
 @contextmanager
 def claimed(
-    folder: Folder, *, force: bool = False, on_lost: Callable[[], None] | None = None
+    folder: Folder,
+    *,
+    force: bool = False,
+    waits: bool = False,
+    on_lost: Callable[[], None] | None = None,
+    otherwise: str = _TAKE_OVER,
 ) -> Iterator[None]:
     """The folder is this process's own until the block ends.
 
     Args:
         folder: Any folder; it is made by the claim.
         force: Take it from who holds it, and wait until that has ended.
+        waits: For who holds it to end by itself.
         on_lost: Called in another thread when somebody else has taken it; none ends this process
             by SIGTERM to its main thread.
+        otherwise: What to do about a folder in use, for the message.
 
     Raises:
         ConfigError: it is in use; or it was taken over in the middle of the block, which an
             interruption has ended.
         DataError: the folder can't be read or written.
     """
-    claim = _Claim(folder, force=force)
+    claim = _Claim(folder, force=force, waits=waits, otherwise=otherwise)
     claim.take()
     done = threading.Event()
     thread = threading.Thread(target=claim.renew, args=(done, on_lost or _end), daemon=True)
@@ -93,8 +102,10 @@ def claimed(
 class _Claim:
     """This process's claim on a folder."""
 
-    def __init__(self, folder: Folder, *, force: bool) -> None:
+    def __init__(self, folder: Folder, *, force: bool, waits: bool, otherwise: str) -> None:
         self._folder = folder
+        self._waits = waits
+        self._otherwise = otherwise
         self._me = this_process(force=force)
         self._seen: dict[str, tuple[float, float]] = {}
         self._renewed: set[str] = set()
@@ -115,9 +126,9 @@ class _Claim:
         while others := self._others():
             holders = [one for one in others if one.state == "holds"]
             alive = [one for one in holders if one.is_here or one.id in self._renewed]
-            if alive and not self._me.force:
-                raise _in_use(self._folder, alive[0])
-            if time.monotonic() > deadline:
+            if alive and not self._me.force and not self._waits:
+                raise _in_use(self._folder, alive[0], self._otherwise)
+            if time.monotonic() > deadline and not self._waits:
                 raise ConfigError(
                     f"{self._folder.url}: {others[0]} was told to end and does not; end it by hand"
                 )
@@ -223,11 +234,8 @@ def _remove(folder: Folder, claim: str) -> None:
         folder.remove(_file(claim))
 
 
-def _in_use(folder: Folder, claimant: Claimant) -> ConfigError:
-    return ConfigError(
-        f"{folder.url} is in use by {claimant}; wait for its end, choose another name, or take the "
-        "folder over with --force, which ends that command"
-    )
+def _in_use(folder: Folder, claimant: Claimant, otherwise: str) -> ConfigError:
+    return ConfigError(f"{folder.url} is in use by {claimant}; wait for its end, {otherwise}")
 
 
 def _end() -> None:
