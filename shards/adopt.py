@@ -30,6 +30,7 @@ from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError
 from shards.class_files import class_file
 from shards.flags import Adopt
+from shards.layout import is_hidden
 
 _ENDING = ".tar"
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
@@ -123,7 +124,7 @@ def _tars(folder: Folder) -> list[str]:
     names = folder.list()
     if FILE_NAME in names:
         raise DataError(f"{folder.url}/{FILE_NAME} is there already; delete it to adopt anew")
-    tars = [name for name in names if name.endswith(_ENDING)]
+    tars = [name for name in names if name.endswith(_ENDING) and not is_hidden(name)]
     if not tars:
         packed = [name for name in names if _ENDING in name or name.endswith(".tgz")]
         more = f"; decompress {packed[0]}" if packed else ""

@@ -203,9 +203,9 @@ class ImageFolder:
                 f"{self._folder.url}: none of its {len(names)} files is an image that fits "
                 f"--images {self.images!r}; the first is {min(names)}"
             )
-        if self.listed is None and len(matched) > len(found):
-            others = sorted({one.image for one in matched} - {one.image for one in found})
-            _say(f"{self._folder.url}: left alone: {some(others)}")
+        if self.listed is None:
+            used = {name for one, label in chosen for name in (one.image, label) if name}
+            self._tell_left_alone(Glob(self.images).beside(names, matched), pattern, used)
         if not labelled:
             return [(one, None) for one, _ in chosen]
         missing = [one.image for one, label in chosen if label is None]
@@ -221,6 +221,16 @@ class ImageFolder:
                 "name the images that have one in a --list, or build --unlabelled"
             )
         return chosen
+
+    def _tell_left_alone(
+        self, beside: list[str], labels: LabelPattern | None, used: set[str]
+    ) -> None:
+        spare = [name for name in labels.fitting() if name not in used] if labels else []
+        others = [name for name in beside if name not in used and name not in spare]
+        said = [some(others)] if others else []
+        said += [some(spare, "labels without an image")] if spare else []
+        if said:
+            _say(f"{self._folder.url}: left alone: {' and '.join(said)}")
 
     def _listed(
         self, found: list[Found], labels: dict[str, str | None], names: list[str]

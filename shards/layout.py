@@ -70,7 +70,17 @@ class Glob:
         return [
             self._found(name, match)
             for name, match in found
-            if match is not None and not _is_hidden(name)
+            if match is not None and not is_hidden(name)
+        ]
+
+    def beside(self, names: Iterable[str], matched: Sequence[Found]) -> list[str]:
+        """The files that lie where the images do, these too, sorted; hidden ones are none."""
+        folders = {posixpath.dirname(one.image) for one in matched}
+        return [
+            name
+            for name in sorted(names)
+            if not is_hidden(name)
+            and (posixpath.dirname(name) in folders or (self.fixed and _is_in(name, self.fixed)))
         ]
 
     def _found(self, name: str, match: re.Match[str]) -> Found:
@@ -110,7 +120,7 @@ class LabelPattern:
         self._any_ending = pattern.endswith(".*")
         self._names: dict[str, list[str]] = defaultdict(list)
         for name in names:
-            if not _is_hidden(name):
+            if not is_hidden(name):
                 self._names[self._plain(name)].append(name)
 
     def label_of(self, found: Found) -> str | None:
@@ -136,6 +146,19 @@ class LabelPattern:
                 "name the ending, or remove one"
             )
         return there[0] if there else None
+
+    def fitting(self) -> list[str]:
+        """The files that lie where labels do and end as they do, sorted."""
+        before, _, after = self._pattern.removesuffix(".*").rpartition("}")
+        folder = posixpath.dirname(before.partition("{")[0])
+        return sorted(
+            name
+            for names in self._names.values()
+            for name in names
+            if folder
+            and _is_in(name, folder)
+            and (posixpath.splitext(name)[0] if self._any_ending else name).endswith(after)
+        )
 
     def _plain(self, name: str) -> str:
         return _plain(posixpath.splitext(name)[0] if self._any_ending else name)
@@ -194,7 +217,12 @@ def _plain(name: str) -> str:
     return unicodedata.normalize("NFC", stem + ending.lower())
 
 
-def _is_hidden(name: str) -> bool:
+def _is_in(name: str, folder: str) -> bool:
+    return name.startswith(f"{folder}/")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or a folder that it lies in is hidden, as those are that macOS adds."""
     return any(part.startswith(".") for part in name.split("/"))
 
 

@@ -16,7 +16,7 @@ import tyro
 
 from advent_dist.config import Call, Experiment
 from advent_dist.config.override import override
-from advent_dist.errors import ConfigError
+from advent_dist.errors import ConfigError, DataError
 from advent_dist.experiments import experiment
 
 BASELINE, ADAPTED = "source_only", ("advent", "dacs")
@@ -85,6 +85,23 @@ def _check_out(out: Path, files: Sequence[str], *, overwrite: bool) -> None:
             f"--out {out} holds {' and '.join(taken)} already; replace an earlier demo "
             "with --overwrite, or give another --out"
         )
+    others = [name for name in taken if not _is_ours((out / name).read_bytes())]
+    if others:
+        raise ConfigError(
+            f"--out {out}: {' and '.join(others)} there is of no demo of advent-dist, and would be "
+            "replaced; give another --out"
+        )
+
+
+def _is_ours(file: bytes) -> bool:
+    """Whether a page or a summary is a demo's."""
+    from advent_dist.json_text import json_object
+    from advent_dist.report.page import is_page
+
+    try:
+        return is_page(file) or {"held_out", "target_miou"} <= json_object(file, "").keys()
+    except DataError:
+        return False
 
 
 def _experiment(name: str, options: Demo) -> Experiment:

@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from advent_dist.errors import DataError
+
 _SHELF = re.compile(r"[0-9a-f]{2}")
 _BLOCK = re.compile(r"[0-9a-f]{64}(-\d+)?")
 """Once they were named by their shard and first byte: those give way like others."""
@@ -36,6 +38,9 @@ class BlockCache:
     Args:
         folder: Local folder; made if it is not there.
         limit_bytes: Size that the blocks may have together.
+
+    Raises:
+        DataError: the folder has files of somebody else that are called like those of a cache.
     """
 
     def __init__(self, folder: str, limit_bytes: int) -> None:
@@ -43,6 +48,8 @@ class BlockCache:
         self._incoming = self._folder / "incoming"
         self._limit = limit_bytes
         self._incoming.mkdir(parents=True, exist_ok=True)
+        if not (self._folder / "size").exists() and any(self._blocks()):
+            raise self._of_others("is not there, but files that look like blocks are")
         with self._ledger() as ledger:
             self._remove_unfinished()
             ledger.num_bytes = self._count()
@@ -109,6 +116,12 @@ class BlockCache:
             if folder.is_dir() and _SHELF.fullmatch(folder.name):
                 yield from (entry for entry in os.scandir(folder) if _BLOCK.fullmatch(entry.name))
 
+    def _of_others(self, why: str) -> DataError:
+        return DataError(
+            f"data.cache_dir = {str(self._folder)!r} is no cache of advent-dist: its file size "
+            f"{why}; give another folder"
+        )
+
     @contextlib.contextmanager
     def _written(self, data: bytes | bytearray) -> Iterator[Path]:
         """A new file with `data`, locked; deleted afterwards, unless it was moved away."""
@@ -140,6 +153,8 @@ class BlockCache:
             file.seek(0)
             text = file.read()
             # Empty in a new cache, or where a writer was killed or found the disk full.
+            if not re.fullmatch(r"\d{0,20}", text):
+                raise self._of_others(f"says {text[:20]!r}")
             ledger = _Ledger(int(text) if text else self._count())
             yield ledger
             file.truncate(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +13,22 @@ from fsspec.registry import known_implementations, registry
 from advent_dist.data.driver import Bounded
 from advent_dist.errors import DataError
 
+_ONE_SLASH = re.compile(r"([a-z][a-z0-9+.-]+):/(?!/)")
+"""What `Path` and `normpath` make of a URL; as a path it would be that of a folder `s3:`."""
+
 
 def scheme_of(url: str) -> str:
     """`s3` of s3://bucket/folder, `file` of a local path.
 
     Raises:
-        DataError: fsspec knows no such scheme.
+        DataError: fsspec knows no such scheme, or the URL is one cut short.
     """
-    scheme = url.split("://")[0] if "://" in url else "file"
+    mangled = _ONE_SLASH.match(url)
+    if mangled is not None and mangled[1] in known_implementations:
+        raise DataError(f"{url}: it has lost a slash; give {mangled[1]}://...")
+    scheme, _, rest = url.partition("://") if "://" in url else ("file", "", "")
+    if scheme == "s3" and not rest.strip("/"):
+        raise DataError(f"{url}: it names no bucket; give s3://BUCKET/FOLDER")
     if scheme not in known_implementations and scheme not in registry:
         raise DataError(f"{url}: no access to {scheme}://; give a local folder or an s3:// URL")
     return scheme

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -16,16 +17,19 @@ from advent_dist.errors import DataError
 _MOST_KEYS = 1000
 
 
-def delete_all(attempt: Attempt) -> None:
+def delete_all(attempt: Attempt, inside: str, ours: Callable[[str], bool] | None) -> None:
     """Delete every object in a folder, and what unfinished uploads have left there.
 
     Args:
         attempt: Tries requests for the folder.
+        inside: Its key.
+        ours: Whether a path in the folder is to be deleted; none deletes all.
 
     Raises:
         DataError: something can't be deleted.
     """
-    keys = Pages(attempt).keys()
+    found = Pages(attempt).keys()
+    keys = [key for key in found if not ours or ours(key.removeprefix(f"{inside}/"))]
     for first in range(0, len(keys), _MOST_KEYS):
         attempt(partial(_delete, keys=keys[first : first + _MOST_KEYS]))
     # Not everybody may look for them; and they are in nobody's way.

@@ -94,7 +94,8 @@ def upright_size(
     with _told(where, FORMATS), _unlimited(), Image.open(source, formats=list(FORMATS)) as image:
         check_size(image.width, image.height, where, most)
         turn = _TO_UPRIGHT.get(_orientation(image))
-        lies = turn in _SIDEWAYS
+        # Of a TIFF, Pillow says the size that it has when it is upright.
+        lies = turn in _SIDEWAYS and image.format != "TIFF"
         return (image.size[::-1] if lies else image.size), turn is not None
 
 

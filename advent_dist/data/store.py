@@ -193,15 +193,25 @@ class Folder:
         """Delete the file `name`."""
         self._attempt(name, lambda files, path: files.rm_file(path))
 
-    def delete(self) -> None:
-        """Delete the folder and all that is in it, if it is there.
+    def delete(self, ours: Callable[[str], bool] | None = None) -> None:
+        """Delete the folder and what is in it, if it is there.
 
-        To be called for folders that were written by whoever calls it alone.
+        Args:
+            ours: Whether a path in the folder is to be deleted; the folder stays where others are
+                left in it. Without it all is: for folders that whoever calls it wrote alone.
         """
         if self._scheme == "s3":
             from advent_dist.data.deletion import delete_all  # here for the same reason
 
-            delete_all(partial(self._attempt, ""))
+            inside = self.url.partition("://")[2].partition("/")[2]
+            delete_all(partial(self._attempt, ""), inside, ours)
+        elif ours is not None:
+            names = [name for name in self.walk() if ours(name)]
+            for name in names:
+                with contextlib.suppress(MissingError):
+                    self.remove(name)
+            if not self.walk():
+                self.delete()
         else:
             with contextlib.suppress(MissingError):
                 self._attempt("", lambda files, path: files.rm(path, recursive=True))

@@ -14,6 +14,13 @@ from advent_dist.report.drawing import Chart
 from advent_dist.report.record import Panel
 from advent_dist.report.tables import Table
 
+_MARK = b'<meta name="generator" content="advent-dist">'
+
+
+def is_page(html: bytes) -> bool:
+    """Whether a file is a page that was filled here."""
+    return _MARK in html[:2000]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Section:

@@ -29,6 +29,12 @@ from advent_dist.training.scratch import remove_folder
 if TYPE_CHECKING:  # PyTorch, which most who read checkpoints' names do without
     from advent_dist.parallel.world import World
 
+_OURS = re.compile(
+    r"(run|classes)\.json|(segmenter|detector|rank_\d+)\.safetensors"
+    r"|engines/\w+/\d+\.safetensors"
+)
+"""Files of a checkpoint, also of one whose list is lost; see `training.checkpoint`."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -76,10 +82,18 @@ def _all_of(checkpoint: Folder, files: Any, there: dict[str, int]) -> dict[str, 
 
 
 def delete_checkpoint(checkpoint: Folder) -> None:
-    """Delete a checkpoint, or what is left of one: it stops being whole before it loses a file."""
+    """Delete a checkpoint, or what is left of one, and nothing else that is in its folder.
+
+    It stops being whole before it loses a file.
+    """
+    listed: set[str] = set()
     if checkpoint.exists(RUN_FILE):
+        with suppress(DataError):
+            files = json_object(checkpoint.read(RUN_FILE), RUN_FILE).get("files")
+            if isinstance(files, dict):
+                listed = {name for name in files if is_inside(name)}
         checkpoint.remove(RUN_FILE)
-    checkpoint.delete()
+    checkpoint.delete(lambda name: name in listed or _OURS.fullmatch(name) is not None)
 
 
 class _FailedElsewhereError(Exception):

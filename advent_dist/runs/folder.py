@@ -69,8 +69,7 @@ _FOLDERS = {
         r"step_\d{6,}/|kept\.json|checkpoint_manager_snapshot\.json|\.validate.*"
     ),
     "tensorboard": re.compile(r"events\.out\.tfevents\..*"),
-    # Of old with the sample's name after the number.
-    PANELS: re.compile(r"\d{2}(_.*)?\.png"),
+    PANELS: re.compile(r"\d{2}\.png"),
 }
 """What a run writes: nothing else in its folder is ever deleted."""
 
@@ -94,7 +93,10 @@ def experiment_of_run(path: str) -> Experiment:
     url, _, name = path.rpartition("/")
     storage, _, run = url.rpartition("/")
     folder = open_folder(url, own_storage(known.data))
-    ran = METRICS_FILE in folder.list() or CHECKPOINTS in folder.folders()
+    names = folder.list()
+    # Classes are also in what was exported, which is no run.
+    begun = METRICS_FILE in names or (CLASSES_FILE in names and not is_export(folder))
+    ran = begun or CHECKPOINTS in folder.folders()
     if name != CONFIG_FILE or not ran or storage.endswith(":/") or not run:
         return known
     return override(known, {"run.storage": storage or "/", "run.name": run})
@@ -328,13 +330,16 @@ class RunFolder:
 
     def write_panels(self, pngs: Sequence[bytes]) -> None:
         """Write the pictures of the run, as PNG files, in place of those that it had."""
+        from advent_dist.pictures import title_of  # numpy and Pillow, which `status` does without
+
         folder = self.folder.inside(PANELS)
         # By number: the name of a sample is a stranger's, and no path.
         files = {f"{number:02d}.png": png for number, png in enumerate(pngs)}
         for name, png in files.items():
             folder.write(name, png)
         for name in folder.list():
-            if _FOLDERS[PANELS].fullmatch(name) and name not in files:
+            old = _FOLDERS[PANELS].fullmatch(name) is not None and name not in files
+            if old and title_of(folder.read(name)):  # those of a run have one
                 folder.remove(name)
 
     def _read(self, name: str) -> dict[str, Any]:

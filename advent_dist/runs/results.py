@@ -53,35 +53,44 @@ class Results:
         Args:
             images: path -> stamp.
             by: who would make them.
+
+        Raises:
+            DataError: a picture that is no `predict`'s would be replaced.
         """
         listed = set(self._out.walk())
-        names = [
-            name
-            for name in images
-            if all(result_name(name, kind) in listed for kind in self._kinds)
-        ]
         with ThreadPoolExecutor(_READERS) as threads:
-            found = dict(zip(names, threads.map(self._notes, names), strict=True))
+            notes = threads.map(lambda name: self._notes(name, listed), images)
+            found = dict(zip(images, notes, strict=True))
         return {
             name: seen
             for name, seen in found.items()
             if seen is not None and (seen.by, seen.stamp) == (by, images[name])
         }
 
-    def _notes(self, name: str) -> Seen | None:
-        """What all pictures of an image say; none where they differ."""
-        first, *others = (self._note(result_name(name, kind)) for kind in self._kinds)
+    def _notes(self, name: str, listed: set[str]) -> Seen | None:
+        """What all pictures of an image say; none where they differ, or one is missing."""
+        files = [result_name(name, kind) for kind in self._kinds]
+        first, *others = (self._note(file) if file in listed else None for file in files)
         return first if all(other == first for other in others) else None
 
     def _note(self, file: str) -> Seen | None:
-        """What a picture says; none if that is nothing of ours."""
+        """What a picture says; none if it is damaged, or of before.
+
+        Raises:
+            DataError: it has no note.
+        """
         try:
             data = self._out.read(file)
+        except DataError:
+            return None
+        if f"{_NOTE}\0".encode() not in data.partition(b"IDAT")[0]:
+            raise not_ours(self._out, file)
+        try:
             if not data.endswith(PNG_END):
                 return None
             with Image.open(BytesIO(data), formats=["PNG"]) as picture:
                 return SEEN.validate_json(str(picture.info.get(_NOTE)))
-        except (DataError, ValidationError):
+        except ValidationError:
             return None
         except Exception:  # Pillow raises nearly anything at a damaged file
             return None
@@ -135,6 +144,13 @@ class Results:
             pictures["overlay"] = overlay(image, pictures["color"])
         for kind in self._kinds:
             self._out.write(result_name(name, kind), _png(pictures[kind], seen))
+
+
+def not_ours(out: Folder, file: str) -> DataError:
+    """A file that `predict` did not write lies where it would."""
+    return DataError(
+        f"{out.url}/{file} is not of advent-dist predict, and would be replaced; give another --out"
+    )
 
 
 def _png(picture: UInt8[np.ndarray, ...], seen: Seen) -> bytes:

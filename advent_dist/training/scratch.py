@@ -19,7 +19,7 @@ from pathlib import Path
 from advent_dist.errors import DataError
 
 _PREFIX = "advent-dist-"
-_OURS = re.compile(_PREFIX + r"(own-\w+|shared-[0-9a-f]+)")
+_OURS = re.compile(_PREFIX + r"(own-\w{8}|shared-[0-9a-f]+)")
 _FILES, _LOCK = "files", "lock"
 
 _locks: dict[Path, int] = {}
@@ -93,19 +93,20 @@ def shared_folder(name: str) -> Iterator[tuple[Path, int]]:
         os.close(lock)
 
 
-def lock_of(place: Path, how: int) -> int | None:
+def lock_of(place: Path, how: int, *, create: bool = True) -> int | None:
     """The descriptor that holds a folder's lock; None if the folder was deleted meanwhile.
 
     Args:
         place: The folder.
         how: As `fcntl.flock` has it.
+        create: Make the lock where there is none; else there is no descriptor, either.
 
     Raises:
         BlockingIOError: another process has the lock, and `how` says not to wait.
     """
     try:
         # A file, since a folder on NFS can't be locked.
-        lock = os.open(place / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        lock = os.open(place / _LOCK, os.O_RDWR | (os.O_CREAT if create else 0), 0o600)
     except FileNotFoundError:
         return None
     try:
@@ -126,7 +127,8 @@ def remove_leftovers() -> None:
     for place in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):  # in use, or another process is at it too
             if _OURS.fullmatch(place.name) and place.stat().st_uid == os.getuid():
-                lock = lock_of(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # A folder without one is not ours, whatever its name.
+                lock = lock_of(place, fcntl.LOCK_EX | fcntl.LOCK_NB, create=False)
                 if lock is not None:
                     shutil.rmtree(place, ignore_errors=True)
                     os.close(lock)

@@ -15,6 +15,7 @@ from advent_dist.errors import DataError
 from shards.boxes.marks import Mark, MarkedImage
 from shards.boxes.reader import BoxFolder, Stamps, lines_of
 from shards.boxes.xml_text import xml_tree
+from shards.layout import is_hidden
 
 _LAYOUT = """\
   JPEGImages/000005.jpg ...
@@ -39,14 +40,14 @@ class Voc(BoxFolder):
 
     def found(self, stamps: Stamps, labelled: bool) -> Sequence[MarkedImage]:
         """See `BoxFolder.found`."""
-        images = self._images(stamps)
+        images, files = self._images(stamps), self._annotations(stamps)
         found = []
-        for stem in self._stems(stamps, images):
+        for stem in self._stems(files, stamps, images):
             if stem not in images:
                 raise DataError(
                     f"{self.folder.url}: there is no image {self.images}/{stem}.jpg; add it"
                 )
-            name = f"{self.annotations}/{stem}.xml"
+            name = files.get(stem, f"{self.annotations}/{stem}.xml")
             where = f"{self.folder.url}/{name}"
             if not labelled:
                 found.append(MarkedImage(images[stem]))
@@ -78,15 +79,18 @@ class Voc(BoxFolder):
             )
         return images
 
-    def _stems(self, stamps: Stamps, images: dict[str, str]) -> list[str]:
+    def _annotations(self, stamps: Stamps) -> dict[str, str]:
+        """Name without folder and ending -> name of the XML file."""
+        inside = f"{self.annotations}/"
+        return {
+            posixpath.splitext(name.removeprefix(inside))[0]: name
+            for name in sorted(stamps)
+            if name.startswith(inside) and name.lower().endswith(".xml") and not is_hidden(name)
+        }
+
+    def _stems(self, files: dict[str, str], stamps: Stamps, images: dict[str, str]) -> list[str]:
         if self.split is None:
-            inside = f"{self.annotations}/"
-            found = [
-                name.removeprefix(inside).removesuffix(".xml")
-                for name in sorted(stamps)
-                if name.startswith(inside) and name.endswith(".xml")
-            ]
-            return found or sorted(images)
+            return sorted(files or images)
         name = f"ImageSets/Main/{self.split}.txt"
         if name not in stamps:
             lists = sorted(one for one in stamps if one.startswith("ImageSets/Main/"))

@@ -16,9 +16,10 @@ from advent_dist.data.classes import ClassSet
 from advent_dist.data.image import read_image
 from advent_dist.data.store import Folder
 from advent_dist.json_text import json_object
-from advent_dist.pictures import PNG_END, draw_boxes, to_png
+from advent_dist.pictures import PNG_END, draw_boxes, title_of, to_png
 from advent_dist.report import Panel
 from advent_dist.runs.images import result_name
+from advent_dist.runs.results import not_ours
 from advent_dist.runs.seen import SEEN, Seen
 from advent_dist.types import Detections
 
@@ -54,25 +55,40 @@ class BoxResults:
         Args:
             images: path -> stamp.
             by: who would make them.
+
+        Raises:
+            DataError: a file that is no `predict`'s would be replaced.
         """
         listed = set(self._out.walk())
-        names = [name for name in images if {_file(name, "png"), _file(name, "json")} <= listed]
         with ThreadPoolExecutor(_READERS) as threads:
-            found = dict(zip(names, threads.map(self._note, names), strict=True))
+            notes = threads.map(lambda name: self._note(name, listed), images)
+            found = dict(zip(images, notes, strict=True))
         return {
             name: seen
             for name, seen in found.items()
             if seen is not None and (seen.by, seen.stamp) == (by, images[name])
         }
 
-    def _note(self, name: str) -> Seen | None:
-        """What a file says of whom it is by; none if it is nothing of ours."""
+    def _note(self, name: str, listed: set[str]) -> Seen | None:
+        """What a file says of whom it is by; none if it is damaged, or one of the two is missing.
+
+        Raises:
+            DataError: one of the two is nothing of ours.
+        """
+        picture, boxes = (
+            self._out.read(file) if file in listed else None
+            for file in (_file(name, "png"), _file(name, "json"))
+        )
+        if boxes is not None and b'"made_of"' not in boxes:
+            raise not_ours(self._out, _file(name, "json"))
+        # Once, pictures had no title; the boxes beside them said whose they are.
+        if picture is not None and boxes is None and not title_of(picture):
+            raise not_ours(self._out, _file(name, "png"))
+        if picture is None or boxes is None or not picture.endswith(PNG_END):
+            return None
         try:
-            if not self._out.read(_file(name, "png")).endswith(PNG_END):
-                return None
-            tree = json_object(self._out.read(_file(name, "json")), name)
-            return SEEN.validate_python(tree.get("made_of"))
-        except ValueError:  # of JSON, of pydantic, or that it can't be read
+            return SEEN.validate_python(json_object(boxes, name).get("made_of"))
+        except ValueError:  # of JSON or of pydantic
             return None
 
     def panel(self, name: str, image: Image.Image, seen: Seen) -> Panel:
@@ -95,7 +111,7 @@ class BoxResults:
             found: the boxes, in its pixels.
         """
         drawn = drawn_boxes(image, found, self._classes, self.least_score)
-        self._out.write(_file(name, "png"), to_png(drawn))
+        self._out.write(_file(name, "png"), to_png(drawn, title=name))
         tree = {**boxes_tree(image, found, self._classes), "made_of": asdict(seen)}
         self._out.write(_file(name, "json"), json.dumps(tree, indent=1).encode())
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from advent_dist.commands.demo import ADAPTED, BASELINE, HELD_OUT, _compare
+from advent_dist.commands.demo import ADAPTED, BASELINE, HELD_OUT, _check_out, _compare
+from advent_dist.errors import ConfigError
 from advent_dist.runs.folder import RunFolder
 from tests.helpers import write_tiny_shards
 from tests.shard_helpers import examples, write_shards
 from tests.unit.runs.test_trained import trained_run
+
+
+@pytest.mark.parametrize("name", ["report.html", "summary.json"])
+def test_files_of_somebody_else_are_not_replaced(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"chapters": 3}')
+    with pytest.raises(ConfigError, match=rf"{name} there is of no demo of advent-dist"):
+        _check_out(tmp_path, ("report.html", "summary.json"), overwrite=True)
 
 
 def test_the_page_and_the_summary_have_the_verdict_on_the_held_out_images(tmp_path: Path) -> None:
@@ -26,6 +35,10 @@ def test_the_page_and_the_summary_have_the_verdict_on_the_held_out_images(tmp_pa
         for seed, name in enumerate((BASELINE, *ADAPTED))
     }
     summary = _compare(tmp_path, chosen)
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    _check_out(tmp_path, ("report.html", "summary.json"), overwrite=True)
+    with pytest.raises(ConfigError, match=r"report\.html and summary\.json already"):
+        _check_out(tmp_path, ("report.html", "summary.json"), overwrite=False)
     page = (tmp_path / "report.html").read_text()
     last = {name: mious["last"] for name, mious in summary["target_miou"].items()}
     assert set(summary["verdict"]) == set(ADAPTED)

@@ -227,6 +227,7 @@ def test_what_was_begun_of_other_images_is_not_gone_on_with(
     to = tmp_path / "labelled"
     assert label(run, to, "--rule", "all") == 130
     monkeypatch.setattr(Labeller, "label", labelled)
-    assert label(run, to, "--rule", "all", "--images", str(other)) == 0
+    assert label(run, to, "--rule", "all", "--images", str(other)) == 1
+    assert label(run, to, "--rule", "all", "--images", str(other), "--overwrite") == 0
     images = {key: files["image.png"] for key, files in samples(to).items()}
     assert images == {key: files["image.png"] for key, files in samples(other).items()}

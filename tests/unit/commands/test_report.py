@@ -3,9 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from advent_dist import cli
 from advent_dist.data.store import open_folder
+from advent_dist.pictures import to_png
 from advent_dist.runs.scoring import score
 from tests.helpers import write_tiny_shards
 from tests.shard_helpers import Example, examples, write_shards
@@ -54,10 +56,12 @@ def test_names_of_samples_become_no_paths(tmp_path: Path) -> None:
     )
     panels = Path(run, "panels")
     panels.mkdir()
-    for name in ("00_old.png", "07.png", "mine.png"):
-        (panels / name).write_bytes(b"")
+    (panels / "07.png").write_bytes(to_png(Image.new("RGB", (2, 2)), title="of a longer report"))
+    mine = ["08.png", "99_figure.png", "mine.png"]
+    for name in mine:
+        (panels / name).write_bytes(to_png(Image.new("RGB", (2, 2))))
     report(run)
-    assert sorted(path.name for path in panels.iterdir()) == ["00.png", "01.png", "mine.png"]
+    assert sorted(path.name for path in panels.iterdir()) == ["00.png", "01.png", *mine]
     page = Path(run, "report.html").read_text()
     assert "<figcaption>night/&lt;b&gt;a</figcaption>" in page
     assert f"<figcaption>{keys[1]}</figcaption>" in page

@@ -21,6 +21,7 @@ from advent_dist.data.fetch import BlockSource
 from advent_dist.data.manifest import Manifest
 from advent_dist.data.store import open_folder
 from advent_dist.data.traffic import CACHE_ERRORS, CACHE_HITS, CACHE_MISSES, Tally
+from advent_dist.errors import DataError
 from tests.shard_helpers import examples, write_shards
 
 BYTES = 10_000
@@ -163,10 +164,21 @@ def test_blocks_of_earlier_versions_give_way(tmp_path: Path) -> None:
     old.parent.mkdir()
     old.write_bytes(bytes(BYTES))
     os.utime(old, (0, 0))
+    (tmp_path / "size").write_text(str(BYTES))
     cache = BlockCache(str(tmp_path), 3 * BYTES)
     put(cache, 0, 1, 2)
     assert not old.exists()
     assert size_on_disk(tmp_path) <= 3 * BYTES
+
+
+@pytest.mark.parametrize(("name", "text"), [("size", "12 GB"), (f"ab/{'ab' * 32}", "mine")])
+def test_a_folder_of_somebody_else_is_no_cache(tmp_path: Path, name: str, text: str) -> None:
+    mine = tmp_path / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text(text)
+    with pytest.raises(DataError, match=r"data\.cache_dir = .* is no cache of advent-dist"):
+        BlockCache(str(tmp_path), 3 * BYTES)
+    assert mine.read_text() == text
 
 
 def _fill(folder: str, start: int) -> None:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from advent_dist.data import image as module
-from advent_dist.data.image import is_image, read_as_stored, read_image
+from advent_dist.data.image import is_image, read_as_stored, read_image, upright_size
 from advent_dist.data.pixel_limit import MAX_PIXELS
 from advent_dist.errors import DataError
 
@@ -52,6 +52,9 @@ def test_an_image_is_turned_upright(orientation: int, file_format: str) -> None:
     file = stored(Image.fromarray(NOISE), file_format, exif=exif(orientation))
     read = read_image(file, "here")
     np.testing.assert_array_equal(np.asarray(read), AS_SEEN[orientation](NOISE))
+    file.seek(0)
+    size, turned = upright_size(file, "here")
+    assert (size, turned) == (read.size, orientation > 1)
 
 
 def test_a_label_is_turned_upright_and_keeps_its_mode() -> None:

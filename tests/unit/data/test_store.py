@@ -157,6 +157,27 @@ def test_other_schemes_are_refused():
         open_folder("gopher://bucket/folder")
 
 
+@pytest.mark.parametrize("url", ["s3:/bucket/folder", "gs:/bucket", "file:/tmp/x", "https:/a/b"])
+def test_a_url_that_has_lost_a_slash_is_no_path(url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=rf"{url}: it has lost a slash; give .*://"):
+        open_folder(url)
+    with pytest.raises(DataError, match=r"it has lost a slash"):
+        open_file(f"{url}/page.html")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("url", ["s3://", "s3:///"])
+def test_a_url_without_a_bucket_is_refused(url):
+    with pytest.raises(DataError, match=r"it names no bucket; give s3://BUCKET/FOLDER"):
+        open_folder(url)
+
+
+def test_a_folder_with_a_colon_in_its_name_is_a_folder(tmp_path):
+    open_folder(f"{tmp_path}/10:30/a").write("a.bin", b"1")
+    assert (tmp_path / "10:30" / "a" / "a.bin").exists()
+
+
 def test_what_fsspec_knows_can_be_read_and_written():
     folder = open_folder("memory://bucket/folder")
     folder.write("a.bin", b"0123456789")

@@ -9,6 +9,7 @@ import torch
 
 from advent_dist.config import Call, Experiment
 from advent_dist.config.override import override, to_json
+from advent_dist.data.class_sets import CITYSCAPES_19
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import CheckpointError, ConfigError, UnavailableError
 from advent_dist.runs.folder import RunFolder, experiment_of_run
@@ -70,11 +71,17 @@ def test_overwriting_deletes_what_the_run_wrote_and_nothing_else(tmp_path: Path)
         "checkpoints/checkpoint_manager_snapshot.json",
         "checkpoints/kept.json",
         "tensorboard/events.out.tfevents.1.host.2.0",
-        "panels/00_dusk.png",
         "panels/01.png",
         "report.html",
     )
-    mine = ("notes.txt", "checkpoints/best_of_all/weights.pth", "panels/for_the_paper.png")
+    mine = (
+        "notes.txt",
+        "checkpoints/best_of_all/weights.pth",
+        "checkpoints/step_000030/notes.txt",
+        "checkpoints/step_000030/for_mobile/weights.tflite",
+        "panels/for_the_paper.png",
+        "panels/99_figure.png",
+    )
     for name in (*written, *mine):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text("")
@@ -85,7 +92,6 @@ def test_overwriting_deletes_what_the_run_wrote_and_nothing_else(tmp_path: Path)
         "checkpoints/step_1000000/",
         "config.json",
         "metrics.jsonl",
-        "panels/00_dusk.png",
         "panels/01.png",
         "report.html",
         "tensorboard/events.out.tfevents.1.host.2.0",
@@ -168,6 +174,15 @@ def test_a_run_is_in_the_folder_where_its_config_lies(tmp_path: Path) -> None:
     assert RunFolder.of(found).url == str(moved)
     assert RunFolder.of(found).rows() == ROWS
     assert not run.folder.list()
+
+
+def test_a_run_that_was_moved_before_it_reported_goes_on_where_it_lies(tmp_path: Path) -> None:
+    run = RunFolder.of(_experiment(tmp_path / "made"))
+    run.start(_experiment(tmp_path / "made"), Call())
+    run.write_classes(CITYSCAPES_19)
+    moved = tmp_path / "moved"
+    (tmp_path / "made" / "streets_advent").rename(moved)
+    assert RunFolder.of(experiment_of_run(str(moved / "config.json"))).url == str(moved)
 
 
 def test_a_run_in_a_bucket_is_where_its_config_lies() -> None:
@@ -301,7 +316,7 @@ def test_checkpoints_whose_deletion_was_cut_off_are_not_whole(
     run = _run_that_reported(tmp_path)
     folder = write_weights(run.url, 4, {"a": torch.zeros(2)})
 
-    def fail(_: Folder) -> None:
+    def fail(*_: Any) -> None:
         raise UnavailableError("503")
 
     monkeypatch.setattr(Folder, "delete", fail)

@@ -196,17 +196,32 @@ def test_a_note_is_what_the_pictures_show(photographs: Path, tmp_path: Path) -> 
     assert seen.entropy == pytest.approx(entropy.mean(), abs=1 / 255)
 
 
-@pytest.mark.parametrize("note", [None, "", "[]", '{"by": "x"}', "\x00", '{"by": 1, "stamp": {}}'])
-def test_pictures_by_strangers_are_made_again(
-    photographs: Path, tmp_path: Path, note: str | None
+@pytest.mark.parametrize("note", ["", "[]", '{"by": "x"}', "\x00", '{"by": 1, "stamp": {}}'])
+def test_pictures_with_notes_of_another_version_are_made_again(
+    photographs: Path, tmp_path: Path, note: str
 ) -> None:
     out = tmp_path / "out"
     run(photographs, out)
     texts = PngInfo()
-    if note is not None:
-        texts.add_text("advent_dist", note)
+    texts.add_text("advent_dist", note)
     Image.new("L", (60, 40)).save(out / "left_entropy.png", pnginfo=texts)
     assert run(photographs, out).new == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures_by_strangers_are_not_replaced(
+    photographs: Path, tmp_path: Path, kind: str
+) -> None:
+    """Ground truth, say."""
+    out = tmp_path / "out"
+    out.mkdir()
+    mine = out / f"left_{kind}.png"
+    Image.new("L", (60, 40)).save(mine)
+    before = mine.read_bytes()
+    with pytest.raises(DataError, match=rf"left_{kind}\.png is not of advent-dist predict.*--out"):
+        run(photographs, out)
+    assert [path.name for path in out.iterdir()] == [mine.name]
+    assert mine.read_bytes() == before
 
 
 def test_pictures_of_two_models_are_not_taken_for_one_s(photographs: Path, tmp_path: Path) -> None:

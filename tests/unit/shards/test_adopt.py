@@ -102,6 +102,13 @@ def test_tars_are_read_as_they_are(tmp_path: Path, coloured: bool) -> None:
     assert set(next(training).source_label.unique().tolist()) <= {0, 1, 255}
 
 
+def test_what_macos_puts_beside_tars_is_left_alone(tmp_path: Path) -> None:
+    root = write(tmp_path, samples=3)
+    next(root.glob("*.tar")).with_name("._part 0.tar").write_bytes(b"macOS")
+    assert main(["adopt", str(root), "--image", "PNG"]) == 0
+    assert read_manifest(str(root)).num_samples == 6
+
+
 def test_without_labels_no_classes_are_needed(tmp_path: Path) -> None:
     root = write(tmp_path, samples=3)
     assert main(["adopt", str(root), "--image", "PNG"]) == 0

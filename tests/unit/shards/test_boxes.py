@@ -282,6 +282,14 @@ def test_voc_by_hand(voc, tmp_path):
     assert result.manifest.boxes.class_names == ("cat", "dog")
 
 
+def test_annotations_of_voc_of_any_ending_and_hidden_ones(voc, tmp_path):
+    annotations = voc / "Annotations"
+    (annotations / "two.xml").rename(annotations / "two.XML")
+    (annotations / "._one.xml").write_bytes(b"macOS")
+    result = built(Voc(str(voc)), tmp_path / "out")
+    assert list(result.boxes) == ["JPEGImages_one", "JPEGImages_two"]
+
+
 def test_a_list_chooses_images_of_voc(voc, tmp_path):
     assert list(built(Voc(str(voc), split="val"), tmp_path / "out").boxes) == ["JPEGImages_one"]
     with pytest.raises(DataError, match=r"Main/train.txt is missing, .* there are .*/val.txt"):

@@ -145,6 +145,21 @@ def test_labels_beside_their_images_are_no_images(tmp_path: Path) -> None:
     assert [item.image for item in items] == ["0.png", "1.png"]
 
 
+def test_what_is_left_alone_is_counted_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = coloured(tmp_path)
+    for name in ("img/Town 1/c.gif", "img/d.heic", "img/._f.png", "elsewhere.txt"):
+        (root / name).write_bytes(b"")
+    layouts.save(root / "gt" / "spare_color.png", layouts.ids([1]))
+    layouts.save(root / "gt" / "f_other.png", layouts.ids([1]))
+    assert len(reader(root).items(True)) == len(NAMES)
+    said = "left alone: 2 files (img/Town 1/c.gif, img/d.heic) and 1 labels without an image (gt/"
+    assert said in capsys.readouterr().err
+    assert len(reader(root, images="img/*.png").items(True)) == 1
+    assert "left alone: " in capsys.readouterr().err
+
+
 def test_kinds_of_images(tmp_path: Path) -> None:
     grey = layouts.photograph(0)[..., 0]
     exif = Image.Exif()

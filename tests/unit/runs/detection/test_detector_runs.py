@@ -110,6 +110,27 @@ def test_a_folder_without_boxes_is_scored_by_criteria(url: str, tmp_path: Path) 
     assert "map50" not in found.to_json()
 
 
+@pytest.mark.parametrize("name", ["a_boxes.json", "a_boxes.png"])
+def test_boxes_by_strangers_are_not_replaced(url: str, tmp_path: Path, name: str) -> None:
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    for one in (folder, out):
+        one.mkdir()
+    Image.new("RGB", (80, 60)).save(folder / "a.png")
+    if name.endswith("png"):
+        Image.new("RGB", (80, 60)).save(out / name)
+    else:
+        (out / name).write_text('{"boxes": []}')
+    before = (out / name).read_bytes()
+    images = find_images(str(folder), str(out))
+    job = DetectJob(
+        runs=(url,), which="last", view=View(), images=images, out=str(out), least_score=0.2
+    )
+    predictor = job.predictor()
+    with pytest.raises(DataError, match=rf"{name} is not of advent-dist predict"):
+        predict_missing(images, predictor.results, predictor.by, predictor.predict)
+    assert (out / name).read_bytes() == before
+
+
 def test_its_boxes_are_written_and_drawn(url: str, tmp_path: Path) -> None:
     folder, out = tmp_path / "photos", str(tmp_path / "out")
     folder.mkdir()
