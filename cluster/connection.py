@@ -94,8 +94,8 @@ def _join(address: str, quiet: dict[str, Any]) -> None:
 
 def _start(quiet: dict[str, Any]) -> None:
     """Start one, not join one that somebody else has started here, as Ray would by default."""
-    if reason := why_unfit():
-        raise ConfigError(f"{reason}; set TMPDIR to a folder with a shorter path, such as /tmp")
+    if unfit := why_unfit():
+        raise ConfigError(f"{unfit.reason}; {unfit.fix}")
     try:
         with handlers_kept():
             ray.init(address="local", include_dashboard=False, **quiet)

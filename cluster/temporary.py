@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 _LONGEST = 107
 """Bytes of the path of a Unix socket, as Linux bounds it."""
@@ -30,9 +31,24 @@ def why_too_long(folder: str, *, for_ray: bool) -> str:
     return f"{folder}: its path has {length} bytes, which leaves {whose} no room ({most} at most)"
 
 
-def why_unfit() -> str:
+class Unfit(NamedTuple):
+    """A folder for temporary files in which Ray can't be started."""
+
+    reason: str
+    """Why."""
+
+    fix: str
+    """What to set, and to what."""
+
+
+def why_unfit() -> Unfit | None:
     """Why Ray can't be started with this process's TMPDIR and RAY_TMPDIR, or nothing."""
-    usual = os.environ.get("TMPDIR") or "/tmp"
-    return why_too_long(os.environ.get("RAY_TMPDIR") or usual, for_ray=True) or why_too_long(
-        usual, for_ray=False
-    )
+    usual, of_ray = os.environ.get("TMPDIR") or "/tmp", os.environ.get("RAY_TMPDIR")
+    for name, folder, for_ray in (
+        ("RAY_TMPDIR", of_ray, True),
+        ("TMPDIR", usual, not of_ray),
+    ):
+        reason = why_too_long(folder, for_ray=for_ray) if folder else ""
+        if reason:
+            return Unfit(reason, f"set {name} to a folder with a shorter path, such as /tmp")
+    return None

@@ -120,7 +120,7 @@ def snapshot_of(run: RunFolder, which: str, others: Sequence[RunFolder] = ()) ->
 
 def _summary(run: RunFolder, which: str) -> dict[str, Any]:
     summary = run.summary()
-    if which not in summary["checkpoints"]:
+    if which not in summary.get("checkpoints", {}):
         raise CheckpointError(
             f"{run.url} has no {which} checkpoint yet; wait for its first evaluation"
         )

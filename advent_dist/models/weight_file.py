@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import zipfile
+import zlib
 from pathlib import Path
 
 _LOOKED_AT = 512
-_PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<!--")
+_PAGES = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<!--", b"<error")
+_BOM = b"\xef\xbb\xbf"
+_GZIP = b"\x1f\x8b"
 _LFS = b"version https://git-lfs.github.com/spec/"
 _ANNEX = b"annex/objects/"
 
@@ -23,7 +27,9 @@ def why_no_weights(path: Path) -> str:
         return "it is empty; download or copy it again"
     with path.open("rb") as file:
         start = file.read(_LOOKED_AT)
-    if start.lstrip().lower().startswith(_PAGES):
+    if start.startswith(_GZIP):
+        start = _unpacked(path)
+    if start.removeprefix(_BOM).lstrip().lower().startswith(_PAGES):
         return (
             "it is a web page, such as a download site's question or its error; download the "
             "file itself, by its direct link"
@@ -35,6 +41,15 @@ def why_no_weights(path: Path) -> str:
     if _is_cut_short(path, start, size):
         return f"it is cut short, at {size} bytes; download or copy it again"
     return ""
+
+
+def _unpacked(path: Path) -> bytes:
+    """The beginning of what gzip has packed."""
+    try:
+        with gzip.open(path) as file:
+            return file.read(_LOOKED_AT)
+    except (OSError, EOFError, zlib.error):
+        return b""
 
 
 def _is_cut_short(path: Path, start: bytes, size: int) -> bool:

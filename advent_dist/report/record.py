@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from advent_dist.config.run_summary import checked_summary
 from advent_dist.config.selection import TARGET_MIOU, Accuracy, accuracy_in
 from advent_dist.data.class_file import parse_class_file
 from advent_dist.data.class_sets import NAMES, class_set
@@ -106,7 +107,10 @@ def read_run(url: str) -> RunRecord:
     if "config.json" not in names:
         raise DataError(f"{folder.url} is no run folder: it has no config.json")
     pictures = open_folder(f"{folder.url}/panels")
-    summary = read_json(folder, "summary.json") if "summary.json" in names else {}
+    summary: dict[str, Any] = {}
+    if "summary.json" in names:
+        where = f"{folder.url}/summary.json"
+        summary = checked_summary(read_json(folder, "summary.json"), where)
     config = read_json(folder, "config.json")
     return RunRecord(
         name=folder.url.rsplit("/", 1)[-1],

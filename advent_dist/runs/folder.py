@@ -24,6 +24,7 @@ from safetensors import SafetensorError
 
 from advent_dist.config import Call, Experiment
 from advent_dist.config.override import from_json, override, to_json
+from advent_dist.config.run_summary import checked_summary
 from advent_dist.config.selection import by_target_labels
 from advent_dist.data.class_file import class_file_text
 from advent_dist.data.classes import ClassSet
@@ -321,12 +322,13 @@ class RunFolder:
 
         Raises:
             CheckpointError: the run has saved no checkpoint yet.
+            DataError: the file holds something else.
         """
         if not self.folder.exists(SUMMARY_FILE):
             raise CheckpointError(
                 f"{self.url} has no {SUMMARY_FILE} yet; wait for its first checkpoint"
             )
-        return self._read(SUMMARY_FILE)
+        return checked_summary(self._read(SUMMARY_FILE), f"{self.url}/{SUMMARY_FILE}")
 
     def write_panels(self, pngs: Sequence[bytes]) -> None:
         """Write the pictures of the run, as PNG files, in place of those that it had."""
@@ -373,7 +375,7 @@ class RunFolder:
         return int(self._checkpoint(which).rpartition("_")[2])
 
     def _checkpoint(self, which: str) -> str:
-        checkpoint = self.summary()["checkpoints"].get(which)
+        checkpoint = self.summary().get("checkpoints", {}).get(which)
         if checkpoint is None:
             raise CheckpointError(
                 f"{self.url} has no {which} checkpoint yet; wait for its first evaluation"

@@ -58,7 +58,7 @@ def rescored(record: RunRecord, folder: str) -> RunRecord:
         record: The run.
         folder: Shards.
     """
-    checkpoints = RunFolder.open(record.url).summary()["checkpoints"]
+    checkpoints = RunFolder.open(record.url).summary().get("checkpoints", {})
     evaluations: dict[str, dict[str, Any]] = {}
     scores: dict[str | None, dict[str, Any]] = {}
     for which, before in record.evaluations.items():

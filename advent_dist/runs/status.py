@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from advent_dist.config.run_summary import checked_summary
 from advent_dist.config.selection import TARGET_MIOU, accuracy_in
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import CheckpointError, MissingError
@@ -105,7 +106,8 @@ def _run_names(top: Folder, below: str, depth: int) -> list[str]:
 
 def _status(run: Folder, name: str, stale_after_s: float) -> RunStatus:
     files = run.list()
-    summary = _read(run, SUMMARY_FILE) if SUMMARY_FILE in files else {}
+    where = f"{run.url}/{SUMMARY_FILE}"
+    summary = checked_summary(_read(run, SUMMARY_FILE), where) if SUMMARY_FILE in files else {}
     rows = run.read(METRICS_FILE).splitlines() if METRICS_FILE in files else []
     written = METRICS_FILE if rows else CONFIG_FILE
     silent_s = _age_s(run, written)
@@ -147,7 +149,12 @@ def _age_s(folder: Folder, name: str) -> float:
 
 
 def _value(summary: dict[str, Any], which: str, measure: str) -> float | None:
-    return Scores(**summary[which]).value(measure) if summary.get(which) else None
+    found = summary.get(which)
+    if not found:
+        return None
+    return Scores(step=found["step"], target=found["target"], source=found.get("source")).value(
+        measure
+    )
 
 
 def _read(run: Folder, name: str) -> dict[str, Any]:

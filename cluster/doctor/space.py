@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from advent_dist.config import Experiment
 from cluster.doctor.finding import HERE, Finding, failure, ok, warning
-from cluster.temporary import why_too_long
+from cluster.temporary import why_too_long, why_unfit
 
 _GB = 1e9
 _RAY_STOPS_AT = 0.95
@@ -92,9 +92,10 @@ def judge_space(nodes: Mapping[str, Space], experiment: Experiment | None) -> li
 
 
 def _judge_temporary(node: str, disk: Disk) -> Finding:
+    if node == HERE and (unfit := why_unfit()):
+        return failure("disk", node, unfit.reason, unfit.fix)
     # On the nodes of a cluster Ray runs already, somewhere.
-    starts = node == HERE and "RAY_TMPDIR" not in os.environ
-    if reason := why_too_long(disk.folder, for_ray=starts):
+    if reason := why_too_long(disk.folder, for_ray=False):
         return failure("disk", node, reason, "set TMPDIR to a folder with a shorter path there")
     used = 1 - disk.free / disk.size
     said = f"{disk.folder}: {disk.free / _GB:.1f} GB free, {used:.0%} used"

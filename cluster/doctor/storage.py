@@ -85,8 +85,7 @@ def look_at_storage(
         token: What to try.
         on_nodes: Does `try_storage` on every node, with the node's name as the file's.
     """
-    parent = os.path.dirname(token.url)
-    is_new = token.folder.is_local and not os.path.exists(parent)
+    made = _missing(os.path.dirname(token.url)) if token.folder.is_local else []
     here = try_storage(token, "first")
     findings = [judge_trial(HERE, here)]
     if here.error:
@@ -98,9 +97,18 @@ def look_at_storage(
             findings.append(judge_trial(node, trial if seen else unseen))
     finally:
         token.folder.delete()
-        if is_new:
-            os.rmdir(parent)  # a preflight leaves nothing behind
+        for folder in made:
+            os.rmdir(folder)  # a preflight leaves nothing behind
     return findings
+
+
+def _missing(folder: str) -> list[str]:
+    """A folder and those that it lies in, as far as they are not there, the deepest first."""
+    found = []
+    while folder and not os.path.exists(folder):
+        found.append(folder)
+        folder = os.path.dirname(folder)
+    return found
 
 
 def judge_trial(where: str, trial: Trial) -> Finding:

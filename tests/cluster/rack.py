@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from advent_dist.config.override import to_json
+from advent_dist.runs.checkpoints import checkpoint_name, files_of, steps_of
 from cluster.testbed.hosts import LAUNCHER, Bed, switched_on
 from shards.local_s3 import local_s3
 from tests.cluster.impatient import EXPORTS
@@ -184,17 +185,34 @@ class Training(Driver):
         self.start(self.rack.bed.ssh(self.rack.head, f"bash -lc {shlex.quote(command)}"))
 
     def interrupt(self) -> Rows:
-        """End the driver as Ctrl-C does; all rows."""
+        """End the driver as Ctrl-C does; all rows.
+
+        Its workers, on whichever hosts, save a checkpoint first, and end with it.
+        """
         self.rack.login(self.rack.head, "pkill -INT -f '[a]dvent-dist train'")
-        self.ends()
-        return self.rows()
+        assert self.ends() == 130, self.said
+        assert "go on with: " in self.said
+        rows = self.rows()
+        checkpoints = self.folder.folder.inside("checkpoints")
+        saved = steps_of(checkpoints)[0]
+        assert files_of(checkpoints.inside(checkpoint_name(saved)))
+        assert saved == rows[-1]["step"], "nothing that was reported is lost"
+        wait_until(lambda: not self._hosts_of_ranks(), within_s=_STEP_S)
+        return rows
 
     def host_of_a_rank(self) -> int:
         """Number of a host on which a worker of the run is."""
-        for address in self.rack.bed.hosts:
-            if "ray::RayTrainWorker" in self.rack.bed.run(address, "ps axww -o args"):
-                return self.rack.bed.number(address)
-        raise AssertionError("no host runs a worker")
+        found = self._hosts_of_ranks()
+        assert found, "no host runs a worker"
+        return found[0]
+
+    def _hosts_of_ranks(self) -> list[int]:
+        bed = self.rack.bed
+        return [
+            bed.number(address)
+            for address in bed.hosts
+            if "ray::RayTrainWorker" in bed.run(address, "ps axww -o args")
+        ]
 
 
 def findings(said: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def _half_way(trials: list[Trial]) -> bool:
     return ended and any(trial.state == "running" and trial.steps >= 4 for trial in trials)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_killed_and_resumed(how: signal.Signals, command: list[str], tmp_path: Path) -> None:
     folder = SweepFolder(str(tmp_path / "runs" / "sweep"))
     # Without the address of a Ray that another test has running.
@@ -76,8 +76,8 @@ def test_killed_and_resumed(how: signal.Signals, command: list[str], tmp_path: P
     rungs = folder.read(SCHEDULER_FILE)
     assert tree is not None
     assert rungs is not None
-    if how == signal.SIGINT:
-        assert driver.returncode == 130
+    if how != signal.SIGKILL:
+        assert driver.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[how]
         assert tree["resume_command"] in (tmp_path / "said.txt").read_text()
         assert tree["status"] == "interrupted"
 

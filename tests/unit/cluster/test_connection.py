@@ -88,7 +88,10 @@ def test_a_folder_for_temporary_files_that_can_t_be(
         assert time.monotonic() - start < 30
     monkeypatch.setenv("RAY_TMPDIR", "/tmp")
     monkeypatch.setenv("TMPDIR", str(tmp_path / ("long" * 30)))
-    assert "loader processes" in why_unfit()
+    unfit = why_unfit()
+    assert unfit is not None
+    assert "loader processes" in unfit.reason
+    assert "set TMPDIR" in unfit.fix
 
 
 def test_nobody_watches_the_only_node_unless_somebody_says_so(

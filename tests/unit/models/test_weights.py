@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import os
 
@@ -261,6 +262,9 @@ def test_a_file_that_runs_code_is_refused(tmp_path, capsys) -> None:
     [
         (b"\n<!DOCTYPE html><html><head>", "web page.* direct link"),
         (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code>", "web page.* direct link"),
+        (b"<Error><Code>AccessDenied</Code>", "web page.* direct link"),
+        (b"\xef\xbb\xbf<head><title>Sign in", "web page.* direct link"),
+        (gzip.compress(b"<!DOCTYPE html><html><head>"), "web page.* direct link"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
         (b"/annex/objects/SHA256E-s9--00.pth\n", "git annex get"),
         (b"", "empty"),

@@ -89,9 +89,8 @@ def test_space() -> None:
     small = _space(free_gb=50)
     tight = Space(temporary=Disk(folder="/tmp", free=4 * GB, size=30 * GB), shared=small.shared)
     assert levels(judge_space({"a": tight}, None)) == ["warning", "ok"]
-    for folder, here, there in (("/tmp", "ok", "ok"), ("/" + 50 * "a", "failure", "ok")):
-        deep = Space(temporary=Disk(folder=folder, free=50 * GB, size=100 * GB), shared=None)
-        assert levels(judge_space({HERE: deep, "a": deep}, None)) == [here, there]
+    deep = Space(temporary=Disk(folder="/" + 90 * "a", free=50 * GB, size=100 * GB), shared=None)
+    assert levels(judge_space({"a": deep}, None)) == ["failure"]
     docker = judge_space({"a": _space(shared_gb=0.07)}, None)[1]
     assert (docker.level, docker.check) == ("failure", "shared memory")
     assert "--shm-size" in docker.fix
@@ -99,6 +98,20 @@ def test_space() -> None:
     assert judge_space({"a": _space(cache_gb=20)}, run)[-1].level == "warning"
     large = tiny_run("data", "runs", data__cache_gb=81.0)
     assert judge_space({"a": _space(cache_gb=80)}, large)[-1].level == "failure"
+
+
+@pytest.mark.parametrize("name", ["TMPDIR", "RAY_TMPDIR"])
+def test_where_ray_has_no_room_for_its_sockets_a_run_does_not_start(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the folder is not there, and Python takes another one."""
+    monkeypatch.delenv("TMPDIR", raising=False)
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    assert levels(judge_space({HERE: _space(free_gb=50)}, None)) == ["ok", "ok"]
+    monkeypatch.setenv(name, "/" + 50 * "a")
+    found = judge_space({HERE: _space(free_gb=50)}, None)[0]
+    assert found.level == "failure"
+    assert f"set {name} to" in found.fix
 
 
 def test_room_for_a_cache_that_is_not_there_yet(tmp_path: Path) -> None:
