@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -38,6 +38,9 @@ _CAPTION_HEIGHT = 32
 _GAP = 4
 
 
+_BAND_ROWS = 64
+
+
 def colourise(
     label: UInt8[np.ndarray, "h w"], palette: Sequence[Colour]
 ) -> UInt8[np.ndarray, "h w 3"]:
@@ -52,15 +55,26 @@ def colourise(
     """
     table = np.zeros((256, 3), dtype=np.uint8)
     table[: len(palette)] = palette
-    return np.take(table, label, axis=0)
+    painted = np.empty((*label.shape, 3), dtype=np.uint8)
+    for rows in _bands(len(label)):
+        # NumPy makes an index of eight bytes of each train id.
+        np.take(table, label[rows], axis=0, out=painted[rows], mode="clip")
+    return painted
 
 
 def overlay(
     image: UInt8[np.ndarray, "h w 3"], colours: UInt8[np.ndarray, "h w 3"]
 ) -> UInt8[np.ndarray, "h w 3"]:
     """The mean of an image and its classes' colours, uint8 [h, w, 3], RGB."""
-    mean: np.ndarray = image // 2 + colours // 2
+    mean: np.ndarray = colours // 2
+    for rows in _bands(len(mean)):
+        mean[rows] += image[rows] // 2
     return mean
+
+
+def _bands(height: int) -> Iterator[slice]:
+    """All rows of a picture, some at a time: what is in between takes no memory then."""
+    return (slice(first, first + _BAND_ROWS) for first in range(0, height, _BAND_ROWS))
 
 
 def heat_map(values: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:

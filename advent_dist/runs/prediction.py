@@ -87,11 +87,13 @@ def predict_each(images: Images, names: Sequence[str], predict: Predict) -> Iter
     with ThreadPoolExecutor(1, "read") as reading, ThreadPoolExecutor(1, "write") as writing:
         upcoming = ahead(reading, images.each(names))
         before: tuple[str, Future[Seen]] | None = None
-        for name, image in zip(names, upcoming, strict=True):
+        for name in names:
+            image = next(upcoming)
             if isinstance(image, DataError):
                 yield name, image
                 continue
             write = predict(name, image)
+            del image  # photographs have tens of megabytes
             if before is not None:
                 yield before[0], before[1].result()
             before = name, writing.submit(write)
@@ -156,4 +158,6 @@ def ahead(threads: ThreadPoolExecutor, items: Iterator[T]) -> Iterator[T]:
     upcoming: Future[Any] = threads.submit(next, items, end)
     while (item := upcoming.result()) is not end:
         upcoming = threads.submit(next, items, end)
-        yield item
+        held = [item]
+        del item  # whoever gets it decides how long it takes memory
+        yield held.pop()

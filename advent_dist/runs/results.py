@@ -135,15 +135,18 @@ class Results:
             entropy: 255 times the normalised one.
             image: RGB, for an overlay; none without.
         """
-        pictures = {
-            "color": colourise(train_ids, self._palette),
-            "trainid": train_ids,
-            "entropy": entropy,
-        }
+
+        def store(kind: str, picture: UInt8[np.ndarray, ...]) -> None:
+            self._out.write(result_name(name, kind), _png(picture, seen))
+
+        # One after the other, since those of a photograph have tens of megabytes each.
+        colours = colourise(train_ids, self._palette)
+        store("color", colours)
         if image is not None:
-            pictures["overlay"] = overlay(image, pictures["color"])
-        for kind in self._kinds:
-            self._out.write(result_name(name, kind), _png(pictures[kind], seen))
+            store("overlay", overlay(image, colours))
+        del colours
+        store("trainid", train_ids)
+        store("entropy", entropy)
 
 
 def not_ours(out: Folder, file: str) -> DataError:

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import base64
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from advent_dist.data.class_sets import CAMVID_11
-from advent_dist.pictures import colourise, heat_map, panel, to_data_uri, to_png
+from advent_dist.pictures import colourise, heat_map, overlay, panel, to_data_uri, to_png
 
 
 def test_colourise_uses_the_palette_and_black() -> None:
@@ -72,3 +73,18 @@ def test_data_uri_holds_a_png(photograph: np.ndarray) -> None:
     kind, data = uri.split(",")
     assert kind == "data:image/png;base64"
     assert (np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) == photograph).all()
+
+
+def test_painting_takes_the_memory_of_the_picture_alone() -> None:
+    """Photographs have tens of megabytes; an index of NumPy's has eight bytes a pixel."""
+    label = np.zeros((2000, 1500), np.uint8)
+    image = np.full((2000, 1500, 3), 100, np.uint8)
+    for paint in (
+        lambda: colourise(label, [(2, 4, 6)]),
+        lambda: overlay(image, image),
+    ):
+        tracemalloc.start()
+        painted = paint()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 1.3 * painted.nbytes
