@@ -21,6 +21,7 @@ from advent_dist.data.box_arrays import BoxArrays
 from advent_dist.data.box_file import check_boxes, count_boxes, encode_boxes
 from advent_dist.data.box_geometry import resize_boxes
 from advent_dist.data.classes import ClassSet
+from advent_dist.data.executors import unwaited
 from advent_dist.data.sample import ImageFormat, encode_image, encode_label
 from advent_dist.errors import DataError
 from shards.dataset import BoxedItem, Item, Pixels
@@ -200,15 +201,12 @@ def spread(
         return
     # Spawned, since this process may hold threads (of PyTorch, of s3fs) that do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
+    with unwaited(ProcessPoolExecutor(workers, context, initializer=_end_with_parent)) as pool:
 
         def submit(chunk: Sequence[A]) -> Future[list[B]]:
             return pool.submit(work, chunk)
 
-        try:
-            yield from in_order(items, submit, Future.result, ahead=3 * workers)
-        finally:
-            pool.shutdown(cancel_futures=True)
+        yield from in_order(items, submit, Future.result, ahead=3 * workers)
 
 
 def in_order(

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from advent_dist.data.classes import ClassSet
+from advent_dist.data.executors import unwaited
 from advent_dist.errors import DataError
 from advent_dist.report import Panel
 from advent_dist.runs.images import Images
@@ -84,7 +85,10 @@ def predict_each(images: Images, names: Sequence[str], predict: Predict) -> Iter
     Raises:
         DataError: storage is away, or can't be written to.
     """
-    with ThreadPoolExecutor(1, "read") as reading, ThreadPoolExecutor(1, "write") as writing:
+    with (
+        unwaited(ThreadPoolExecutor(1, "read")) as reading,
+        unwaited(ThreadPoolExecutor(1, "write")) as writing,
+    ):
         upcoming = ahead(reading, images.each(names))
         before: tuple[str, Future[Seen]] | None = None
         for name in names:

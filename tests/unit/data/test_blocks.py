@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from advent_dist.data.assign import Order, in_file_order
+from advent_dist.data.assign import Order, Portion, in_file_order
 from advent_dist.data.blocks import BlockReader, DamagedSample, EncodedSample
 from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.data.damage import DamageLimit
@@ -43,6 +44,29 @@ def whole(samples: Iterator[EncodedSample | DamagedSample]) -> list[EncodedSampl
 def reader(folder, *, labelled: bool = True, **options) -> BlockReader:
     manifest = write_shards(str(folder), SAMPLES, per_shard=4, per_block=3, **options)
     return open_reader(folder, manifest, labelled=labelled)
+
+
+def test_closing_waits_for_no_thread(tmp_path, monkeypatch):
+    """Garbage collection may close it where a wait for a thread would never end."""
+    blocks = reader(tmp_path)
+    goes_on, parse = threading.Event(), BlockReader._parse
+
+    def slow(one: BlockReader, place: int) -> object:
+        if place > 1:
+            goes_on.wait(60)
+        return parse(one, place)
+
+    monkeypatch.setattr(BlockReader, "_parse", slow)
+    portions = (Portion(0, ((place, 0),)) for place in range(5))
+    samples = blocks.samples(portions)
+    next(samples)
+    next(samples)  # the third block is being fetched
+    closing = threading.Thread(target=samples.close, daemon=True)
+    closing.start()
+    closing.join(20)
+    ended = not closing.is_alive()
+    goes_on.set()
+    assert ended
 
 
 def test_file_order_gives_all_samples_as_written(tmp_path):
