@@ -30,12 +30,12 @@ check: setup
 
 # Two at a time; tests/dealt.py says which go together.
 test: setup
-	$(PYTEST) -n 2 tests/unit tests/golden tests/distributed tests/integration $(SLOW:%=--ignore=%)
+	$(PYTEST) -n 2 --max-worker-restart 0 tests/unit tests/golden tests/distributed tests/integration $(SLOW:%=--ignore=%)
 
 # What is killed, or loses its nodes or its bucket, and goes on, clusters and Grafana and the server
 # of their own, exports in a stranger's hands, a page of the docs word by word: minutes of waiting.
 test-slow: setup
-	$(PYTEST) -n 2 $(SLOW)
+	$(PYTEST) -n 2 --max-worker-restart 0 $(SLOW)
 
 test-unit: setup
 	$(PYTEST) tests/unit
