@@ -21,7 +21,7 @@ from advent_dist.data.box_arrays import BoxArrays
 from advent_dist.data.box_file import check_boxes, count_boxes, encode_boxes
 from advent_dist.data.box_geometry import resize_boxes
 from advent_dist.data.classes import ClassSet
-from advent_dist.data.executors import unwaited
+from advent_dist.data.executors import of_generator
 from advent_dist.data.sample import ImageFormat, encode_image, encode_label
 from advent_dist.errors import DataError
 from shards.dataset import BoxedItem, Item, Pixels
@@ -201,7 +201,7 @@ def spread(
         return
     # Spawned, since this process may hold threads (of PyTorch, of s3fs) that do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with unwaited(ProcessPoolExecutor(workers, context, initializer=_end_with_parent)) as pool:
+    with of_generator(ProcessPoolExecutor(workers, context, initializer=_end_with_parent)) as pool:
 
         def submit(chunk: Sequence[A]) -> Future[list[B]]:
             return pool.submit(work, chunk)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from advent_dist.config import Labels
 from advent_dist.data.assign import Portion
 from advent_dist.data.box_file import BOXES
-from advent_dist.data.executors import unwaited
+from advent_dist.data.executors import of_generator
 from advent_dist.data.fetch import BlockSource
 from advent_dist.data.manifest import Members
 from advent_dist.data.members import Files, MemberError, samples_in
@@ -116,8 +116,8 @@ class BlockReader:
             DataError: storage can't be reached, or a sample lacks a file.
         """
         with (
-            unwaited(ThreadPoolExecutor(1, "read-ahead")) as ahead,
-            unwaited(ThreadPoolExecutor(_CONNECTIONS, "connection")) as connections,
+            of_generator(ThreadPoolExecutor(1, "read-ahead")) as ahead,
+            of_generator(ThreadPoolExecutor(_CONNECTIONS, "connection")) as connections,
         ):
             upcoming: Future[dict[int, _Block]] | None = None
             current: Portion | None = None

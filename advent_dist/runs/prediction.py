@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from advent_dist.data.classes import ClassSet
-from advent_dist.data.executors import unwaited
+from advent_dist.data.executors import of_generator
 from advent_dist.errors import DataError
 from advent_dist.report import Panel
 from advent_dist.runs.images import Images
@@ -86,8 +86,8 @@ def predict_each(images: Images, names: Sequence[str], predict: Predict) -> Iter
         DataError: storage is away, or can't be written to.
     """
     with (
-        unwaited(ThreadPoolExecutor(1, "read")) as reading,
-        unwaited(ThreadPoolExecutor(1, "write")) as writing,
+        of_generator(ThreadPoolExecutor(1, "read")) as reading,
+        of_generator(ThreadPoolExecutor(1, "write")) as writing,
     ):
         upcoming = ahead(reading, images.each(names))
         before: tuple[str, Future[Seen]] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from dataclasses import replace
@@ -46,8 +47,8 @@ def reader(folder, *, labelled: bool = True, **options) -> BlockReader:
     return open_reader(folder, manifest, labelled=labelled)
 
 
-def test_closing_waits_for_no_thread(tmp_path, monkeypatch):
-    """Garbage collection may close it where a wait for a thread would never end."""
+def test_garbage_collection_waits_for_no_thread(tmp_path, monkeypatch):
+    """It may run in the start of a thread, under the lock that a wait for threads takes."""
     blocks = reader(tmp_path)
     goes_on, parse = threading.Event(), BlockReader._parse
 
@@ -57,16 +58,35 @@ def test_closing_waits_for_no_thread(tmp_path, monkeypatch):
         return parse(one, place)
 
     monkeypatch.setattr(BlockReader, "_parse", slow)
-    portions = (Portion(0, ((place, 0),)) for place in range(5))
-    samples = blocks.samples(portions)
+    samples = blocks.samples(Portion(0, ((place, 0),)) for place in range(5))
     next(samples)
     next(samples)  # the third block is being fetched
-    closing = threading.Thread(target=samples.close, daemon=True)
-    closing.start()
-    closing.join(20)
-    ended = not closing.is_alive()
+    circle: list[object] = [samples]
+    circle.append(circle)
+    del samples, circle
+    collecting = threading.Thread(target=gc.collect, daemon=True)
+    collecting.start()
+    collecting.join(20)
+    ended = not collecting.is_alive()
     goes_on.set()
     assert ended
+
+
+def test_who_closes_it_finds_no_thread_of_it_at_work(tmp_path, monkeypatch):
+    blocks, parsed, parse = reader(tmp_path), [], BlockReader._parse
+
+    def slow(one: BlockReader, place: int) -> object:
+        time.sleep(0.2)
+        parsed.append(place)
+        return parse(one, place)
+
+    monkeypatch.setattr(BlockReader, "_parse", slow)
+    samples = blocks.samples(Portion(0, ((place, 0),)) for place in range(5))
+    next(samples)
+    samples.close()
+    before = len(parsed)
+    time.sleep(0.5)
+    assert len(parsed) == before
 
 
 def test_file_order_gives_all_samples_as_written(tmp_path):
