@@ -319,3 +319,9 @@ def test_what_chooses_the_best_checkpoint(tmp_path: Path) -> None:
         (finding,) = look_at_shards(asked)
         assert finding.level == "failure"
         assert "run.select_by = 'target_miou': it needs labelled target images" in finding.said
+
+
+def test_a_look_at_storage_that_is_not_there_yet_leaves_nothing(tmp_path: Path) -> None:
+    token = token_of(tiny_run("data", str(tmp_path / "not" / "yet" / "there")))
+    assert levels(look_at_storage(token)) == ["ok"]
+    assert not list(tmp_path.iterdir())
