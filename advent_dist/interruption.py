@@ -10,6 +10,9 @@ from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+_latest: int = signal.SIGINT
+"""The signal that this process was told to end by most lately."""
+
 Handler = Callable[[int, FrameType | None], None]
 
 
@@ -27,8 +30,11 @@ class Interrupted(KeyboardInterrupt):
 
 
 def status_of(interrupt: KeyboardInterrupt) -> int:
-    """The exit status of a command that ends with `interrupt`."""
-    return interrupt.status if isinstance(interrupt, Interrupted) else 128 + signal.SIGINT
+    """The exit status of a command that ends with `interrupt`.
+
+    Ray raises a plain one in its place, where the signal found it at a wait.
+    """
+    return interrupt.status if isinstance(interrupt, Interrupted) else 128 + _latest
 
 
 @contextmanager
@@ -65,4 +71,6 @@ def handlers_kept() -> Iterator[None]:
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
+    global _latest
+    _latest = number
     raise Interrupted(number)

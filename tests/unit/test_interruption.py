@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from advent_dist import cli
+from advent_dist import cli, interruption
 from advent_dist.interruption import Interrupted, handlers_kept, interruptible, status_of
 
 
@@ -78,3 +78,14 @@ def test_a_program_without_these_handlers_is_killed_by_sigterm() -> None:
     """What the others are measured against."""
     program = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -15
+
+
+def test_a_plain_interrupt_in_place_of_the_signals_own_has_its_status(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As Ray raises it where the signal found it at a wait."""
+    monkeypatch.setattr(interruption, "_latest", signal.SIGINT)
+    assert status_of(KeyboardInterrupt()) == 130
+    with pytest.raises(Interrupted), interruptible():
+        signal.raise_signal(signal.SIGTERM)
+    assert status_of(KeyboardInterrupt()) == 143
