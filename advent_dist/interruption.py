@@ -47,7 +47,7 @@ def interruptible(handler: Handler | None = None) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    global _latest  # noqa: PLW0603
+    global _latest
     _latest = signal.SIGINT
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     taken = [number for number, known in before.items() if known is not signal.SIG_IGN]
