@@ -77,19 +77,15 @@ def build(
         if shared and folder.exists(FILE_NAME):
             return read_manifest(folder.url)
         make_room(folder, build_id, overwrite=options.overwrite)
-        return _written(folder, reader, items, options, encode, build_id)
+        finished = _write_shards(folder, reader, items, options, encode, build_id)
+        return _finish(folder, reader, options, finished)
 
 
-def _written(
-    folder: Folder,
-    reader: Reader,
-    items: list[Item],
-    options: BuildOptions,
-    encode: EncodeAll,
-    build_id: str,
+def _finish(
+    folder: Folder, reader: Reader, options: BuildOptions, finished: Sequence[Finished]
 ) -> Manifest:
+    """Write the manifest of the shards, and delete what only an unfinished build needs."""
     classes = reader.classes
-    finished = _write_shards(folder, reader, items, options, encode, build_id)
     labelled = not options.unlabelled and classes is not None
     box_classes = _box_classes(reader, options)
     box_counts = _total(shard.box_counts for shard in finished)

@@ -82,11 +82,16 @@ class Voc(BoxFolder):
     def _annotations(self, stamps: Stamps) -> dict[str, str]:
         """Name without folder and ending -> name of the XML file."""
         inside = f"{self.annotations}/"
-        return {
-            posixpath.splitext(name.removeprefix(inside))[0]: name
-            for name in sorted(stamps)
-            if name.startswith(inside) and name.lower().endswith(".xml") and not is_hidden(name)
-        }
+        files: dict[str, str] = {}
+        for name in sorted(stamps):
+            if name.startswith(inside) and name.lower().endswith(".xml") and not is_hidden(name):
+                stem = posixpath.splitext(name.removeprefix(inside))[0]
+                if stem in files:
+                    raise DataError(
+                        f"{self.folder.url}: {files[stem]} and {name} have one name; remove one"
+                    )
+                files[stem] = name
+        return files
 
     def _stems(self, files: dict[str, str], stamps: Stamps, images: dict[str, str]) -> list[str]:
         if self.split is None:

@@ -288,6 +288,9 @@ def test_annotations_of_voc_of_any_ending_and_hidden_ones(voc, tmp_path):
     (annotations / "._one.xml").write_bytes(b"macOS")
     result = built(Voc(str(voc)), tmp_path / "out")
     assert list(result.boxes) == ["JPEGImages_one", "JPEGImages_two"]
+    (annotations / "two.xml").write_text("<annotation/>")
+    with pytest.raises(DataError, match=r"two\.XML and .*two\.xml have one name; remove one"):
+        built(Voc(str(voc)), tmp_path / "again")
 
 
 def test_a_list_chooses_images_of_voc(voc, tmp_path):
