@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -67,8 +67,9 @@ def _why(error: Exception, path: Path) -> str:
     if not unseen and (mixed_up := why_no_weights(path)):
         return mixed_up
     reason = (str(error).splitlines() or [type(error).__name__])[0]
-    if isinstance(error, pickle.UnpicklingError):
-        # PyTorch's own words advise to load the file unsafely.
+    if not isinstance(error, OSError | RuntimeError | SafetensorError):
+        # PyTorch's own words advise to load the file unsafely; the unpickler's, at a byte that it
+        # takes for an instruction, say nothing ("101").
         reason = "it is no file of PyTorch, or holds more than tensors, which could run code"
     return (
         f"{reason}; give a .safetensors, or a .pth written by torch.save(model.state_dict(), ...)"

@@ -217,6 +217,13 @@ def test_a_damaged_file_is_refused(tmp_path, name, text) -> None:
         load_weights(segmenter_of("test_resnet"), str(tmp_path / name))
 
 
+@pytest.mark.parametrize("text", [b"hello", b"error code: 1015", b"Sorry", b"}", bytes(9)])
+def test_what_is_no_file_of_pytorch_is_said_to_be_none(tmp_path, text) -> None:
+    (tmp_path / "weights.pth").write_bytes(text)
+    with pytest.raises(CheckpointError, match="no file of PyTorch.*; give a"):
+        load_weights(segmenter_of("test_resnet"), str(tmp_path / "weights.pth"))
+
+
 @pytest.mark.parametrize("content", [[1, 2, 3], {1: torch.ones(1)}, {"weight": "a"}])
 def test_a_file_of_something_else_is_refused(tmp_path, content) -> None:
     with pytest.raises(CheckpointError, match=r"holds a (list|dict).*state_dict"):
