@@ -9,6 +9,9 @@
     ... searched.py:t4_dacs ... --space method.threshold=uniform:0.5:0.99 \
         method.teacher_decay=uniform:0.9:0.9995 optimizer.segmenter_lr=loguniform:0.0001:0.002 ...
 
+    ... searched.py:t3_advent (or t5_advent) ... --space method.logit_adjustment=uniform:0:2 \
+        method.lambda_adv=loguniform:0.0003:0.03 optimizer.segmenter_lr=loguniform:0.0001:0.002 ...
+
 They are scored on `tune`; what is found is trained again by `adaptation.py --values`.
 """
 
@@ -30,9 +33,19 @@ def t2_advent() -> Experiment:
     return _of("T2", "advent")
 
 
+def t3_advent() -> Experiment:
+    """Rendered suburb to India, AdvEnt, EfficientNet-lite0."""
+    return _of("T3", "advent")
+
+
 def t4_dacs() -> Experiment:
     """Rendered suburb to Cambridge, DACS, EfficientNet-lite0."""
     return _of("T4", "dacs")
+
+
+def t5_advent() -> Experiment:
+    """India to Cambridge, AdvEnt, EfficientNet-lite0."""
+    return _of("T5", "advent")
 
 
 def _of(task: str, method: str) -> Experiment:
