@@ -17,8 +17,8 @@ from ray.tune.search import Searcher
 
 from advent_dist.config.override import override
 from advent_dist.data.store import folder_url
-from advent_dist.runs.folder import CONFIG_FILE, RunFolder
-from tune.folder import FINAL_FILE, FINALS, SweepFolder, Trial
+from advent_dist.runs.folder import CONFIG_FILE, FINAL_FILE, RunFolder
+from tune.folder import FINALS, SweepFolder, Trial
 from tune.metric import Metric
 from tune.observer import TrialObserver
 from tune.plan import Plan

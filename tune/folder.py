@@ -22,13 +22,11 @@ from advent_dist.config import DataConfig
 from advent_dist.data.store import Folder, open_folder, own_storage
 from advent_dist.errors import ConfigError
 from advent_dist.json_text import json_object
-from advent_dist.runs.folder import CONFIG_FILE, SWEEP_FILE, RunFolder
+from advent_dist.runs.folder import CONFIG_FILE, FINAL_FILE, SWEEP_FILE, TRIAL_FILE, RunFolder
 from tune.space import Values
 
 EXPERIMENT_FILE = "experiment.json"
 SCHEDULER_FILE = "scheduler.json"
-TRIAL_FILE = "trial.json"
-FINAL_FILE = "final.json"
 TRIALS = "trials"
 FINALS = "final"
 

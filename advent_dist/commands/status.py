@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from advent_dist.runs.status import RunStatus, State
 
 _WIDTH = 100
-_STYLES: dict[State, str] = {"finished": "green", "going": "cyan", "stale": "yellow"}
+_STYLES: dict[State, str] = {
+    "finished": "green",
+    "going": "cyan",
+    "stale": "yellow",
+    "interrupted": "yellow",
+    "stopped": "dim",
+    "collapsed": "red",
+    "failed": "red",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +39,7 @@ class Status:
     """Local folder or s3:// URL, as in `run.storage`; or a run's own folder."""
 
     stale_after_s: float = 1800.0
-    """Seconds without a report after which an unfinished run counts as stale."""
+    """Seconds without a report after which an run that is going counts as stale."""
 
     json: bool = False
     """Print JSON instead of a table."""

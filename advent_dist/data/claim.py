@@ -56,6 +56,17 @@ def check_unclaimed(folder: Folder) -> None:
             raise _in_use(folder, claimant, _TAKE_OVER)
 
 
+def is_claimed(folder: Folder) -> bool:
+    """Whether a command works in a folder, as far as one look can tell.
+
+    It does not tell that one of another machine was killed.
+
+    Raises:
+        DataError: the folder can't be read.
+    """
+    return any(not claimant.has_died for claimant, _ in _claims(folder))
+
+
 @contextmanager
 def claimed(
     folder: Folder,

@@ -59,6 +59,9 @@ CHECKPOINTS = "checkpoints"
 PANELS = "panels"
 SWEEP_FILE = "sweep.json"
 """Of a sweep's folder, which is no run's."""
+TRIAL_FILE = "trial.json"
+FINAL_FILE = "final.json"
+"""Of a sweep's trainings, beside what a run writes: how they ended."""
 
 _OF_SWEEPS = ("trials", "final")
 """Folders in a sweep's that hold run folders."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import posixpath
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from advent_dist.config.run_summary import checked_summary
 from advent_dist.config.selection import TARGET_MIOU, accuracy_in
+from advent_dist.data.claim import is_claimed
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import CheckpointError, MissingError
 from advent_dist.json_text import json_object
@@ -18,8 +20,11 @@ from advent_dist.runs.exported import is_export
 from advent_dist.runs.folder import (
     CHECKPOINTS,
     CONFIG_FILE,
+    FINAL_FILE,
     METRICS_FILE,
     SUMMARY_FILE,
+    TRIAL_FILE,
+    RunFolder,
 )
 from advent_dist.training.checkpoint_files import RUN_FILE
 from advent_dist.training.progress import Scores
@@ -27,7 +32,9 @@ from advent_dist.training.progress import Scores
 _DEPTH = 4
 """Folders below the storage that are searched: SWEEP/trials/00000 is the deepest that is known."""
 
-State = Literal["finished", "going", "stale"]
+_Ended = Literal["stopped", "collapsed", "failed"]
+
+State = Literal["finished", "going", "stale", "interrupted", _Ended]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +45,9 @@ class RunStatus:
     """Path of the run folder below the storage."""
 
     state: State
-    """`stale` if it is not finished and has written nothing for a while."""
+    """`going` while a command works on it, `stale` if that has written nothing for a while, and
+    `interrupted` if there is none before the last step; `stopped`, `collapsed` and `failed` are
+    trials that their sweep has ended."""
 
     step: int
     """Optimiser steps of the latest report."""
@@ -111,15 +120,15 @@ def _status(run: Folder, name: str, stale_after_s: float) -> RunStatus:
     rows = run.read(METRICS_FILE).splitlines() if METRICS_FILE in files else []
     written = METRICS_FILE if rows else CONFIG_FILE
     silent_s = _age_s(run, written)
+    state = _state(run, files, summary)
     checkpoint_step, checkpoint_age_s = _latest_checkpoint(run)
-    finished = bool(summary.get("finished"))
     config = _read(run, CONFIG_FILE)
     accuracy = accuracy_in(config).target
     # Earlier versions chose by nothing else.
     selected_by = summary.get("selected_by", TARGET_MIOU)
     return RunStatus(
         name=name,
-        state="finished" if finished else "stale" if silent_s > stale_after_s else "going",
+        state="stale" if state == "going" and silent_s > stale_after_s else state,
         step=json_object(rows[-1], f"{run.url}/{METRICS_FILE}")["step"] if rows else 0,
         steps=config["run"]["steps"],
         silent_s=silent_s if rows else None,
@@ -131,6 +140,18 @@ def _status(run: Folder, name: str, stale_after_s: float) -> RunStatus:
         last=_value(summary, "last", selected_by),
         best=_value(summary, "best", selected_by),
     )
+
+
+def _state(run: Folder, files: Collection[str], summary: dict[str, Any]) -> State:
+    if summary.get("finished"):
+        return "finished"
+    if is_claimed(run):
+        return "going"
+    for name in (TRIAL_FILE, FINAL_FILE):
+        if name in files and (ended := _read(run, name).get("state")) in get_args(_Ended):
+            return cast("_Ended", ended)
+    sweep = RunFolder(run).sweep
+    return "going" if sweep is not None and is_claimed(sweep) else "interrupted"
 
 
 def _latest_checkpoint(run: Folder) -> tuple[int | None, float | None]:

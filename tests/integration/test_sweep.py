@@ -14,11 +14,11 @@ import ray
 from advent_dist.config.selection import DEFAULT
 from advent_dist.data.store import open_folder
 from advent_dist.errors import ConfigError, UserError
-from advent_dist.runs.folder import SWEEP_FILE, RunFolder
+from advent_dist.runs.folder import FINAL_FILE, SWEEP_FILE, RunFolder
 from tests.shard_helpers import examples, write_shards
 from tests.small_sweeps import run_and_let_go, small_sweep
 from tune.finals import winner
-from tune.folder import FINAL_FILE, SweepFolder, Trial
+from tune.folder import SweepFolder, Trial
 from tune.plan import make_plan
 from tune.report import write_report
 from tune.report.judgement import comparison_of

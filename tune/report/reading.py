@@ -12,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from advent_dist.data.store import Folder, open_folder
 from advent_dist.errors import DataError
 from advent_dist.report.record import RunRecord, read_json, read_rows
-from advent_dist.runs.folder import SWEEP_FILE
-from tune.folder import EXPERIMENT_FILE, FINAL_FILE, FINALS, TRIAL_FILE, TRIALS
+from advent_dist.runs.folder import FINAL_FILE, SWEEP_FILE, TRIAL_FILE
+from tune.folder import EXPERIMENT_FILE, FINALS, TRIALS
 from tune.report.record import Final, Sweep, Trial, Which
 
 T = TypeVar("T")

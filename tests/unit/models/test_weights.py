@@ -220,7 +220,7 @@ def test_a_damaged_file_is_refused(tmp_path, name, text) -> None:
 @pytest.mark.parametrize("text", [b"hello", b"error code: 1015", b"Sorry", b"}", bytes(9)])
 def test_what_is_no_file_of_pytorch_is_said_to_be_none(tmp_path, text) -> None:
     (tmp_path / "weights.pth").write_bytes(text)
-    with pytest.raises(CheckpointError, match="no file of PyTorch.*; give a"):
+    with pytest.raises(CheckpointError, match=r"no file of PyTorch.*; give a"):
         load_weights(segmenter_of("test_resnet"), str(tmp_path / "weights.pth"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from advent_dist import cli
 from advent_dist.commands.status import age
 from advent_dist.config import Call
+from advent_dist.data.claim import claimed
+from advent_dist.data.store import open_folder
 from advent_dist.errors import DataError
 from advent_dist.runs.checkpoints import checkpoint_name
 from advent_dist.runs.folder import RunFolder
@@ -40,13 +43,18 @@ def _write_run(storage: Path, name: str, *, step: int, age_s: float = 0) -> RunF
 
 def test_runs_of_every_state(tmp_path: Path) -> None:
     _write_run(tmp_path, "done", step=4, age_s=9000)
-    _write_run(tmp_path, "going", step=3)
-    _write_run(tmp_path, "stuck", step=1, age_s=9000)
+    left = _write_run(tmp_path, "ended", step=2)
+    working = _write_run(tmp_path, "going", step=3)
+    silent = _write_run(tmp_path, "stuck", step=1, age_s=9000)
     _write_run(tmp_path / "sweep" / "trials", "00000", step=0)
-    done, going, stuck, trial = find_runs(str(tmp_path), stale_after_s=1800)
-    assert [run.name for run in (done, going, stuck)] == ["done", "going", "stuck"]
+    with claimed(left.folder):  # by a command that has ended
+        pass
+    with claimed(working.folder), claimed(silent.folder):
+        done, ended, going, stuck, trial = find_runs(str(tmp_path), stale_after_s=1800)
+    assert [run.name for run in (done, ended, going, stuck)] == ["done", "ended", "going", "stuck"]
     assert trial.name == "sweep/trials/00000"
-    assert [run.state for run in (done, going, stuck)] == ["finished", "going", "stale"]
+    states = [run.state for run in (done, ended, going, stuck, trial)]
+    assert states == ["finished", "interrupted", "going", "stale", "interrupted"]
     assert (done.step, done.steps, done.checkpoint_step, done.last_accuracy) == (4, 4, 4, 40.0)
     assert (going.step, going.checkpoint_step, going.best_accuracy) == (3, 2, 20.0)
     assert done.checkpoint_age_s == pytest.approx(9000, abs=60)
@@ -56,6 +64,36 @@ def test_runs_of_every_state(tmp_path: Path) -> None:
         None,
     )
     assert (trial.step, trial.silent_s) == (0, None)
+
+
+def test_a_killed_command_s_run_is_interrupted(tmp_path: Path) -> None:
+    run = _write_run(tmp_path, "killed", step=2)
+    with claimed(run.folder):
+        [claim] = Path(run.url).glob("claim-*.json")
+        tree = json.loads(claim.read_text())
+    process = subprocess.Popen(["true"])
+    process.wait()
+    claim.write_text(json.dumps({**tree, "pid": process.pid}))
+    (status,) = find_runs(str(tmp_path), stale_after_s=1800)
+    assert status.state == "interrupted"
+
+
+@pytest.mark.parametrize(("file", "group"), [("trial.json", "trials"), ("final.json", "final")])
+def test_trainings_of_a_sweep(tmp_path: Path, file: str, group: str) -> None:
+    sweep = tmp_path / "sweep"
+    states = ["stopped", "collapsed", "failed", "running", "no such state", ["no", "word"]]
+    for number, state in enumerate(states):
+        run = _write_run(sweep / group, f"{number:05d}", step=2)
+        run.folder.write(file, json.dumps({"state": state}).encode())
+    over = ["stopped", "collapsed", "failed"]
+    with claimed(open_folder(str(sweep))):
+        going = find_runs(str(tmp_path), stale_after_s=1800)
+        with claimed(open_folder(str(sweep / group / "00000"))):  # `train --resume` of a trial
+            again = find_runs(str(sweep / group / "00000"), stale_after_s=1800)
+    assert [run.state for run in going] == [*over, "going", "going", "going"]
+    assert [run.state for run in again] == ["going"]
+    ended = find_runs(str(tmp_path), stale_after_s=1800)
+    assert [run.state for run in ended] == [*over, *["interrupted"] * 3]
 
 
 def test_a_run_s_own_folder(tmp_path: Path) -> None:

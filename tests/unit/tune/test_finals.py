@@ -5,10 +5,10 @@ from pathlib import Path
 
 from advent_dist.config import Call
 from advent_dist.config.override import override
-from advent_dist.runs.folder import RunFolder
+from advent_dist.runs.folder import FINAL_FILE, RunFolder
 from tests.unit.tune.helpers import plan, trial
 from tune.finals import FinalCandidates, finals_of, winner
-from tune.folder import FINAL_FILE, SweepFolder
+from tune.folder import SweepFolder
 from tune.metric import Metric
 from tune.prune import CheckpointPruner, to_prune
 
