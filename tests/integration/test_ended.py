@@ -17,6 +17,7 @@ import pytest
 
 from advent_dist.config import Experiment
 from advent_dist.config.override import to_json
+from advent_dist.runs.status import find_runs
 from tests.driver import Driver
 from tests.family import name_in
 from tests.helpers import tiny_run, write_tiny_shards
@@ -66,7 +67,14 @@ def _saved(command: Driver) -> int:
     assert command.folder.summary()["checkpoints"]["last"] == f"checkpoints/step_{step:06d}"
     assert not command.folder.summary()["finished"]
     assert not [name for name in command.folder.folder.list() if name.startswith("claim-")]
+    assert _state(command) == "interrupted"
     return step
+
+
+def _state(command: Driver) -> str:
+    """What `advent-dist status` says of the run."""
+    (status,) = find_runs(command.folder.url, stale_after_s=1800)
+    return status.state
 
 
 @pytest.fixture
@@ -92,6 +100,7 @@ def test_told_to_end_and_taken_over(tmp_path: Path, short: Path) -> None:
     second.train(*first.resume_words)
     assert [row["step"] for row in second.rows()] == list(range(1, len(second.rows()) + 1))
     assert len(second.rows()) > ended_at
+    assert _state(second) == "going"
     too_many = subprocess.run(
         [sys.executable, "-m", "advent_dist", "train", *first.resume_words],
         capture_output=True,
