@@ -39,7 +39,7 @@ class Status:
     """Local folder or s3:// URL, as in `run.storage`; or a run's own folder."""
 
     stale_after_s: float = 1800.0
-    """Seconds without a report after which an run that is going counts as stale."""
+    """Seconds without a report after which a run that is going counts as stale."""
 
     json: bool = False
     """Print JSON instead of a table."""
