@@ -61,15 +61,24 @@ def interruptible(handler: Handler | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def handlers_kept() -> Iterator[None]:
-    """Handlers that a library sets in the block are gone after it."""
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+def held() -> Iterator[None]:
+    """A signal to end that arrives in the block counts when the block ends; a second one, at once.
+
+    For what leaves something behind when it is left half done.
+    """
+    arrived: list[int] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        if arrived:
+            _interrupt(number, frame)
+        arrived.append(number)
+
     try:
-        yield
+        with interruptible(hold):
+            yield
     finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        if arrived:
+            signal.raise_signal(arrived[0])
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:

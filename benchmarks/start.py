@@ -43,9 +43,8 @@ LINES = [
 
 PARTS = [
     ("Python, flags, the config", "train begins"),
-    ("imports of the driver, shards looked for", "check begins"),
+    ("imports of the driver, Ray's start beside them, shards looked for", "check begins"),
     ("preflight: networks, manifests", "check ends"),
-    ("Ray starts", "_start ends"),
     ("room, the folder's claim", "fit begins"),
     ("Ray Train starts the workers", "train_worker begins"),
     ("imports of a worker", "train_rank begins"),

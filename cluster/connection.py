@@ -9,10 +9,11 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import ray
+import ray._private.utils
 
 from advent_dist.config import ClusterConfig
 from advent_dist.errors import ConfigError
-from advent_dist.interruption import handlers_kept
+from advent_dist.interruption import held
 from cluster.address import why_unreachable
 from cluster.temporary import why_unfit
 
@@ -26,6 +27,15 @@ def ends_with_us() -> bool:
 
 
 _ours = False
+
+
+def starts_its_own(config: ClusterConfig) -> bool:
+    """Whether `ray_cluster` starts a Ray for the occasion, rather than join one."""
+    return not ray.is_initialized() and _address(config) is None
+
+
+def _address(config: ClusterConfig) -> str | None:
+    return config.address or os.environ.get("RAY_ADDRESS") or None
 
 
 @contextmanager
@@ -42,7 +52,9 @@ def ray_cluster(config: ClusterConfig) -> Iterator[None]:
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
     os.environ.setdefault("RAY_worker_niceness", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    address = config.address or os.environ.get("RAY_ADDRESS")
+    # Processes that Ray starts in advance have another environment than a run's workers.
+    os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
+    address = _address(config)
     # Workers' output stays in Ray's log files: what a user must know is raised, or on the board.
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     with nullcontext() if address else _our_own():
@@ -80,7 +92,7 @@ def _join(address: str, quiet: dict[str, Any]) -> None:
     try:
         if reason := why_unreachable(address):
             raise ConnectionError(reason)
-        with handlers_kept():
+        with _no_handler_of_ray():
             ray.init(address=address, **quiet)
     # No address, nobody there, or one with another version of Ray or Python: each way of connecting
     # raises errors of its own.
@@ -97,8 +109,12 @@ def _start(quiet: dict[str, Any]) -> None:
     if unfit := why_unfit():
         raise ConfigError(f"{unfit.reason}; {unfit.fix}")
     try:
-        with handlers_kept():
+        # Interrupted, Ray would not know which of its processes to end.
+        with _no_handler_of_ray(), held():
             ray.init(address="local", include_dashboard=False, **quiet)
+    except KeyboardInterrupt:
+        ray.shutdown()
+        raise
     # Its processes need room, ports and rights, and say in many ways which of these they lack.
     except Exception as error:
         # What has started of it.
@@ -108,6 +124,17 @@ def _start(quiet: dict[str, Any]) -> None:
             "RAY_TMPDIR) and /dev/shm are writable and have room (advent-dist doctor), or join a "
             "cluster that runs (--cluster.address)"
         ) from error
+
+
+@contextmanager
+def _no_handler_of_ray() -> Iterator[None]:
+    """`ray.init` would have SIGTERM end the process with 15, there and then, from now on."""
+    theirs = ray._private.utils.set_sigterm_handler
+    ray._private.utils.set_sigterm_handler = lambda _: None
+    try:
+        yield
+    finally:
+        ray._private.utils.set_sigterm_handler = theirs
 
 
 def _in_a_line(error: Exception) -> str:

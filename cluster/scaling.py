@@ -10,6 +10,7 @@ from typing import Any
 
 import ray.train
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
+from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.train.v2._internal.execution.scaling_policy import (
     ElasticScalingPolicy,
     FixedScalingPolicy,
@@ -134,9 +135,13 @@ class ElasticTrainer(DataParallelTrainer):
         self._ending = ending
 
     def _create_default_callbacks(self) -> list[Any]:
-        # Ray Data's starts a process for the data sets of a run, and runs here have none of its.
+        # Each starts a process: for data sets of Ray Data, of which runs here have none, and for
+        # what a killed run leaves reserved, which a Ray that ends with it does not outlive.
+        useless: tuple[type, ...] = (DatasetsCallback,)
+        if ends_with_us():
+            useless += (PlacementGroupCleanerCallback,)
         callbacks = super()._create_default_callbacks()
-        return [one for one in callbacks if not isinstance(one, DatasetsCallback)]
+        return [one for one in callbacks if not isinstance(one, useless)]
 
     def _initialize_and_run_controller(self, **options: Any) -> Any:
         # Ray has no public way to give policies; tests/unit/cluster/test_scaling.py holds these.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
+from typing import Any
 
 _EVERY_S = 0.1
 
@@ -13,7 +14,7 @@ def wait_until(
     holds: Callable[[], object],
     *,
     within_s: float,
-    running: subprocess.Popen[bytes] | None = None,
+    running: subprocess.Popen[Any] | None = None,
     said: Callable[[], object] = lambda: None,
 ) -> None:
     """Ask again and again.

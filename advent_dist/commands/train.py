@@ -112,30 +112,35 @@ def train(chosen: Experiment, call: Call) -> int:
     Returns:
         The exit status.
     """
-    from advent_dist.runs.folder import CONFIG_FILE, REPORT_FILE, RunFolder
-    from cluster.launch import absolute, launch
-    from shards.streets_data import ensure_streets
+    from cluster.early import early_ray
 
-    run = RunFolder.of(absolute(chosen))
-    ensure_streets(chosen.data)
-    config = f"{run.url}/{CONFIG_FILE}"
-    again = shlex.join(["advent-dist", "train", "--config", config, "--resume"])
-    has_begun = call.resume
+    with early_ray(chosen.cluster):
+        from advent_dist.runs.folder import CONFIG_FILE, REPORT_FILE, RunFolder
+        from cluster.launch import absolute, launch
+        from shards.streets_data import ensure_streets
 
-    def begun() -> None:
-        # Said at once, since nobody is left to say it when the machine is lost.
-        nonlocal has_begun
-        has_begun = True
-        sys.stderr.write(f"-- after an interruption go on with: {again}\n")
+        run = RunFolder.of(absolute(chosen))
+        ensure_streets(chosen.data)
+        config = f"{run.url}/{CONFIG_FILE}"
+        again = shlex.join(["advent-dist", "train", "--config", config, "--resume"])
+        has_begun = call.resume
 
-    try:
-        progress = launch(chosen, call, begun)
-    except KeyboardInterrupt as interrupt:
-        how = (
-            f"go on from the last checkpoint with:\n  {again}" if has_begun else "nothing had begun"
-        )
-        sys.stderr.write(f"\nstopped; {how}\n")
-        return status_of(interrupt)
+        def begun() -> None:
+            # Said at once, since nobody is left to say it when the machine is lost.
+            nonlocal has_begun
+            has_begun = True
+            sys.stderr.write(f"-- after an interruption go on with: {again}\n")
+
+        try:
+            progress = launch(chosen, call, begun)
+        except KeyboardInterrupt as interrupt:
+            how = (
+                f"go on from the last checkpoint with:\n  {again}"
+                if has_begun
+                else "nothing had begun"
+            )
+            sys.stderr.write(f"\nstopped; {how}\n")
+            return status_of(interrupt)
     from advent_dist.commands.run_page import write_report  # charts and statistics: not before
 
     write_report(run)

@@ -19,7 +19,6 @@ from typing import Any
 MARKS = {
     "advent_dist.commands.train": ["train"],
     "advent_dist.runs.preflight": ["check"],
-    "cluster.connection": ["_start"],
     "cluster.launch": ["fit"],
     "cluster.failures": ["MistakesAreFinal.make_decision"],
     "ray.train.v2._internal.execution.worker_group.worker_group": ["WorkerGroup.shutdown"],

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -21,6 +23,7 @@ from advent_dist.runs.status import find_runs
 from tests.driver import Driver
 from tests.family import name_in
 from tests.helpers import tiny_run, write_tiny_shards
+from tests.waiting import wait_until
 
 _PATIENCE_S = 240
 
@@ -117,3 +120,32 @@ def test_told_to_end_and_taken_over(tmp_path: Path, short: Path) -> None:
     assert [row["step"] for row in third.rows()] == list(range(1, len(third.rows()) + 1))
     assert third.told(signal.SIGINT) == 130, third.said
     assert _saved(third) > ended_at
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_told_to_end_while_ray_starts(number: int, status: int, tmp_path: Path) -> None:
+    where = [f"--data.root={tmp_path}/data", f"--run.storage={tmp_path}/runs"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "advent_dist", "train", "streets_advent", *where],
+        stderr=subprocess.PIPE,
+        text=True,
+        # Both count, whatever this process was started to ignore.
+        preexec_fn=lambda: [signal.signal(one, signal.SIG_DFL) for one in (number, signal.SIGINT)],
+    ) as command:
+        family: set[psutil.Process] = set()
+
+        def look() -> bool:
+            family.update(psutil.Process(command.pid).children(recursive=True))
+            return any("gcs_server" in name_in(one) for one in family)
+
+        wait_until(look, within_s=_PATIENCE_S, running=command)
+        command.send_signal(number)
+        while command.poll() is None:
+            with suppress(psutil.NoSuchProcess):
+                look()
+            time.sleep(0.05)
+        assert command.stderr is not None
+        assert command.stderr.read() == "\nadvent-dist train: stopped\n"
+    assert command.returncode == status
+    assert psutil.wait_procs(family, timeout=5)[1] == []
+    assert not list(tmp_path.iterdir())

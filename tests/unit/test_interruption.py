@@ -7,11 +7,22 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from advent_dist import cli, interruption
-from advent_dist.interruption import Interrupted, handlers_kept, interruptible, status_of
+from advent_dist.interruption import Interrupted, held, interruptible, status_of
+
+
+@pytest.fixture
+def default() -> Iterator[None]:
+    """Whoever runs the tests, from a script in the background perhaps, may ignore signals."""
+    before = [signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)]
+    yield
+    for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(
@@ -45,11 +56,32 @@ def test_what_a_process_was_started_to_ignore_stays_ignored() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-def test_handlers_of_a_library_are_gone_after_it() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with handlers_kept():
-        signal.signal(signal.SIGTERM, lambda *_: None)
-    assert signal.getsignal(signal.SIGTERM) == before
+def _held(*numbers: int, then: Exception | None = None) -> list[int]:
+    """Signals in a held block; those after which it went on."""
+    after = []
+    with suppress(Interrupted), interruptible(), held():
+        for number in numbers:
+            signal.raise_signal(number)
+            after.append(number)
+        if then is not None:
+            raise then
+    return after
+
+
+@pytest.mark.usefixtures("default")
+def test_a_held_signal_counts_at_the_end_of_the_block() -> None:
+    seen = []
+    with interruptible(lambda number, _: seen.append(number)):
+        with held():
+            signal.raise_signal(signal.SIGTERM)
+            assert not seen
+        assert seen == [signal.SIGTERM]
+    assert _held(signal.SIGTERM, then=ValueError()) == [signal.SIGTERM], "it comes before errors"
+
+
+@pytest.mark.usefixtures("default")
+def test_a_second_signal_is_not_held() -> None:
+    assert _held(signal.SIGTERM, signal.SIGINT) == [signal.SIGTERM]
 
 
 def test_other_threads_change_nothing() -> None:
@@ -57,7 +89,7 @@ def test_other_threads_change_nothing() -> None:
     seen = []
 
     def look() -> None:
-        with interruptible(), handlers_kept():
+        with interruptible(), held():
             seen.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=look)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
+import signal
 import socket
 import time
 from pathlib import Path
 
 import pytest
+import ray
 
 from advent_dist.config import ClusterConfig
 from advent_dist.errors import ConfigError
@@ -109,3 +112,16 @@ def test_nobody_watches_the_only_node_unless_somebody_says_so(
     with _our_own():
         assert os.environ[name] == "1"
     assert os.environ[name] == "1"
+
+
+def test_ray_leaves_the_handler_of_sigterm_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own, by a function that has no public name, would end the process with 15."""
+    assert inspect.getsource(ray.init).count("ray._private.utils.set_sigterm_handler(") == 1
+
+    def init(**_: object) -> None:
+        ray._private.utils.set_sigterm_handler(lambda *_: None)
+
+    monkeypatch.setattr(ray, "init", init)
+    before = signal.getsignal(signal.SIGTERM)
+    with ray_cluster(ClusterConfig()):
+        assert signal.getsignal(signal.SIGTERM) == before

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import ray
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
+from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
 from ray.train.v2._internal.execution.scaling_policy import ScalingPolicy
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
@@ -150,7 +151,9 @@ def test_nobody_is_asked_for_room_that_is_there() -> None:
     assert asking == {name for name in ours if name.endswith("_resource_request")}
 
 
-def test_no_actor_is_started_for_data_sets_that_are_none(tmp_path: Path) -> None:
+def test_no_actor_is_started_that_has_nothing_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of all that Ray Train adds by itself, by a method that has no public name."""
     trainer = launching.build_trainer(
         _elastic(str(tmp_path)),
@@ -158,9 +161,14 @@ def test_no_actor_is_started_for_data_sets_that_are_none(tmp_path: Path) -> None
         tmp_path,
         observer=None,  # type: ignore[arg-type]
     )
-    theirs = {type(one) for one in DataParallelTrainer._create_default_callbacks(trainer)}
-    ours = {type(one) for one in trainer._create_default_callbacks()}
-    assert theirs - ours == {DatasetsCallback}
+
+    def left_out() -> set[type]:
+        theirs = {type(one) for one in DataParallelTrainer._create_default_callbacks(trainer)}
+        return theirs - {type(one) for one in trainer._create_default_callbacks()}
+
+    assert left_out() == {DatasetsCallback}
+    monkeypatch.setattr(scaling, "ends_with_us", lambda: True)
+    assert left_out() == {DatasetsCallback, PlacementGroupCleanerCallback}
     assert "self._create_default_callbacks()" in inspect.getsource(DataParallelTrainer.fit)
 
 
