@@ -5,8 +5,9 @@
     python benchmarks/adaptation.py --table                    # the tables of what is there
 
 DIR is described in `gaps/tasks.py`. Each training is one process with one thread, and leaves a file
-in benchmarks/results/adaptation/; what has one is not trained again, so that the tables may be
-filled over days and on several machines. A snapshot is chosen on `tune` and reported on `held_out`.
+in benchmarks/results/adaptation/. What has one is not trained again, nor what is the same training
+by other words, so that the tables may be filled over days and on several machines. A snapshot is
+chosen on `tune` and reported on `held_out`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 import os
 import statistics
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -77,16 +79,8 @@ def main() -> None:
     torch.set_num_threads(1)
     wanted = product(options.seeds, options.encoders, options.tasks, options.methods)
     for seed, encoder, task, method in wanted:
-        budget = f"{options.steps}" if options.seconds is None else f"{options.seconds}s"
-        name = "_".join([task, encoder, method, budget, *options.values, str(seed)])
-        out = RESULTS / f"{name}.json.gz"
-        if options.table or out.exists():
-            continue
-        twin = twin_of(out, task, method)
-        if twin is None:
-            train(task, encoder, method, seed, options, out)
-        else:
-            _write({**_result(twin), "task": task}, out)
+        if not options.table:
+            fill(task, encoder, method, seed, options)
     results = kept("*")
     sys.stdout.write(table(results))
     keep(
@@ -94,22 +88,51 @@ def main() -> None:
     )
 
 
-def twin_of(out: Path, task: str, method: str) -> Path | None:
-    """The file of the same training for another task.
+def fill(task: str, encoder: str, method: str, seed: int, options: Options) -> None:
+    """Train what has no file, and leave one."""
+    values, steps, budget = options.values, options.steps, f"{options.steps} steps"
+    if options.seconds is not None:
+        budget = f"{options.seconds} s"
+    out = _file(task, encoder, method, budget.removesuffix(" steps"), values, seed)
+    if out.exists():
+        return
+    if options.seconds is not None:
+        timed = kept(f"{task}_{encoder}_{method}_{steps}_[0-9]*")
+        if not timed:
+            sys.exit(f"how long does {method} take on {task}? train it without --seconds first")
+        steps = steps_within(options.seconds, timed)
+    # By its steps it may be there already, for this task or for one with the same oracle.
+    tasks = (task, *(alike(task) if method == "oracle" else ()))
+    same = [_file(one, encoder, method, f"{steps}", values, seed) for one in tasks]
+    known = next((file for file in same if file.exists()), None)
+    if known is None:
+        result = train(task, encoder, method, seed, steps, options)
+    else:
+        result = json.loads(gzip.decompress(known.read_bytes()))
+    write({**result, "task": task, "budget": budget}, out)
+    last = result["snapshots"][-1]
+    scores = ", ".join(f"{name} {last[name]['miou']:.1f}" for name in ("tune", "held_out"))
+    sys.stderr.write(f"{out.name}: {scores}, {last['seconds']:.0f} s\n")
 
-    An oracle sees no source. So tasks with one target, chosen and reported on the same images, have
-    one oracle: trained for each, the weights were equal to the bit.
+
+def _file(
+    task: str, encoder: str, method: str, budget: str, values: Sequence[str], seed: int
+) -> Path:
+    name = "_".join([task, encoder, method, budget.replace(" ", ""), *values, str(seed)])
+    return RESULTS / f"{name}.json.gz"
+
+
+def alike(task: str) -> list[str]:
+    """Other tasks with one oracle, which sees no source: the target and what is scored are theirs.
+
+    Trained for each, the weights were equal to the bit.
     """
 
     def seen(name: str) -> tuple[object, ...]:
         its = TASKS[name]
         return its.target, its.target_size, its.tune, its.held_out
 
-    if method != "oracle":
-        return None
-    alike = [name for name in TASKS if name != task and seen(name) == seen(task)]
-    files = [out.with_name(out.name.replace(task, name, 1)) for name in alike]
-    return next((file for file in files if file.exists()), None)
+    return [name for name in TASKS if name != task and seen(name) == seen(task)]
 
 
 def _read(value: str) -> object:
@@ -123,14 +146,10 @@ def _read(value: str) -> object:
 def kept(pattern: str) -> list[Result]:
     """Results by the names of their files."""
     files = sorted(RESULTS.glob(f"{pattern}.json.gz"))
-    return [_result(file) for file in files]
+    return [json.loads(gzip.decompress(file.read_bytes())) for file in files]
 
 
-def _result(file: Path) -> Result:
-    return json.loads(gzip.decompress(file.read_bytes()))
-
-
-def _write(result: Result, out: Path) -> None:
+def write(result: Result, out: Path) -> None:
     """Whole or not at all; equal results are equal files."""
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_suffix(".part")
@@ -144,16 +163,10 @@ def steps_within(seconds: int, timed: list[Result]) -> int:
     return max(4 * round(seconds * statistics.mean(rates) / 4), 4)
 
 
-def train(task: str, encoder: str, method: str, seed: int, options: Options, out: Path) -> None:
-    """One training, and the file that it leaves."""
+def train(task: str, encoder: str, method: str, seed: int, steps: int, options: Options) -> Result:
+    """One training, and what it gives."""
     root = options.work / "data"
     build_shards(task, options.data, root)
-    steps = options.steps
-    if options.seconds is not None:
-        timed = kept(f"{task}_{encoder}_{method}_{options.steps}_[0-9]*")
-        if not timed:
-            sys.exit(f"how long does {method} take on {task}? train it without --seconds first")
-        steps = steps_within(options.seconds, timed)
     chosen = recipe(
         task,
         encoder,
@@ -172,22 +185,15 @@ def train(task: str, encoder: str, method: str, seed: int, options: Options, out
     for snapshot in snapshots:
         # Of the images that choose the scores will do.
         del snapshot["tune"]["intersection"], snapshot["tune"]["union"]
-    result = {
+    return {
         "task": task,
         "encoder": encoder,
         "method": method,
         "values": ", ".join(options.values),
         "seed": seed,
         "steps": steps,
-        "budget": f"{options.steps} steps" if options.seconds is None else f"{options.seconds} s",
         "snapshots": snapshots,
     }
-    _write(result, out)
-    last = snapshots[-1]
-    sys.stderr.write(
-        f"{out.name}: tune {last['tune']['miou']:.1f}, held out {last['held_out']['miou']:.1f}, "
-        f"{last['seconds']:.0f} s\n"
-    )
 
 
 if __name__ == "__main__":
