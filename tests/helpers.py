@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 
 from advent_dist.config import Experiment
-from advent_dist.config.methods import MIXING
+from advent_dist.config.methods import DETAILED, MIXING
 from advent_dist.config.override import override
 from advent_dist.experiments import experiment
 from advent_dist.parallel.world import World
@@ -111,6 +111,7 @@ def tiny_experiment(name: str) -> Experiment:
     """An experiment with networks and images small enough for a test."""
     chosen = experiment(name)
     mixes = isinstance(chosen.method, MIXING)
+    detailed = {"model.detail_crop": (32, 32)} if isinstance(chosen.method, DETAILED) else {}
     return override(
         chosen,
         {
@@ -121,6 +122,7 @@ def tiny_experiment(name: str) -> Experiment:
             "data.target_size": (64, 64) if mixes else (96, 64),
             "data.evaluation_size": (64, 64),
             "optimizer.segmenter_lr": 1e-3,
+            **detailed,
         },
     )
 

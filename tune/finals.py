@@ -15,6 +15,7 @@ from typing import Any, Literal
 import ray.tune
 from ray.tune.search import Searcher
 
+from advent_dist.config.baseline import is_adapted, shared_values
 from advent_dist.config.override import override
 from advent_dist.data.store import folder_url
 from advent_dist.runs.folder import CONFIG_FILE, FINAL_FILE, RunFolder
@@ -39,7 +40,7 @@ class Final:
     """Its `run.seed`."""
 
     values: Values
-    """Dotted config path -> value; none for source-only."""
+    """Dotted config path -> value; for source-only those of the best ones that it has, too."""
 
     @property
     def path(self) -> str:
@@ -63,9 +64,15 @@ def winner(trials: list[Trial], metric: Metric) -> Trial | None:
 
 
 def finals_of(plan: Plan, best: Trial | None) -> list[Final]:
-    """The trainings that are to be done; the published point once, also where it is the best."""
-    chosen: dict[Which, Values] = {"source_only": {}}
-    if best is None or not best.published:
+    """The trainings that are to be done; the published point once, also where it is the best.
+
+    Source-only is on equal terms with the best ones. Where nothing is adapted it is the published
+    point.
+    """
+    adapted = is_adapted(plan.experiment)
+    shared = shared_values(plan.experiment, best.values) if adapted and best is not None else {}
+    chosen: dict[Which, Values] = {"source_only": shared}
+    if adapted and (best is None or not best.published):
         chosen["published"] = plan.space.point(plan.experiment)
     if best is not None:
         chosen["best"] = best.values

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from advent_dist.config import Experiment
-from advent_dist.config.methods.baseline import baseline_of
+from advent_dist.config.baseline import without_adaptation
 from advent_dist.config.override import override
 from advent_dist.config.require import require_inside
 from advent_dist.config.selection import ACCURACIES, by_target_labels
@@ -114,8 +114,7 @@ class Plan:
 
     def source_only(self) -> Plan:
         """The same without adaptation."""
-        baseline = baseline_of(self.experiment.method)
-        return replace(self, experiment=replace(self.experiment, method=baseline))
+        return replace(self, experiment=without_adaptation(self.experiment))
 
     def identity(self) -> dict[str, Any]:
         """What two sessions of one sweep have in common, as a JSON-able dict."""

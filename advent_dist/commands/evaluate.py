@@ -34,7 +34,8 @@ class Evaluate(View):
     where both sides have several runs."""
 
     data: str | None = None
-    """Shard folder or URL; none takes the images that the first run was evaluated on."""
+    """Shard folder or URL; none takes the images that the first run was evaluated on, and with
+    --against its `data.held_out`, if it has one."""
 
     which: Literal["last", "best"] = "last"
     """Checkpoint of each run. The best one was chosen on the images that the run was evaluated on:

@@ -15,6 +15,7 @@ from typing import Annotated
 import tyro
 
 from advent_dist.config import Call, Experiment
+from advent_dist.config.baseline import without_adaptation
 from advent_dist.config.override import override
 from advent_dist.config.selection import MEASURES, chosen_by
 from advent_dist.errors import ConfigError
@@ -23,9 +24,10 @@ from advent_dist.experiments.environment import named, surroundings
 from advent_dist.interruption import status_of
 
 _USAGE = """\
-usage: advent-dist train NAME [--resume | --overwrite] [--force] [--a.b value ...]
+usage: advent-dist train NAME [--resume | --overwrite] [--force] [--source-only] [--a.b value ...]
        advent-dist train NAME.py[:FUNCTION] ...       the same, of a file by advent-dist new
        advent-dist train --config RUN/config.json [--resume | --overwrite] [--a.b value ...]
+       advent-dist train --config RUN/config.json --source-only       what RUN is compared with
        advent-dist train --list
        advent-dist train NAME --help                  every field with its meaning and value
 """
@@ -48,6 +50,10 @@ class _Flags:
 
     experiment: Annotated[Experiment, tyro.conf.arg(name="")]
     call: Annotated[tyro.conf.FlagCreatePairsOff[Call], tyro.conf.arg(name="")]
+
+    source_only: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Train the same without adaptation, to compare with: the network, the source, the steps and
+    all else stay. It is called as the other, with _source_only, unless --run.name is given."""
 
 
 def parse(arguments: list[str], default: Experiment | None = None) -> tuple[Experiment, Call]:
@@ -80,7 +86,13 @@ def parse(arguments: list[str], default: Experiment | None = None) -> tuple[Expe
     else:
         base = override(named(first), surroundings())
     flags = _read_flags(base, rest, f"advent-dist train {first}")
-    return flags.experiment, flags.call
+    chosen = flags.experiment
+    if flags.source_only:
+        name = chosen.run.name
+        if name == base.run.name:
+            name = f"{name or chosen.name}_source_only"
+        chosen = override(without_adaptation(chosen), {"run.name": name})
+    return chosen, flags.call
 
 
 def _read_flags(base: Experiment, flags: list[str], program: str) -> _Flags:

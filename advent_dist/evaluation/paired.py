@@ -60,7 +60,7 @@ class Comparison:
     """Two models on the same images."""
 
     miou: Contrast
-    """Mean IoU over the classes that occur."""
+    """Mean IoU over the classes that occur, or that all models take something for."""
 
     per_class: dict[str, Contrast]
     """Class name -> IoU. Each interval is by itself: one in twenty misses."""
@@ -157,9 +157,15 @@ def _arrays(one: Overlaps, num_classes: int) -> NDArray[np.int64]:
 
 
 def _scores(pixels: NDArray[np.int64]) -> _Numbers:
-    """IoU of each class and then their mean, in percent: [2, k, 2, n, C] -> [2, k, n, C + 1]."""
+    """IoU of each class and then their mean, in percent: [2, k, 2, n, C] -> [2, k, n, C + 1].
+
+    The mean is over classes that are in all unions, as every class with a label is. One that some
+    model alone has, of pixels that are wrong, would be in its mean and not in the others'.
+    """
     ious = 100 * pixels[:, :, 0] / pixels[:, :, 1]
-    return np.concatenate([ious, np.nanmean(ious, -1, keepdims=True)], -1)
+    in_all = (pixels[:, :, 1] > 0).all((0, 1))
+    mean = np.nanmean(np.where(in_all, ious, np.nan), -1, keepdims=True)
+    return np.concatenate([ious, mean], -1)
 
 
 def _half_width(

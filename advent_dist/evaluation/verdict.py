@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from advent_dist.config import SourceOnlyConfig
 from advent_dist.evaluation.paired import Comparison, Contrast
 
-_SOURCE_ONLY = SourceOnlyConfig.name
+
+_NAMED = 4
+"""Fields that a sentence has room for."""
 
 
-def is_adaptation(ours: Iterable[str | None], theirs: Iterable[str | None]) -> bool:
-    """Whether methods are adapted on one side and none is on the other."""
-    return _SOURCE_ONLY not in ours and all(name == _SOURCE_ONLY for name in theirs)
-
-
-def verdict(comparison: Comparison, ours: str, theirs: str, *, adaptation: bool) -> str:
-    """One or two sentences.
+def verdict(
+    comparison: Comparison,
+    ours: str,
+    theirs: str,
+    *,
+    adaptation: bool,
+    others: Sequence[str] = (),
+    each: str = "training",
+) -> str:
+    """One to three sentences.
 
     Args:
         comparison: what was measured.
         ours: what the model that is judged is called.
         theirs: the same of the one that it is compared with.
-        adaptation: whether they are adapted and source-only; see `is_adaptation`.
+        adaptation: whether the one is adapted and the other is not.
+        others: config fields in which they differ for another reason; see `other_terms`.
+        each: what each side is one of, where it is one.
     """
+    sentences = _sentences(comparison, ours, theirs, adaptation and not others, each)
+    if adaptation and others:
+        named = ", ".join(others[:_NAMED])
+        if len(others) > _NAMED:
+            named += f" and {len(others) - _NAMED} more"
+        sentences += f" Not by adaptation alone: they differ in {named}, too."
+    return sentences
+
+
+def _sentences(comparison: Comparison, ours: str, theirs: str, adaptation: bool, each: str) -> str:
     found = comparison.miou
     images = f"{comparison.images} images"
     drawn = images if comparison.seeds == 1 else f"{images}, {comparison.seeds} seeds"
@@ -39,7 +55,7 @@ def verdict(comparison: Comparison, ours: str, theirs: str, *, adaptation: bool)
         )
     sentence = f"{claim}: {found.difference:+.1f} mIoU (95 % interval {interval(found)}; {drawn})."
     if comparison.seeds == 1:
-        return f"{sentence} It is that of one training each: other seeds may differ."
+        return f"{sentence} It is that of one {each} each: other seeds may differ."
     if comparison.seeds == 2:
         return f"{sentence} Of two seeds such an interval is often too short: train a third."
     return sentence

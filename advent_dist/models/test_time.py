@@ -19,6 +19,7 @@ def augmented(
     scales: Sequence[float],
     *,
     flip: bool,
+    multiple_of: int = 1,
 ) -> CoarseLogits:
     """The mean probabilities over all scales, and where asked over the mirror images of each.
 
@@ -29,6 +30,7 @@ def augmented(
         images: RGB in 0..255.
         scales: factors of height and width (bicubic).
         flip: whether each is also seen with left and right exchanged.
+        multiple_of: what height and width are multiples of, at every scale but 1.
 
     Returns:
         Logits whose softmax is the mean, at the size of the images.
@@ -36,7 +38,7 @@ def augmented(
     shape = (images.shape[2], images.shape[3])
     total = torch.zeros(())
     for scale in scales:
-        scaled = _scaled(images, scale)
+        scaled = _scaled(images, scale, multiple_of)
         for mirrored in (False, True) if flip else (False,):
             seen = look(scaled.flip(-1) if mirrored else scaled)
             probabilities = seen.upsample(shape).softmax(1)
@@ -44,10 +46,12 @@ def augmented(
     return CoarseLogits.of_probabilities(total.div_(len(scales) * (1 + flip)))
 
 
-def _scaled(images: Tensor, scale: float) -> Tensor:
+def _scaled(images: Tensor, scale: float, multiple_of: int) -> Tensor:
     if scale == 1:
         return images
-    height, width = (max(1, round(side * scale)) for side in images.shape[2:])
+    height, width = (
+        multiple_of * max(1, round(side * scale / multiple_of)) for side in images.shape[2:]
+    )
     scaled = F.interpolate(
         images.float(), (height, width), mode="bicubic", align_corners=False, antialias=True
     )

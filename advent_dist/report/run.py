@@ -65,10 +65,11 @@ def _how_to_judge(run: RunRecord) -> list[str]:
     """The command that says whether adaptation helped; nothing of a run without any."""
     if run.method in (None, SourceOnlyConfig.name) or run.accuracy.target == TARGET_MAP:
         return []
-    command = f"advent-dist report SOURCE_ONLY {shlex.quote(run.url)} --data SHARDS --out PAGE"
+    config, baseline = (shlex.quote(f"{run.url}{end}") for end in ("/config.json", "_source_only"))
+    command = f"advent-dist report {baseline} {shlex.quote(run.url)} --data SHARDS --out PAGE"
     return [
-        f"Whether adaptation helped, and how sure that is: {command}, with the folder of a "
-        "source-only run and labelled target images."
+        "Whether adaptation helped is told by the same training without it, and labelled target "
+        f"images: advent-dist train --config {config} --source-only; {command}"
     ]
 
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
-from advent_dist.config import Several, View
+from advent_dist.config import Experiment, Several, View
+from advent_dist.config.baseline import is_adapted, other_terms
+from advent_dist.data.store import folder_url
 from advent_dist.errors import ConfigError
 from advent_dist.evaluation.paired import Comparison, compare
-from advent_dist.evaluation.verdict import is_adaptation, verdict
+from advent_dist.evaluation.verdict import verdict
 from advent_dist.runs.detection.trained import is_detector
 from advent_dist.runs.scoring import score_images
 from advent_dist.runs.trained import open_trained
+
+_CHOSE = (
+    " These are images that the run was evaluated on while it trained, so that they may have "
+    "chosen a checkpoint, or values: give others (--data)."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +58,8 @@ def compare_runs(
         ours: Folders of the runs that are judged.
         theirs: Folders of those that they are compared with.
         which: `last` or `best` checkpoint.
-        folder: Shards; none takes the images that the first run was evaluated on.
+        folder: Shards; none takes the `data.held_out` of the first run, or else what it was
+            evaluated on, which the verdict says then.
         several: Several runs of a side are an ensemble, or trainings by several seeds. Those are
             paired in the order of their seeds. None is an ensemble, unless both sides have several.
         view: See `load_runs`.
@@ -80,9 +89,13 @@ def compare_runs(
         sides = [[one] for one, _ in pairs], [[other] for _, other in pairs]
     else:
         sides = [list(ours)], [list(theirs)]
+    data = open_trained(ours[0]).experiment().data
+    if folder is None and data.held_out is not None:
+        folder = folder_url(data, data.held_out)
     found, names = score_images([*sides[0], *sides[1]], which, folder, view)
     seeds = len(sides[0])
-    return _judged(ours, theirs, compare(found[:seeds], found[seeds:], names), several)
+    judged = _judged(ours, theirs, compare(found[:seeds], found[seeds:], names), several)
+    return judged if folder is not None else replace(judged, verdict=judged.verdict + _CHOSE)
 
 
 def compare_with_first(urls: Sequence[str], which: str, folder: str) -> list[Judged]:
@@ -109,13 +122,21 @@ def _judged(
     one, other = _called(ours, several), _called(theirs, several)
     if one == other:
         one, other = " + ".join(ours), " + ".join(theirs)
-    adaptation = is_adaptation(_methods(ours), _methods(theirs))
-    return Judged(
-        ours=one,
-        theirs=other,
-        comparison=comparison,
-        verdict=verdict(comparison, one, other, adaptation=adaptation),
+    adapted, plain = _experiments(ours), _experiments(theirs)
+    others: dict[str, None] = {}
+    for pair in product(adapted, plain):
+        others |= dict.fromkeys(other_terms(*pair))
+    if len(ours) != len(theirs):
+        others["the number of trainings that are averaged"] = None
+    words = verdict(
+        comparison,
+        one,
+        other,
+        adaptation=all(map(is_adapted, adapted)) and not any(map(is_adapted, plain)),
+        others=list(others),
+        each="ensemble" if min(len(ours), len(theirs)) > 1 and several != "seeds" else "training",
     )
+    return Judged(ours=one, theirs=other, comparison=comparison, verdict=words)
 
 
 def _by_seed(urls: Sequence[str]) -> list[str]:
@@ -132,8 +153,8 @@ def _by_seed(urls: Sequence[str]) -> list[str]:
     return [found[seed] for seed in sorted(found)]
 
 
-def _methods(urls: Sequence[str]) -> list[str]:
-    return [open_trained(url).experiment().method.name for url in urls]
+def _experiments(urls: Sequence[str]) -> list[Experiment]:
+    return [open_trained(url).experiment() for url in urls]
 
 
 def _called(urls: Sequence[str], several: Several | None) -> str:

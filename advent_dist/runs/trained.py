@@ -17,6 +17,7 @@ from advent_dist.data.classes import ClassSet, first_difference
 from advent_dist.data.store import open_folder
 from advent_dist.errors import CheckpointError
 from advent_dist.models.adapters import merge_adapters
+from advent_dist.models.hrda import MULTIPLE
 from advent_dist.models.segmenter import Segmenter, build_segmenter
 from advent_dist.models.sliding import main_logits, slide
 from advent_dist.models.state_dicts import check_fits
@@ -57,7 +58,9 @@ class TrainedRun:
     def coarse(self, images: Tensor) -> CoarseLogits:
         """The same before they are upsampled; see `bands.CoarsePredictor`."""
         if self._repeats:
-            return augmented(self._once, images, self.scales, flip=self.flip)
+            detailed = self.experiment.segmenter.detail_crop is not None
+            multiple = MULTIPLE if detailed else 1
+            return augmented(self._once, images, self.scales, flip=self.flip, multiple_of=multiple)
         return self._once(images)
 
     @property
@@ -158,6 +161,9 @@ def load_runs(
         windows = sliding(
             view.window, view.stride, data.evaluation_size, data.evaluation_average, prefix="--"
         )
+    if view.window is not None and any(run.experiment.segmenter.detail_crop for run in runs):
+        fix = f"a run has model.detail_crop; give multiples of {MULTIPLE}"
+        require(all(side % MULTIPLE == 0 for side in view.window), "--window", view.window, fix)
     if view.average is not None:
         fix = "there are no windows; give --window too"
         require(windows is not None, "--average", view.average, fix)

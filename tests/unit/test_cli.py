@@ -11,6 +11,7 @@ import pytest
 
 from advent_dist import cli
 from advent_dist.config import Call
+from advent_dist.config.baseline import without_adaptation
 from advent_dist.config.override import override, to_json
 from advent_dist.experiments import EXPERIMENTS, experiment
 
@@ -147,6 +148,20 @@ def test_a_named_experiment_is_as_the_environment_changes_it(
     path = tmp_path / "config.json"
     path.write_text(to_json(experiment("streets_advent")))
     assert parse(["--config", str(path)]) == (experiment("streets_advent"), Call())
+
+
+def test_the_same_without_adaptation(tmp_path: Path) -> None:
+    from advent_dist.commands.train import parse
+
+    plain, _ = parse(["streets_hrda", "--source-only", "--run.seed", "8"])
+    expected = override(experiment("streets_hrda"), {"run.seed": 8})
+    assert plain == override(without_adaptation(expected), {"run.name": "streets_hrda_source_only"})
+    named, _ = parse(["streets_hrda", "--source-only", "--run.name", "plain"])
+    assert named.run.name == "plain"
+    config = tmp_path / "config.json"
+    config.write_text(to_json(override(experiment("streets_advent"), {"run.name": "mine"})))
+    of_run, _ = parse(["--config", str(config), "--source-only"])
+    assert (of_run.method.name, of_run.run.name) == ("source_only", "mine_source_only")
 
 
 def test_a_file_is_taken_as_a_name_is(

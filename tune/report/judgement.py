@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from advent_dist.config import Experiment
+from advent_dist.config.baseline import is_adapted, shared_values
 from advent_dist.config.selection import TARGET_MAP
 from advent_dist.errors import DataError
 from advent_dist.evaluation.overlap import Overlaps
 from advent_dist.evaluation.paired import Comparison, compare
 from advent_dist.evaluation.verdict import verdict
 from advent_dist.report.record import built_in_classes
-from tune.report.configurations import configurations
+from tune.report.configurations import configurations, experiment_of
 from tune.report.record import Sweep, Which
 
 NO_VERDICT = (
@@ -41,9 +43,23 @@ def verdict_of(sweep: Sweep) -> list[str]:
         return [f"There is no verdict on whether adaptation helps: {error}."]
     if found is None:
         return []
-    titles = configurations(sweep)
-    words = verdict(found, titles["best"], titles["source_only"], adaptation=True)
+    titles, experiment = configurations(sweep), experiment_of(sweep)
+    words = verdict(
+        found,
+        titles["best"],
+        titles["source_only"],
+        adaptation=is_adapted(experiment),
+        others=_searched_for_one(sweep, experiment),
+    )
     return [f"{words} On {sweep.reported_on}, {titles['best']} against {titles['source_only']}."]
+
+
+def _searched_for_one(sweep: Sweep, experiment: Experiment) -> list[str]:
+    """Values that source-only could have had, too; sweeps of old gave it none."""
+    best = next((final.values for final in sweep.finals if final.which == "best"), {})
+    plain = next((final.values for final in sweep.finals if final.which == "source_only"), {})
+    shared, point = (shared_values(experiment, values) for values in (best, sweep.published))
+    return [path for path, value in shared.items() if plain.get(path, point.get(path)) != value]
 
 
 def _by_seed(sweep: Sweep, which: Which) -> dict[int, Overlaps]:

@@ -73,12 +73,14 @@ def _note(sweep: Sweep, seeds: int) -> str:
         where = f"on {sweep.tune_folder}, the images that the choices were made on, too"
     else:
         where = f"on {sweep.report_folder}, images that no choice was made on"
+    shared = next((one.values for one in sweep.finals if one.which == "source_only"), {})
+    terms = f" Source only has of the best values {', '.join(shared)}, too." if shared else ""
     if sweep.chosen_by_labels:
         chosen = f"the best one was chosen on {sweep.tune_folder}"
         last = "The last snapshot is what a run without target labels ends with"
-        return f"{trained} {where}. {spread}{percent}. {last}; {chosen}."
+        return f"{trained} {where}.{terms} {spread}{percent}. {last}; {chosen}."
     chosen = f"The best snapshot was chosen by {sweep.metric.name} on {sweep.tune_folder}"
-    return f"{trained} {where}. {spread}{percent}. {chosen}: no target label was used."
+    return f"{trained} {where}.{terms} {spread}{percent}. {chosen}: no target label was used."
 
 
 def _overview(sweep: Sweep) -> Table:

@@ -32,6 +32,7 @@ def run_of(
         "data__classes": "camvid11",
         "data__root": str(storage),
         "data__evaluation": "val",
+        "data__held_out": None,
         "data__workers_per_rank": 0,
         "data__evaluation_batch_size_per_rank": 2,
         "run__seed": seed,
@@ -82,6 +83,41 @@ def test_table_and_verdict(storage: Path, capsys: pytest.CaptureFixture[str]) ->
     last = shown.splitlines()[-1]
     assert last.startswith(("Adaptation helps", "Adaptation harms", "No difference can be told"))
     assert f"{IMAGES} images" in last
+    assert "differ in" not in last
+    assert last.endswith("may have chosen a checkpoint, or values: give others (--data).")
+    assert cli.run(["evaluate", adapted, "--against", plain, "--data", f"{storage}/val"]) == 0
+    assert "chosen" not in capsys.readouterr().out
+
+
+def test_held_out_images_are_what_tells(storage: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_shards(f"{storage}/held_out", examples(IMAGES + 2, size=(64, 48)))
+    plain = run_of(storage, "plain", 1, PLAIN)
+    adapted = run_of(storage, "adapted", 2, data__held_out="held_out")
+    found = answer(capsys, adapted, "--against", plain)
+    assert found["images"] == IMAGES + 2
+    assert "chosen" not in found["verdict"]
+
+
+def test_what_differs_besides_adaptation_is_said(
+    storage: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = run_of(storage, "plain", 1, PLAIN)
+    adapted = run_of(storage, "adapted", 2, optimizer__segmenter_lr=0.1, run__steps=7)
+    said = answer(capsys, adapted, "--against", plain)["verdict"]
+    assert "they differ in optimizer.segmenter_lr, run.steps, too." in said
+    assert "Adaptation" not in said
+
+
+def test_an_ensemble_against_one_is_not_adaptation_alone(
+    storage: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = run_of(storage, "plain", 1, PLAIN)
+    ours = [run_of(storage, f"adapted{seed}", seed) for seed in (2, 3)]
+    said = answer(capsys, *ours, "--against", plain)["verdict"]
+    assert "they differ in the number of trainings that are averaged, too." in said
+    two = [plain, run_of(storage, "plain2", 2, PLAIN)]
+    said = answer(capsys, *ours, "--against", *two, "--several", "ensemble")["verdict"]
+    assert "differ in" not in said
 
 
 def test_several_runs_are_an_ensemble_unless_both_sides_have_some(

@@ -51,6 +51,17 @@ def test_scores_are_those_of_the_summed_confusions() -> None:
     assert (found.images, found.seeds) == (6, 2)
 
 
+def test_wrong_pixels_of_an_absent_class_on_one_side_move_no_mean() -> None:
+    """Else a class more is in the mean of that side: here a whole quarter of it."""
+    clean = confusions(1)
+    stray = clean.clone()
+    stray[2, 0, 3] += 1  # a train that nobody else sees
+    found = compare([overlaps(stray)], [overlaps(clean)], NAMES)
+    assert found.miou.difference == pytest.approx(0, abs=0.05)
+    assert found.miou.high - found.miou.low < 0.1
+    assert found.per_class["train"].ours == 0
+
+
 def test_the_interval_of_one_training_is_the_jackknife_of_its_images() -> None:
     one, other = confusions(1), confusions(2)
     found = compare([overlaps(one)], [overlaps(other)], NAMES).miou

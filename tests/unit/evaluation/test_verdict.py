@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from advent_dist.evaluation.paired import Comparison, Contrast
-from advent_dist.evaluation.verdict import interval, is_adaptation, verdict
+from advent_dist.evaluation.verdict import interval, verdict
 
 
 def comparison(low: float, high: float, seeds: int = 1, share: float = 0.0) -> Comparison:
@@ -54,7 +54,21 @@ def test_an_interval_that_can_not_be_computed() -> None:
     assert interval(Contrast(ours=1.0, theirs=2.0, low=nan, high=nan)) == "-"
 
 
-def test_what_is_adaptation() -> None:
-    assert is_adaptation(["advent", "mic"], ["source_only"])
-    assert not is_adaptation(["advent", "source_only"], ["source_only"])
-    assert not is_adaptation(["advent"], ["minent"])
+def test_what_is_not_of_adaptation_alone() -> None:
+    found = comparison(1.2, 5.0, seeds=3)
+    others = ["model.encoder", "run.steps"]
+    assert verdict(found, "mic", "plain", adaptation=True, others=others) == (
+        "mic is better here than plain: +3.1 mIoU (95 % interval +1.2 to +5.0; 60 images, 3 "
+        "seeds). Not by adaptation alone: they differ in model.encoder, run.steps, too."
+    )
+    nothing = verdict(comparison(-1.0, 1.0), "mic", "plain", adaptation=True, others=others)
+    assert nothing.endswith("they differ in model.encoder, run.steps, too.")
+    many = verdict(found, "mic", "plain", adaptation=True, others=list("abcdef"))
+    assert many.endswith("they differ in a, b, c, d and 2 more, too.")
+    of_methods = verdict(found, "mic", "dacs", adaptation=False, others=others)
+    assert of_methods.endswith("3 seeds).")
+
+
+def test_one_ensemble_each() -> None:
+    words = verdict(comparison(1.2, 5.0), "a + b", "c + d", adaptation=True, each="ensemble")
+    assert words.endswith("It is that of one ensemble each: other seeds may differ.")

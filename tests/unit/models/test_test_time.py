@@ -43,3 +43,14 @@ def test_what_is_seen_mirrored_is_the_mirror_image() -> None:
 def test_one_look_is_the_softmax_itself() -> None:
     found = augmented(redness, images(), [1.0], flip=False).values.softmax(1)
     torch.testing.assert_close(found, redness(images()).upsample((48, 64)).softmax(1))
+
+
+def test_sides_that_have_to_be_multiples() -> None:
+    seen = []
+
+    def look(images: Tensor) -> CoarseLogits:
+        seen.append(tuple(images.shape[2:]))
+        return redness(images)
+
+    augmented(look, images(), [0.01, 0.9, 1.0], flip=False, multiple_of=8)
+    assert seen == [(8, 8), (40, 56), (48, 64)]

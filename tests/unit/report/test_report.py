@@ -151,9 +151,12 @@ def test_pages_say_how_to_learn_whether_adaptation_helped() -> None:
     adapted = replace(run("adapted"), url="runs/my adapted")
     plain.config["method"] = {"name": "source_only"}
     adapted.config["method"] = {"name": "advent"}
-    asked = "advent-dist report SOURCE_ONLY 'runs/my adapted' --data SHARDS --out PAGE"
-    assert any(asked in text for text in Reader(run_report(adapted)).text)
-    assert "SOURCE_ONLY" not in run_report(plain)
+    for asked in (
+        "advent-dist train --config 'runs/my adapted/config.json' --source-only; ",
+        "advent-dist report 'runs/my adapted_source_only' 'runs/my adapted' --data SHARDS --out",
+    ):
+        assert any(asked in text for text in Reader(run_report(adapted)).text)
+    assert "--source-only" not in run_report(plain)
     runs = [plain, adapted]
     command = "advent-dist report runs/plain 'runs/my adapted' --data SHARDS --out PAGE"
     page = comparison_report("Demo", runs, "plain")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from advent_dist.config import Call
+from advent_dist.config import Call, View
 from advent_dist.config.override import override
 from advent_dist.errors import CheckpointError, ConfigError, UserError
 from advent_dist.models.segmenter import Segmenter, build_segmenter
@@ -133,3 +133,16 @@ def test_a_summary_that_leads_elsewhere_is_refused(tmp_path: Path, place: object
     said = r"summary.json: (its last checkpoint, .* is none of|checkpoints.last = '4')"
     with pytest.raises(UserError, match=said):
         load_run(url, "last", CPU)
+
+
+def test_two_resolutions_at_any_scale_and_in_windows_that_fit(tmp_path: Path) -> None:
+    """HRDA's network takes images whose sides are multiples of 8."""
+    size = {"data__evaluation_size": (64, 48), "data__evaluation_window": None}
+    url, _ = trained_run(tmp_path, "run", 1, "streets_hrda", model__detail_crop=(32, 24), **size)
+    images = torch.zeros(1, 3, 48, 64, dtype=torch.uint8)
+    (run,) = load_runs([url], "last", CPU, View(scales=(0.9, 1.1), flip=True))
+    assert run.predictor(images, (48, 64)).shape[2:] == (48, 64)
+    with pytest.raises(
+        ConfigError, match=r"--window = .* has model.detail_crop; give multiples of 8"
+    ):
+        load_runs([url], "last", CPU, View(window=(36, 24)))

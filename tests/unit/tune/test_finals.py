@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from advent_dist.config import Call
+from advent_dist.config.baseline import other_terms
 from advent_dist.config.override import override
 from advent_dist.runs.folder import FINAL_FILE, RunFolder
 from tests.unit.tune.helpers import plan, trial
@@ -53,6 +54,30 @@ def test_final_trainings(tmp_path: Path) -> None:
     assert [one.which for one in finals_of(made, None)] == ["source_only", "published"] * 2
     published = trial(0, 10.0, published=True)
     assert [one.which for one in finals_of(made, published)] == ["source_only", "best"] * 2
+
+
+def test_source_only_has_the_best_values_that_it_shares(tmp_path: Path) -> None:
+    made = plan(tmp_path, seeds_for_best=1)
+    values = {
+        "optimizer.segmenter_lr": 1e-3,
+        "method.lambda_adv": 0.1,
+        "method.logit_adjustment": 0.5,
+        "optimizer.discriminator_lr": 1e-5,
+        "data.augment.fda_beta": 0.01,
+    }
+    plain, _, best = finals_of(made, replace(trial(3, 10.0), values=values))
+    assert best.values == values
+    assert plain.values == {"optimizer.segmenter_lr": 1e-3, "method.logit_adjustment": 0.5}
+    trained = made.source_only().training(plain.path, plain.values)
+    assert trained.method.logit_adjustment == 0.5
+    assert other_terms(made.training(best.path, best.values), trained) == []
+
+
+def test_a_sweep_of_source_only_has_its_published_point_for_a_baseline(tmp_path: Path) -> None:
+    made = plan(tmp_path, experiment="streets_source_only", seeds_for_best=1)
+    plain, best = finals_of(made, trial(3, 10.0))
+    assert (plain.which, plain.values) == ("source_only", {})
+    assert (best.which, best.values) == ("best", trial(3, 10.0).values)
 
 
 def test_pruning_keeps_the_best_and_those_that_run() -> None:

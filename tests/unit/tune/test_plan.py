@@ -205,6 +205,13 @@ def test_source_only_keeps_everything_but_the_method(tmp_path: Path) -> None:
     assert baseline.optimizer == made.experiment.optimizer
 
 
+@pytest.mark.parametrize("name", ["streets_hrda", "streets_vfm_uda", "streets_mic"])
+def test_source_only_does_without_what_the_method_alone_has(tmp_path: Path, name: str) -> None:
+    baseline = plan(tmp_path, experiment=name, evaluate_every=None, grace_steps=None).source_only()
+    assert baseline.experiment.method.name == "source_only"
+    assert baseline.experiment.segmenter.detail_crop is None
+
+
 def test_where_it_runs_does_not_make_it_another_sweep(tmp_path: Path) -> None:
     here, there = (
         plan(tmp_path, set=words, max_failures=number)
