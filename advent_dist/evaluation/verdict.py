@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from advent_dist.evaluation.paired import Comparison, Contrast
 
-
 _NAMED = 4
 """Fields that a sentence has room for."""
 
