@@ -2,7 +2,7 @@
 
     python benchmarks/adaptation.py --data DIR [--tasks T2 T4] [--methods ...] [--seeds 1 2 3]
     python benchmarks/adaptation.py --data DIR --seconds 600   # equal time, after equal steps
-    python benchmarks/adaptation.py --table                    # the tables of what is there
+    python benchmarks/adaptation.py --table                    # the tables, and those of the docs
 
 DIR is described in `gaps/tasks.py`. Each training is one process with one thread, and leaves a file
 in benchmarks/results/adaptation/. What has one is not trained again, nor what is the same training
@@ -15,7 +15,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +33,8 @@ from advent_dist.config.override import override
 
 _HERE = Path(__file__).parent
 RESULTS = _HERE / "results" / "adaptation"
+PAGE = _HERE.parent / "docs" / "results.md"
+MARKS = ("<!-- The tables of `benchmarks/adaptation.py --table` -->\n", "<!-- end of tables -->\n")
 QUESTION = "What share of the gap between source-only and the oracle does each method close?"
 
 
@@ -73,6 +74,11 @@ class Options:
     table: bool = False
     """Train nothing."""
 
+    @property
+    def budget(self) -> str:
+        """What trainings of one table have in common."""
+        return f"{self.steps} steps" if self.seconds is None else f"{self.seconds} s"
+
 
 def main() -> None:
     options = tyro.cli(Options)
@@ -82,18 +88,25 @@ def main() -> None:
         if not options.table:
             fill(task, encoder, method, seed, options)
     results = kept("*")
-    sys.stdout.write(table(results))
+    tables = table(results)
+    sys.stdout.write(tables)
+    PAGE.write_text(between_marks(PAGE.read_text(), tables))
     keep(
         RESULTS.with_suffix(".json"), question=QUESTION, ratios=ratios(results), rows=rows(results)
     )
 
 
+def between_marks(page: str, tables: str) -> str:
+    """The page with these tables in place of those that it has."""
+    before, _, rest = page.partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    return f"{before}{MARKS[0]}\n{tables}\n{MARKS[1]}{after}"
+
+
 def fill(task: str, encoder: str, method: str, seed: int, options: Options) -> None:
     """Train what has no file, and leave one."""
-    values, steps, budget = options.values, options.steps, f"{options.steps} steps"
-    if options.seconds is not None:
-        budget = f"{options.seconds} s"
-    out = _file(task, encoder, method, budget.removesuffix(" steps"), values, seed)
+    values, steps = options.values, options.steps
+    out = file_of(task, encoder, method, options.budget, values, seed)
     if out.exists():
         return
     if options.seconds is not None:
@@ -103,22 +116,23 @@ def fill(task: str, encoder: str, method: str, seed: int, options: Options) -> N
         steps = steps_within(options.seconds, timed)
     # By its steps it may be there already, for this task or for one with the same oracle.
     tasks = (task, *(alike(task) if method == "oracle" else ()))
-    same = [_file(one, encoder, method, f"{steps}", values, seed) for one in tasks]
+    same = [file_of(one, encoder, method, f"{steps} steps", values, seed) for one in tasks]
     known = next((file for file in same if file.exists()), None)
     if known is None:
         result = train(task, encoder, method, seed, steps, options)
     else:
         result = json.loads(gzip.decompress(known.read_bytes()))
-    write({**result, "task": task, "budget": budget}, out)
+    write({**result, "task": task, "budget": options.budget}, out)
     last = result["snapshots"][-1]
     scores = ", ".join(f"{name} {last[name]['miou']:.1f}" for name in ("tune", "held_out"))
     sys.stderr.write(f"{out.name}: {scores}, {last['seconds']:.0f} s\n")
 
 
-def _file(
+def file_of(
     task: str, encoder: str, method: str, budget: str, values: Sequence[str], seed: int
 ) -> Path:
-    name = "_".join([task, encoder, method, budget.replace(" ", ""), *values, str(seed)])
+    budget = budget.removesuffix(" steps").replace(" ", "")
+    name = "_".join([task, encoder, method, budget, *values, str(seed)])
     return RESULTS / f"{name}.json.gz"
 
 
@@ -158,9 +172,12 @@ def write(result: Result, out: Path) -> None:
 
 
 def steps_within(seconds: int, timed: list[Result]) -> int:
-    """Steps that take so many seconds, a multiple of four, so that the last one is scored."""
+    """Steps that take so many seconds, a multiple of four, so that the last one is scored.
+
+    By the fastest training: whatever else a machine does makes others slower, and none faster.
+    """
     rates = [one["steps"] / one["snapshots"][-1]["seconds"] for one in timed]
-    return max(4 * round(seconds * statistics.mean(rates) / 4), 4)
+    return max(4 * round(seconds * max(rates) / 4), 4)
 
 
 def train(task: str, encoder: str, method: str, seed: int, steps: int, options: Options) -> Result:

@@ -50,7 +50,11 @@ class OptimizerConfig:
     """Exponent of the polynomial schedule."""
 
     warmup_steps: int = 0
-    """Optimiser steps over which learning rates rise linearly to that schedule."""
+    """Optimiser steps over which learning rates rise linearly."""
+
+    warmup_to: Literal["schedule", "rate"] = "schedule"
+    """What they rise to: the schedule, which falls meanwhile (DAFormer), or the rate itself, from
+    which they drop to the schedule then (VFM-UDA)."""
 
     decay_norms: bool = True
     """Whether weight decay is for the encoder's normalisations and position embeddings, too."""

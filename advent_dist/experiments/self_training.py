@@ -231,6 +231,7 @@ def _vfm_uda(name: str, method: MethodConfig, mask_token: bool, layer_decay: flo
             horizon=40_000,
             power=1.0,
             warmup_steps=1500,
+            warmup_to="rate",
         ),
         engine=EngineConfig(precision="bf16"),
         run=RunConfig(

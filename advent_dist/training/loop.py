@@ -8,12 +8,12 @@ from typing import Any, Protocol, TypeVar
 
 from advent_dist.augmentation.fourier import in_target_style
 from advent_dist.config import Experiment
-from advent_dist.losses import poly_lr, warm_up
 from advent_dist.methods.base import Method
 from advent_dist.parallel.world import World
 from advent_dist.training.global_batch import global_batch_size
 from advent_dist.training.meter import Meter
 from advent_dist.training.progress import Progress, Scores
+from advent_dist.training.schedule import lr_factor
 from advent_dist.types import PairedImages
 
 Batch = TypeVar("Batch", bound=PairedImages)
@@ -71,8 +71,7 @@ def train(
     meter = Meter(world)
     asks_every = 1
     while progress.step < run.steps:
-        factor = poly_lr(1.0, progress.step, optimizer.horizon, optimizer.power)
-        factor *= warm_up(progress.step, optimizer.warmup_steps)
+        factor = lr_factor(progress.step, optimizer)
         for engine in method.engines.values():
             engine.set_lr_factor(factor)
         with meter.training():

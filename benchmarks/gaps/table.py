@@ -20,12 +20,18 @@ Result = dict[str, Any]
 are not the recipe's, if any; and `budget`, what it has in common with those that it stands beside:
 its steps or its seconds."""
 
+Trainings = dict[str, list[dict[str, Any]]]
+"""Label -> rows of its trainings, a seed each."""
+
 SNAPSHOTS: dict[str, Callable[[list[dict[str, Any]]], dict[str, Any]]] = {
     "last": lambda snapshots: snapshots[-1],
     "best": lambda snapshots: max(snapshots, key=lambda one: float(one["tune"]["miou"])),
     "label-free": lambda snapshots: _label_free(snapshots),
 }
 """How a training's snapshot is chosen: the last, by the labels of `tune`, or without labels."""
+
+FIRST = "400 steps"
+"""The budget whose tables come first."""
 
 _NAMES = {
     "source_only": "source-only",
@@ -86,7 +92,7 @@ def ratios(results: list[Result]) -> dict[str, float]:
             for label, of_seeds in methods.items()
             # With other values they are bounds all the same, and no method that closes anything.
             if label.partition(" ")[0] not in ("source_only", "oracle")
-            and (share := _closed(methods, of_seeds, "last")) is not None
+            and (share := _closed(methods, label)) is not None
         }
         most = min(len(methods.get(bound, [])) for bound in ("source_only", "oracle"))
         comparable = [share for label, share in shares.items() if len(methods[label]) >= most]
@@ -103,7 +109,7 @@ def table(results: list[Result]) -> str:
     """Markdown: of each task, encoder and budget a table.
 
     Gains over source-only are those of the last snapshots, with their 95 % interval over images
-    and, where there are several of both, over seeds.
+    and, where there are several of both, over seeds. See `_bounds` for what they are over.
     """
     sections = []
     for (task, encoder, budget), methods in _grouped(rows(results)).items():
@@ -128,8 +134,8 @@ def table(results: list[Result]) -> str:
             steps = statistics.mean(one["steps"] for one in of_seeds)
             cells = [_title(method), str(len(of_seeds)), f"{steps:.0f}", f"{seconds:.0f}"]
             cells += [_with_spread([one[which]["miou"] for one in of_seeds]) for which in SNAPSHOTS]
-            cells.append(_gain(of_key, method))
-            share = _closed(methods, of_seeds, "last")
+            cells.append(_gain(of_key, methods, method))
+            share = _closed(methods, method)
             cells.append("" if share is None else f"{100 * share:.0f} %")
             cells += [
                 _mean_of(one["last"]["per_class"][name] for one in of_seeds) for name in classes
@@ -139,19 +145,21 @@ def table(results: list[Result]) -> str:
     return "\n".join(sections)
 
 
-def _gain(of_key: list[Result], method: str) -> str:
+def _gain(of_key: list[Result], methods: Trainings, label: str) -> str:
     """What the last snapshots gain over source-only's of the same seeds, with the 95 % interval."""
-    overlaps = {
-        name: {
+    low, _ = _bounds(methods, label)
+    if low in (None, label):
+        return ""
+    theirs, ours = (
+        {
             one["seed"]: _overlaps(one["snapshots"][-1]["held_out"])
             for one in of_key
             if _label(one) == name
         }
-        for name in ("source_only", method)
-    }
-    theirs, ours = overlaps["source_only"], overlaps[method]
+        for name in (low, label)
+    )
     seeds = sorted(theirs.keys() & ours.keys())
-    if method == "source_only" or not seeds:
+    if not seeds:
         return ""
     sides = np.array([[side[seed] for seed in seeds] for side in (ours, theirs)])
     gain = compare_counts(sides, [str(number) for number in range(sides.shape[-1])]).miou
@@ -163,13 +171,12 @@ def _overlaps(held_out: dict[str, Any]) -> np.ndarray:
     return np.array([held_out["intersection"], held_out["union"]], np.int64)
 
 
-def _grouped(
-    found: list[dict[str, Any]],
-) -> dict[tuple[str, str, str], dict[str, list[dict[str, Any]]]]:
+def _grouped(found: list[dict[str, Any]]) -> dict[tuple[str, str, str], Trainings]:
     """(task, encoder, budget) -> label -> its trainings, in the order of the tables."""
     keys = sorted(
         {(one["task"], one["encoder"], one["budget"]) for one in found},
-        key=lambda key: (key[0], ENCODERS.index(key[1]), key[2]),
+        # The longest list first, of each task.
+        key=lambda key: (key[0], key[2] != FIRST, ENCODERS.index(key[1]), key[2]),
     )
     grouped = {}
     for key in keys:
@@ -195,13 +202,43 @@ def _title(label: str) -> str:
     return f"{_NAMES[method]}, `{values}`" if values else _NAMES[method]
 
 
-def _closed(
-    methods: dict[str, list[dict[str, Any]]], of_seeds: list[dict[str, Any]], which: str
-) -> float | None:
+_BOUNDS = ("source_only", "oracle")
+
+_SHARED = ("model.", "optimizer.", "data.", "method.logit_adjustment=")
+"""How values begin that training without adaptation has, too."""
+
+
+def _bounds(methods: Trainings, label: str) -> tuple[str | None, str | None]:
+    """The labels of the source-only and oracle trainings that a method is held against.
+
+    With values that these could have as well they are those with the same values, or those without,
+    whichever are better, so that no learning rate passes for adaptation. Another network has bounds
+    of its own alone. What was not trained is None. The bounds themselves are held against those of
+    the recipe, whatever values they have.
+    """
+    method, _, values = label.partition(" ")
+    if method in _BOUNDS:
+        return "source_only", "oracle"
+    shared = ", ".join(one for one in values.split(", ") if one.startswith(_SHARED))
+    low, high = (f"{bound} {shared}".strip() for bound in _BOUNDS)
+    if low not in methods:
+        return None, None
+    if "model." in shared:
+        return low, high if high in methods else None
+    seeds = {one["seed"] for one in methods[label]}
+
+    def last(name: str) -> float:
+        found = [one["last"]["miou"] for one in methods.get(name, []) if one["seed"] in seeds]
+        return statistics.mean(found) if found else -1.0
+
+    return max("source_only", low, key=last), max("oracle", high, key=last)
+
+
+def _closed(methods: Trainings, label: str) -> float | None:
     """Share of the gap between source-only and the oracle, by the seeds that all have, if any."""
+    names = (*_bounds(methods, label), label)
     sides = [
-        {one["seed"]: one[which]["miou"] for one in found}
-        for found in (methods.get("source_only", []), methods.get("oracle", []), of_seeds)
+        {one["seed"]: one["last"]["miou"] for one in methods.get(name or "", [])} for name in names
     ]
     seeds = set.intersection(*map(set, sides))
     if not seeds:

@@ -17,9 +17,10 @@ from advent_dist.augmentation import blocks, colour
 from advent_dist.augmentation.blur import blur, kernel_size
 from advent_dist.augmentation.classmix import choose_classes, paste
 from advent_dist.augmentation.colour import Jitter
-from advent_dist.config import DACSConfig, EngineConfig, ModelConfig, OptimizerConfig
+from advent_dist.config import DACSConfig, EngineConfig, ModelConfig
 from advent_dist.data.rare import RareOrder, class_probabilities
-from advent_dist.losses import all_pixels_cross_entropy, cross_entropy, poly_lr, warm_up
+from advent_dist.experiments import experiment
+from advent_dist.losses import all_pixels_cross_entropy, cross_entropy
 from advent_dist.methods.feature_distance import feature_distance, main_class
 from advent_dist.methods.pseudo_labels import pseudo_labels
 from advent_dist.models.segmenter import build_segmenter
@@ -27,6 +28,7 @@ from advent_dist.parallel.average import Average
 from advent_dist.parallel.local import LocalEngine
 from advent_dist.parallel.world import World
 from advent_dist.training.optimizers import segmenter_optimizer
+from advent_dist.training.schedule import lr_factor
 from tests.golden.student import FOLDER, assert_as_published, batches, train_three_steps
 
 
@@ -171,11 +173,15 @@ def test_feature_distance() -> None:
 
 def test_learning_rates() -> None:
     golden = _load("lr")
-    for base, name in ((6e-5, "daformer_backbone_lr"), (6e-4, "daformer_head_lr")):
-        ours = [
-            poly_lr(base, step, 40_000, 1.0) * warm_up(step, 1500) for step in golden.steps.tolist()
-        ]
-        np.testing.assert_allclose(ours, getattr(golden, name), rtol=1e-12)
+    daformer, vfm_uda = (
+        experiment(f"gta5_cityscapes_{name}").optimizer for name in ("daformer", "vfm_uda")
+    )
+    factors = np.array([lr_factor(step, daformer) for step in golden.steps.tolist()])
+    for times, name in ((1, "daformer_backbone_lr"), (10, "daformer_head_lr")):
+        rates = factors * daformer.segmenter_lr * times
+        np.testing.assert_allclose(rates, getattr(golden, name), rtol=1e-12)
+    factors = np.array([lr_factor(step, vfm_uda) for step in golden.vfm_steps.tolist()])
+    np.testing.assert_allclose(factors, golden.vfm_factor, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("case", ["a", "b", "c"])
@@ -244,8 +250,10 @@ def test_rare_class_sampling() -> None:
     assert drawn == {one: set(names) for one, names in kept.items() if names}
 
 
-@pytest.mark.parametrize(("version", "decay"), [("v1", 1.0), ("plusplus", 0.9)])
-def test_learning_rates_of_vfm_uda(version: str, decay: float) -> None:
+@pytest.mark.parametrize(
+    ("version", "name"), [("v1", "vfm_uda"), ("plusplus", "vfm_uda_plus_plus")]
+)
+def test_learning_rates_of_vfm_uda(version: str, name: str) -> None:
     """The decoder's, then those of twelve blocks from the deepest on, and of what is before."""
     published = np.load(FOLDER / "vfm_rates.npz")[f"{version}_lrs"]
     with torch.device("meta"):
@@ -253,9 +261,7 @@ def test_learning_rates_of_vfm_uda(version: str, decay: float) -> None:
             ModelConfig(encoder="vit_small_patch14_dinov2", decoder="upscaling", multi_level=False),
             19,
         )
-    config = OptimizerConfig(
-        segmenter="adamw", segmenter_lr=5e-5 * 8**0.5 / 10, layer_decay=decay, weight_decay=0.01
-    )
+    config = experiment(f"gta5_cityscapes_{name}").optimizer
     *encoder, decoder = segmenter_optimizer(segmenter, config).param_groups
-    rates = [group["lr"] for group in encoder] * (13 if decay == 1 else 1)
+    rates = [group["lr"] for group in encoder] * (13 if config.layer_decay == 1 else 1)
     np.testing.assert_allclose([decoder["lr"], *rates], published, rtol=1e-6)

@@ -73,3 +73,28 @@ def test_a_share_is_of_the_seeds_that_all_three_have(made: Any) -> None:
     assert made.ratios([*bounds, result("advent", 45.0, seed=1), result("advent", 0.0, seed=3)])[
         f"T2 advent {OF}"
     ] == pytest.approx(0.5)
+
+
+def test_what_bounds_gain_by_values_is_no_adaptation(made: Any) -> None:
+    """Of a learning rate that source-only and the oracle were trained with as well."""
+    faster = "optimizer.segmenter_lr=0.01"
+    tuned = result("advent", 48.0, values=f"method.lambda_adv=0.1, {faster}")
+    assert made.ratios([*BOUNDS, tuned]) == {}, "nobody knows what is of the rate"
+    bounds = [*BOUNDS, result("source_only", 46.0, values=faster)]
+    name = f"T2 advent method.lambda_adv=0.1, {faster} {OF}"
+    assert made.ratios([*bounds, tuned])[name] == pytest.approx(2 / 4)
+    bounds.append(result("oracle", 54.0, values=faster))
+    assert made.ratios([*bounds, tuned])[name] == pytest.approx(2 / 8)
+    slower = [*BOUNDS, result("source_only", 30.0, values=faster)]
+    assert made.ratios([*slower, tuned])[name] == pytest.approx(0.8), "the better of the two"
+    assert "+2.0 (" in made.table([*bounds, tuned]).split("advent")[0].split("AdvEnt")[1]
+
+
+def test_another_network_has_bounds_of_its_own(made: Any) -> None:
+    other = "model.decoder=daformer"
+    found = [*BOUNDS, result("advent", 55.0, values=other)]
+    assert made.ratios(found) == {}
+    found.append(result("source_only", 53.0, values=other))
+    assert made.ratios(found) == {}
+    found.append(result("oracle", 57.0, values=other))
+    assert made.ratios(found)[f"T2 advent {other} {OF}"] == pytest.approx(0.5)

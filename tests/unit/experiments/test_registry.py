@@ -191,6 +191,7 @@ VFM_UDA = {
     "optimizer.decay_norms": True,
     "optimizer.power": 1.0,
     "optimizer.warmup_steps": 1500,
+    "optimizer.warmup_to": "rate",
     "optimizer.horizon": 40_000,
     "run.global_batch_size": 8,
     "run.steps": 40_000,
