@@ -125,6 +125,7 @@ def detection_method(
 
 
 def _engine(module: nn.Module, config: EngineConfig, world: World, lr: float) -> Engine:
+    module.to(world.device)
     optimizer = torch.optim.SGD(module.parameters(), lr=lr, momentum=0.9)
     if config.kind == "local":
         return LocalEngine(module, optimizer, config, world)

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from advent_dist.augmentation.draws import on_device
+
 
 @dataclass(frozen=True, kw_only=True)
 class Jitter:
@@ -56,15 +58,11 @@ class Jitter:
         Args:
             images: RGB in [0, 1].
         """
-        changes = (
-            (brighten, self.brightness),
-            (contrast, self.contrast),
-            (saturate, self.saturation),
-            (turn_hue, self.hue),
-        )
+        changes = (brighten, contrast, saturate, turn_hue)
+        drawn = torch.stack((self.brightness, self.contrast, self.saturation, self.hue))
+        values = on_device(drawn, images.device).to(images.dtype)[..., None, None, None]
         for index in self.order:
-            change, values = changes[index]
-            images = change(images, values.to(images.device, images.dtype).view(-1, 1, 1, 1))
+            images = changes[index](images, values[index])
         return images
 
 
@@ -102,7 +100,7 @@ def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
     )
     sixth = sixth + 6 * turns
     # rgb of a hue: value - chroma * clamp(min(k, 4 - k), 0, 1), k = (5, 3, 1) + hue in sixths.
-    offsets = torch.tensor([5.0, 3.0, 1.0], device=images.device, dtype=images.dtype)
+    offsets = torch.arange(5, 0, -2, device=images.device, dtype=images.dtype)
     k = (offsets.view(1, 3, 1, 1) + sixth) % 6
     return (value - chroma * torch.minimum(k, 4 - k).clamp(0, 1)).clamp(0, 1)
 

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from advent_dist.augmentation.draws import on_device
 from advent_dist.types import PairedImages
 
 Batch = TypeVar("Batch", bound=PairedImages)
@@ -31,7 +32,7 @@ def in_target_style(batch: Batch, beta: float) -> Batch:
         The source images are float32; they may leave 0..255, as published.
     """
     choice = torch.randint(len(batch.target_image), (len(batch.source_image),))
-    styles = batch.target_image[choice.to(batch.target_image.device, non_blocking=True)]
+    styles = batch.target_image[on_device(choice, batch.target_image.device)]
     return replace(batch, source_image=with_low_amplitudes(batch.source_image, styles, beta))
 
 

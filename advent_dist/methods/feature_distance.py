@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -32,7 +33,7 @@ class FeatureDistance:
     ) -> None:
         self._initial = initial
         self._num_classes = num_classes
-        self._classes = config.fd_classes or tuple(range(num_classes))
+        self._chosen = _chosen(config.fd_classes or range(num_classes), world.device)
         self._min_share = config.fd_min_share
         self._world = world
 
@@ -54,10 +55,17 @@ class FeatureDistance:
         first = self._initial(images)
         height, width = features.shape[2:]
         coarse = main_class(labels, self._num_classes, (height, width), self._min_share)
-        held = torch.isin(coarse, torch.tensor(self._classes, device=coarse.device))
+        held = self._chosen[coarse.long()]
         total, count = feature_distance(features, first, held)
         everywhere = self._world.sum(count.clone())
         return total * self._world.size / everywhere.clamp(min=1)
+
+
+def _chosen(classes: Sequence[int], device: torch.device) -> Bool[Tensor, " 256"]:
+    """Of each value of a label, whether it is one of the classes: made once, on the device."""
+    chosen = torch.zeros(IGNORE_INDEX + 1, dtype=torch.bool)
+    chosen[list(classes)] = True
+    return chosen.to(device)
 
 
 def main_class(

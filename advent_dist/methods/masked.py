@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from advent_dist.augmentation import blocks
+from advent_dist.augmentation.draws import on_device
 from advent_dist.config.methods import (
     MICConfig,
     MICDACSConfig,
@@ -68,9 +69,9 @@ class Masked:
         ratio = self._config.mask_ratio
         if self._encoder is not None:
             draws = torch.rand(n, *self._encoder.grid(height, width))
-            with self._encoder.hiding((draws < ratio).to(image.device, non_blocking=True)):
+            with self._encoder.hiding(on_device(draws < ratio, image.device)):
                 yield image
             return
         draws = torch.rand(n, *blocks.grid(height, width, self._config.mask_block))
-        draws = draws.to(image.device, non_blocking=True)
+        draws = on_device(draws, image.device)
         yield torch.where(blocks.kept(draws, ratio, height, width), image, self._hidden)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from advent_dist.augmentation.classmix import choose_classes, paste
+from advent_dist.augmentation.draws import on_device
 from advent_dist.augmentation.strong import StrongAugmentation
 from advent_dist.config.methods.self_training import SelfTrainingConfig
 from advent_dist.methods.levels import all_pixels_losses, weighted
@@ -44,7 +45,7 @@ class Mixed:
             The losses of the heads.
         """
         label = batch.source_label
-        draws = torch.rand(len(label), 256).to(label.device, non_blocking=True)
+        draws = on_device(torch.rand(len(label), 256), label.device)
         pasted = paste(choose_classes(label, draws, self._config.mix_classes_of), label)
         image = torch.where(pasted[:, None], batch.source_image, batch.target_image)
         mixed_label = torch.where(pasted, label, pseudo.label)

@@ -48,12 +48,15 @@ PLAIN = {
 }
 
 
-def tiny_method(name: str, prior: Tensor | None = None, **changes: Any) -> Method:
+def tiny_method(
+    name: str, prior: Tensor | None = None, world: World | None = None, **changes: Any
+) -> Method:
     """A method at the paper's weights.
 
     Args:
         name: of the method.
         prior: the source's class frequencies.
+        world: this rank.
         changes: values of the config, `method__lambda_ent=1.0` for method.lambda_ent.
     """
     one_size = {"data.target_size": (64, 64)} if name in SELF_TRAINING else {}
@@ -65,7 +68,7 @@ def tiny_method(name: str, prior: Tensor | None = None, **changes: Any) -> Metho
     values = {path.replace("__", "."): value for path, value in changes.items()}
     chosen = override(chosen, {**PLAIN, **values})
     uniform = torch.full((19,), 1 / 19)
-    return build_method(chosen, World(), uniform if prior is None else prior)
+    return build_method(chosen, world or World(), uniform if prior is None else prior)
 
 
 def batch_of(name: str, seed: int) -> DomainBatch:
