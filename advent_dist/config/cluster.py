@@ -9,7 +9,7 @@ from advent_dist.config.require import require
 
 _VARIABLES = (
     *("NCCL_", "TORCH_NCCL_", "GLOO_", "TP_", "FI_", "RDMAV_", "IBV_", "UCX_"),
-    *("OMP_", "MKL_", "CUDA_DEVICE_"),
+    *("OMP_", "MKL_", "CUBLAS_", "CUDA_DEVICE_"),
 )
 """What the names of `cluster.environment` begin with."""
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from advent_dist.config.data import DataConfig
+from advent_dist.config.engine import EngineConfig
 from advent_dist.config.methods import DETAILED, MethodConfig
 from advent_dist.config.require import Size, require
 
 
-def require_detail_fits(crop: Size | None, method: MethodConfig, data: DataConfig) -> None:
-    """Refuse windows of detail that a method does not have, or that its images have no room for.
+def require_detail_fits(
+    crop: Size | None, method: MethodConfig, data: DataConfig, engine: EngineConfig
+) -> None:
+    """Refuse windows of detail that a method or its engine does not have, or images no room for.
 
     Args:
         crop: `model.detail_crop`.
         method: that trains the network.
         data: the images' sizes.
+        engine: that executes it.
 
     Raises:
         ConfigError: they don't fit.
@@ -28,6 +32,8 @@ def require_detail_fits(crop: Size | None, method: MethodConfig, data: DataConfi
     require(not detailed or crop is not None, "model.detail_crop", crop, fix)
     if crop is None:
         return
+    fix = "each window of model.detail_crop would be compiled by itself; set it to False"
+    require(not engine.compile, "engine.compile", True, fix)
     trained = ("data.source_size", data.source_size)
     if data.augment.crop is not None:
         trained = ("data.augment.crop", data.augment.crop)

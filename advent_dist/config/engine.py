@@ -43,7 +43,8 @@ class EngineConfig:
 
     compile: bool = False
     """Networks compiled by `torch.compile`, once for each shape that trains: minutes before the
-    first step, for faster ones on GPUs. Evaluations run as written. Not with ZeRO-3."""
+    first step, for faster ones on GPUs. Evaluations run as written. Not with ZeRO-3, and not with
+    model.detail_crop (HRDA), whose windows are drawn anew in each step."""
 
     deterministic: bool = False
     """Only algorithms that repeat to the bit on GPUs, too: slower there, and an error where PyTorch

@@ -117,7 +117,9 @@ class Experiment:
         if isinstance(self.model, DetectorConfig):
             require_detection_fits(self.model, self.method, self.data, self.optimizer)
         else:
-            require_segmentation_fits(self.model, self.method, self.data, self.optimizer)
+            require_segmentation_fits(
+                self.model, self.method, self.data, self.optimizer, self.engine
+            )
         data = self.data
         require(
             data.one_size or not data.augment.fda_beta,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from advent_dist.config.data import DataConfig
 from advent_dist.config.detail import require_detail_fits
+from advent_dist.config.engine import EngineConfig
 from advent_dist.config.methods import DETECTING, MASKING, MIXING, MethodConfig
 from advent_dist.config.model import ModelConfig
 from advent_dist.config.optimizer import OptimizerConfig
@@ -11,7 +12,11 @@ from advent_dist.config.require import require
 
 
 def require_segmentation_fits(
-    model: ModelConfig, method: MethodConfig, data: DataConfig, optimizer: OptimizerConfig
+    model: ModelConfig,
+    method: MethodConfig,
+    data: DataConfig,
+    optimizer: OptimizerConfig,
+    engine: EngineConfig,
 ) -> None:
     """Refuse sections of a config that don't go together.
 
@@ -37,7 +42,7 @@ def require_segmentation_fits(
         True,
         f"{method.name} hides nothing of images; set it to False, or take method.name mic",
     )
-    require_detail_fits(model.detail_crop, method, data)
+    require_detail_fits(model.detail_crop, method, data, engine)
     require(
         data.one_size or not isinstance(method, MIXING),
         "data.augment.crop",

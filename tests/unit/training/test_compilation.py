@@ -15,6 +15,7 @@ from advent_dist.config import EngineConfig
 from advent_dist.config.override import override
 from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.errors import ConfigError
+from advent_dist.experiments import experiment
 from advent_dist.parallel.world import World
 from advent_dist.training.progress import Progress
 from advent_dist.training.rank import train_rank
@@ -97,3 +98,10 @@ def test_evaluations_run_as_written(train: Any) -> None:
 def test_what_is_in_pieces_is_not_compiled(field: str) -> None:
     with pytest.raises(ConfigError, match=rf"engine\.{field} = 3: engine\.compile needs whole"):
         EngineConfig(compile=True, **{field: 3})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["streets_hrda", "gta5_cityscapes_mic_hrda"])
+def test_windows_that_are_drawn_are_not_compiled(name: str) -> None:
+    fix = r"engine\.compile = True: each window of model\.detail_crop .*set it to False"
+    with pytest.raises(ConfigError, match=fix):
+        override(experiment(name), {"engine.compile": True})
