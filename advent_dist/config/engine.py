@@ -28,6 +28,11 @@ class EngineConfig:
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of the forward passes; parameters, losses and entropies stay fp32."""
 
+    tf32: bool = True
+    """fp32's convolutions and matrix products may be rounded to TF32 on GPUs that have it, which is
+    PyTorch's own way for convolutions; False: none is, in predictions and evaluations of the run
+    neither. CPUs have none."""
+
     gradient_accumulation_steps: int = 1
     """Micro-batches whose gradients make one optimiser step."""
 

@@ -23,6 +23,7 @@ from advent_dist.evaluation.in_step import in_step
 from advent_dist.evaluation.labelled import BOUNDARY_RADIUS, Accuracy, LabelSums, accuracy_of
 from advent_dist.evaluation.metrics import boundary_mask
 from advent_dist.evaluation.unlabelled import Criteria, PredictionSums, criteria_of
+from advent_dist.parallel.tf32 import full_matrix_products
 from advent_dist.types import EvaluationBatch
 
 _BAND_LOGITS = 2**20
@@ -60,6 +61,7 @@ class Counts:
         return Counts(predictions=self.predictions.all_reduce(), labels=self.labels.all_reduce())
 
 
+@full_matrix_products()
 def count(logits: Float32[Tensor, "n c h w"], label: Integer[Tensor, "n h w"]) -> Counts:
     """The counts of one batch.
 

@@ -23,6 +23,7 @@ from advent_dist.models.sliding import main_logits, slide
 from advent_dist.models.state_dicts import check_fits
 from advent_dist.models.test_time import augmented
 from advent_dist.models.upsampling import CoarseLogits
+from advent_dist.parallel.tf32 import set_tf32
 from advent_dist.runs.exported import ExportFolder, is_export
 from advent_dist.runs.folder import RunFolder
 
@@ -53,7 +54,7 @@ class TrainedRun:
         """The main head's logits at a size; see `counts.Predictor`."""
         if self._repeats:
             return self.coarse(images).upsample(size)
-        return main_logits(self.segmenter, images, size, self.sliding)
+        return main_logits(self._network, images, size, self.sliding)
 
     def coarse(self, images: Tensor) -> CoarseLogits:
         """The same before they are upsampled; see `bands.CoarsePredictor`."""
@@ -80,8 +81,14 @@ class TrainedRun:
 
     def _once(self, images: Tensor) -> CoarseLogits:
         if self.sliding is None:
-            return self.segmenter.coarse(images)
-        return slide(self.segmenter, images, self.sliding)
+            return self._network.coarse(images)
+        return slide(self._network, images, self.sliding)
+
+    @property
+    def _network(self) -> Segmenter:
+        """The segmenter, where this process rounds as the run did: others may have others' way."""
+        set_tf32(self.experiment.engine.tf32)
+        return self.segmenter
 
 
 def open_trained(url: str) -> RunFolder | ExportFolder:

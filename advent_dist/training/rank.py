@@ -19,6 +19,7 @@ from advent_dist.data.store import folder_url, read_manifest
 from advent_dist.errors import DataError
 from advent_dist.evaluation.selection import selection_of
 from advent_dist.methods.base import Method
+from advent_dist.parallel.tf32 import set_tf32
 from advent_dist.parallel.world import World
 from advent_dist.training import checkpoint
 from advent_dist.training.assembly import build_method
@@ -82,6 +83,7 @@ def train_rank(
     )
     remove_leftovers()
     set_deterministic(experiment.engine.deterministic)
+    set_tf32(experiment.engine.tf32)
     loader = TrainingLoader(
         data,
         rank=world.rank,

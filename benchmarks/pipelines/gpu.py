@@ -27,6 +27,7 @@ from advent_dist.evaluation.counts import count
 from advent_dist.experiments import experiment
 from advent_dist.methods.base import Method
 from advent_dist.models.segmenter import build_segmenter
+from advent_dist.parallel.tf32 import set_tf32
 from advent_dist.parallel.world import World
 from advent_dist.training.assembly import build_method
 from advent_dist.training.tasks import task_of
@@ -99,7 +100,7 @@ def _within(found: torch.Tensor, expected: torch.Tensor, most: float) -> str:
 
 def as_on_the_cpu(world: World) -> str:
     """fp32, without TF32: the device trains as the CPU does."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    set_tf32(False)
     cpu = _losses(World(), engine__kind="local")
     return _within(_losses(world, engine__kind="local"), cpu, 1e-3)
 
@@ -223,7 +224,7 @@ def speed(world: World) -> str:
         ("bf16", True, "bf16", False),
         ("bf16 compiled", True, "bf16", True),
     ):
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+        set_tf32(tf32)
         chosen = override(
             experiment("gta5_cityscapes_advent"),
             {

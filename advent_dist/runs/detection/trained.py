@@ -18,6 +18,7 @@ from advent_dist.errors import CheckpointError, ConfigError
 from advent_dist.models.detection.output import DetectorOutput
 from advent_dist.models.detector import Detector, build_detector
 from advent_dist.models.state_dicts import check_fits
+from advent_dist.parallel.tf32 import set_tf32
 from advent_dist.runs.trained import open_trained
 from advent_dist.types import Detections
 
@@ -37,6 +38,7 @@ class TrainedDetector:
 
     def look(self, images: UInt8[Tensor, "n 3 h w"]) -> DetectorOutput:
         """What is said of each anchor of images, on the detector's device."""
+        set_tf32(self.experiment.engine.tf32)
         with torch.no_grad():
             output: DetectorOutput = self.detector(images)
         return output

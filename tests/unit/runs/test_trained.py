@@ -13,6 +13,7 @@ from advent_dist.config import Call, View
 from advent_dist.config.override import override
 from advent_dist.errors import CheckpointError, ConfigError, UserError
 from advent_dist.models.segmenter import Segmenter, build_segmenter
+from advent_dist.runs import trained
 from advent_dist.runs.checkpoints import checkpoint_name
 from advent_dist.runs.folder import RunFolder
 from advent_dist.runs.trained import load_run, load_runs
@@ -63,6 +64,26 @@ def test_predicts_as_the_checkpoint_it_was_asked_for(tmp_path: Path) -> None:
             assert torch.equal(outputs[-1], segmenter(images, (40, 50)).main)
             assert run.classes.name == "cityscapes19"
     assert not torch.equal(*outputs)
+
+
+def test_each_run_rounds_as_its_config_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[bool] = []
+    monkeypatch.setattr(trained, "set_tf32", said.append)
+    urls = [
+        trained_run(tmp_path, name, engine__tf32=tf32)[0]
+        for name, tf32 in (("one", False), ("other", True))
+    ]
+    images = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
+    windows = View(window=(64, 64), stride=(32, 32))
+    for view, times in ((None, 1), (windows, 1), (View(flip=True), 2)):
+        with torch.no_grad():
+            for run in load_runs(urls, "last", CPU, view):
+                run.predictor(images, (40, 50))
+                run.coarse(images)
+        assert said == [False] * 2 * times + [True] * 2 * times
+        said.clear()
 
 
 def test_initial_weights_are_not_needed_any_more(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,13 @@ from PIL import Image
 from advent_dist.commands.predict import main as predict
 from advent_dist.commands.report import main as report
 from advent_dist.config import Call, View
-from advent_dist.config.override import from_json, to_json
+from advent_dist.config.override import from_json, override, to_json
 from advent_dist.data.class_sets import CITYSCAPES_BOXES_8
 from advent_dist.errors import CheckpointError, ConfigError, DataError, DivergedError
 from advent_dist.evaluation.detection.evaluate import BoxEvaluation
 from advent_dist.report import read_run, run_report
 from advent_dist.runs.comparing import compare_runs
+from advent_dist.runs.detection import trained
 from advent_dist.runs.detection.panels import draw_box_panels
 from advent_dist.runs.detection.predict import DetectJob
 from advent_dist.runs.detection.trained import is_detector, load_detector
@@ -189,6 +191,17 @@ def test_its_boxes_are_served(url: str, tmp_path: Path) -> None:
     assert json.loads(together[1].body)["width"] == 20
     with pytest.raises(ConfigError, match="--flip = True: a detector looks at images once"):
         open_answerer([url], "last", View(flip=True))
+
+
+def test_it_rounds_as_its_config_says(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[bool] = []
+    monkeypatch.setattr(trained, "set_tf32", said.append)
+    run = load_detector([url], "last", CPU)
+    images = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+    for tf32 in (False, True):
+        changed = override(run.experiment, {"engine.tf32": tf32})
+        replace(run, experiment=changed).find(images, [(64, 64)])
+    assert said == [False, True]
 
 
 def test_panels_and_the_page_of_a_run(url: str) -> None:
