@@ -63,7 +63,10 @@ class Meter:
         Raises:
             DivergedError: on every rank, if a loss of any rank was not finite.
         """
+        start = time.perf_counter()
         values = torch.stack(self._values).cpu()
+        # Until then the device was at work on the steps, which only gave it work.
+        self._busy_s += time.perf_counter() - start
         problem = self.world.first_message(self._not_finite(values))
         if problem:
             raise DivergedError(problem)

@@ -40,6 +40,31 @@ def test_throughput_and_waiting() -> None:
     assert 0.3 < row["data_wait_fraction"] < 1
 
 
+def test_what_the_device_has_yet_to_do_is_time_of_the_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, to_cpu = [0.0], torch.Tensor.cpu
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+
+    def slow(values: torch.Tensor) -> torch.Tensor:
+        clock[0] += 6.0
+        return to_cpu(values)
+
+    monkeypatch.setattr(torch.Tensor, "cpu", slow)
+    meter = Meter(World())
+    for step in range(4):
+        with meter.training():
+            clock[0] += 0.5
+            meter.add(step, random_batch(step), _metrics(seg=1.0))
+        clock[0] += 100.0  # an evaluation, or a checkpoint
+    row = meter.read()
+    assert (row["step_time_s"], row["samples_per_s"]) == (2.0, 1.0)
+    with meter.training():
+        clock[0] += 0.5
+        meter.add(4, random_batch(4), _metrics(seg=1.0))
+    assert meter.read()["step_time_s"] == 6.5
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_not_finite_is_named_with_its_step_and_samples(value: float) -> None:
     meter = Meter(World())
