@@ -21,13 +21,16 @@ from advent_dist.data.classes import ClassSet
 from advent_dist.evaluation.certainty import certainty_of
 from advent_dist.evaluation.in_step import in_step
 from advent_dist.evaluation.labelled import BOUNDARY_RADIUS, Accuracy, LabelSums, accuracy_of
-from advent_dist.evaluation.metrics import boundary_mask
+from advent_dist.evaluation.metrics import boundary_mask, require_train_ids
 from advent_dist.evaluation.unlabelled import Criteria, PredictionSums, criteria_of
 from advent_dist.parallel.tf32 import full_matrix_products
 from advent_dist.types import EvaluationBatch
 
 _BAND_LOGITS = 2**20
-"""Of the rows that are counted at a time, 4 MB: they fit into a cache, however many classes."""
+"""Of the rows that a CPU counts at a time, 4 MB: they fit into a cache, however many classes."""
+
+_GPU_BAND_LOGITS = 2**27
+"""Of those that a GPU does, 512 MB: images as a whole, and little of its memory."""
 
 Predictor = Callable[[Tensor, tuple[int, int]], Tensor]
 """(images [n, 3, h, w], (height, width)) -> fp32 logits [n, C, height, width] of the main head."""
@@ -73,7 +76,8 @@ def count(logits: Float32[Tensor, "n c h w"], label: Integer[Tensor, "n h w"]) -
         Counts on that device.
     """
     boundary = boundary_mask(label, BOUNDARY_RADIUS)
-    rows = max(1, _BAND_LOGITS * logits.shape[2] // logits.numel())
+    most = _BAND_LOGITS if logits.is_cpu else _GPU_BAND_LOGITS
+    rows = max(1, most * logits.shape[2] // logits.numel())
     total = Counts(
         predictions=PredictionSums.of_images(logits),
         labels=LabelSums.zeros(logits.shape[1], logits.device),
@@ -118,15 +122,18 @@ def evaluate(
 
     Raises:
         ValueError: `any_left` comes without `size`.
+        DataError: a label is of no class.
     """
     total = Counts.zeros(num_classes, device)
     # Not inference_mode: ZeRO-3 keeps the parameters that it gathers for later training steps.
     with torch.no_grad():
         for image, batch in in_step(batches, any_left, size):
             shape = image.shape[-2:] if batch is None else batch.label.shape[-2:]
-            logits = mean_logits(predictors, image.to(device), (shape[0], shape[1]))
+            image = image.to(device, non_blocking=True)
+            logits = mean_logits(predictors, image, (shape[0], shape[1]))
             if batch is not None:
-                total = total + count(logits, batch.label.to(device))
+                require_train_ids(batch.label, num_classes)
+                total = total + count(logits, batch.label.to(device, non_blocking=True))
     return total
 
 

@@ -94,7 +94,8 @@ def image_density(logits: Float32[Tensor, "n c h w"]) -> Float64[Tensor, " n"]:
         float64 [n], nats.
     """
     pixels = logits.flatten(2)
-    chosen = pixels[:, :, spread(pixels.shape[2], SND_PIXELS).to(pixels.device)].softmax(1)
+    places = spread(pixels.shape[2], SND_PIXELS).to(pixels.device, non_blocking=True)
+    chosen = pixels[:, :, places].softmax(1)
     return torch.stack([soft_neighbourhood_density(image.T).double() for image in chosen.unbind(0)])
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from advent_dist.data.classes import ClassSet
 from advent_dist.errors import DataError
 from advent_dist.evaluation.certainty import Certainty
-from advent_dist.evaluation.metrics import auroc, confusion_matrix, iou, mean_iou
+from advent_dist.evaluation.metrics import auroc, confusion_matrix, histogram, iou, mean_iou
 from advent_dist.evaluation.sums import Sums
 from advent_dist.types import IGNORE_INDEX
 
@@ -87,7 +87,7 @@ class LabelSums(Sums):
         # One histogram of [correct | wrong | ignored].
         part = (prediction != label).int().masked_fill_(~labelled, 2)
         bins = bins.add_(part, alpha=ENTROPY_BINS)
-        correct, wrong, _ = torch.bincount(bins.flatten(), minlength=3 * ENTROPY_BINS).chunk(3)
+        correct, wrong, _ = histogram(bins, 3 * ENTROPY_BINS).chunk(3)
         return cls(
             confusion=confusion_matrix(prediction, label, len(probability)),
             correct=correct,

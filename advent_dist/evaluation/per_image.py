@@ -9,7 +9,7 @@ from jaxtyping import Int64, Integer
 from torch import Tensor
 
 from advent_dist.evaluation.counts import Predictor, mean_logits
-from advent_dist.evaluation.metrics import confusion_matrix, overlap
+from advent_dist.evaluation.metrics import confusion_matrix, overlap, require_train_ids
 from advent_dist.evaluation.overlap import Overlaps
 from advent_dist.types import EvaluationBatch
 
@@ -30,13 +30,18 @@ def overlaps_of(
 
     Returns:
         One for each side.
+
+    Raises:
+        DataError: a label is of no class.
     """
     keys: list[str] = []
     counts: list[list[Tensor]] = [[] for _ in sides]
     with torch.no_grad():
         for batch in batches:
             keys += batch.keys
-            image, label = batch.image.to(device), batch.label.to(device)
+            require_train_ids(batch.label, num_classes)
+            image = batch.image.to(device, non_blocking=True)
+            label = batch.label.to(device, non_blocking=True)
             size = (label.shape[1], label.shape[2])
             for found, predictors in zip(counts, sides, strict=True):
                 # PyTorch's argmax takes six times as long as this on a CPU.

@@ -12,6 +12,7 @@ from torch import Tensor
 from advent_dist.errors import DivergedError
 from advent_dist.evaluation.certainty import Certainty
 from advent_dist.evaluation.criteria import diversity, image_density, information_maximisation
+from advent_dist.evaluation.metrics import histogram
 from advent_dist.evaluation.sums import Sums
 
 LIVE_SHARE = 1e-4
@@ -56,7 +57,7 @@ class PredictionSums(Sums):
         num_classes, device = len(certainty.probability), certainty.probability.device
         return replace(
             cls.zeros(num_classes, device),
-            predicted=torch.bincount(certainty.prediction.flatten(), minlength=num_classes),
+            predicted=histogram(certainty.prediction, num_classes),
             entropy=certainty.entropy.sum(dtype=torch.float64),
             probability=certainty.probability,
         )
@@ -67,7 +68,7 @@ class PredictionSums(Sums):
         return replace(
             cls.zeros(logits.shape[1], logits.device),
             density=image_density(logits).sum(),
-            images=torch.tensor(len(logits), device=logits.device),
+            images=torch.full((), len(logits), device=logits.device),
         )
 
 

@@ -19,7 +19,7 @@ def set_deterministic(on: bool) -> None:
     if on:
         # cuBLAS reads it when it is first used; another one is the user's (`cluster.environment`).
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # Which algorithm is fastest for a shape is measured then, and not the same each time. A training
-    # repeats a few shapes.
+    # Which algorithm is fastest is measured once for each shape, of which a training has a few, and
+    # is not the same each time.
     torch.backends.cudnn.benchmark = not on
     torch.use_deterministic_algorithms(on)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from advent_dist.errors import DivergedError
 from advent_dist.evaluation.criteria import diversity, information_maximisation
+from advent_dist.evaluation.metrics import histogram
 from advent_dist.evaluation.sums import Sums
 from advent_dist.evaluation.unlabelled import LIVE_SHARE
 from advent_dist.losses import self_information
@@ -70,11 +71,11 @@ class AnchorSums(Sums):
         logits = logits[logits.softmax(1)[:, 0] <= 1 - OBJECT]
         classes = logits[:, 1:].softmax(1)
         return cls(
-            anchors=torch.tensor(len(logits), device=logits.device),
+            anchors=torch.full((), len(logits), device=logits.device),
             entropy=anchor_entropy(logits[None]).sum(dtype=torch.float64),
             probability=classes.sum(0, dtype=torch.float64),
             class_entropy=_entropy(classes).sum(dtype=torch.float64),
-            likeliest=torch.bincount(classes.argmax(1), minlength=classes.shape[1]),
+            likeliest=histogram(classes.argmax(1), classes.shape[1]),
             broken=(~class_logits.isfinite()).any(-1).sum(),
         )
 

@@ -82,7 +82,7 @@ def evaluate_boxes(
     # Not inference_mode: ZeRO-3 keeps the parameters that it gathers for later training steps.
     with torch.no_grad():
         for image, batch in in_step(batches, any_left, size):
-            output = look(image.to(device))
+            output = look(image.to(device, non_blocking=True))
             if batch is None:
                 continue
             anchors = anchors + AnchorSums.of(output.class_logits)

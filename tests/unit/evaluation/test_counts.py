@@ -13,12 +13,15 @@ from torch import Tensor
 from advent_dist.data.class_sets import CAMVID_11, CITYSCAPES_19
 from advent_dist.data.classes import ClassSet
 from advent_dist.errors import DataError, DivergedError
+from advent_dist.evaluation import counts as counts_module
+from advent_dist.evaluation import labelled, metrics, per_image, unlabelled
 from advent_dist.evaluation.certainty import pixel_entropy
 from advent_dist.evaluation.counts import Counts, count, evaluate, summarise
 from advent_dist.evaluation.labelled import Accuracy
 from advent_dist.evaluation.unlabelled import criteria_of
 from advent_dist.parallel.world import World
 from advent_dist.types import EvaluationBatch
+from tests.fake_gpu import GPU, fake_gpu
 from tests.helpers import run_ranks
 
 CPU = torch.device("cpu")
@@ -100,6 +103,46 @@ def test_counts_do_not_depend_on_the_bands(band: int, monkeypatch: pytest.Monkey
     found = count(logits, label)
     assert same(found, expected)
     assert torch.equal(found.labels.confusion, expected.labels.confusion)
+
+
+def test_a_gpu_counts_what_a_cpu_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its way, on the CPU."""
+    logits, label = scene(3, n=2)
+    expected = count(logits, label)
+    monkeypatch.setattr(
+        "advent_dist.evaluation.counts._BAND_LOGITS", counts_module._GPU_BAND_LOGITS
+    )
+    for module in (labelled, metrics, unlabelled):
+        monkeypatch.setattr(module, "histogram", metrics.scattered_histogram)
+    found = count(logits, label)
+    assert same(found, expected)
+    for name in ("confusion", "correct", "wrong"):
+        assert torch.equal(getattr(found.labels, name), getattr(expected.labels, name))
+    assert torch.equal(found.predictions.predicted, expected.predictions.predicted)
+
+
+@pytest.mark.parametrize("bands", [1, 5])
+def test_an_evaluation_waits_for_nothing(bands: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = batches([1, 2])
+    logits = images[0].label.numel() * CLASSES
+    monkeypatch.setattr(counts_module, "_GPU_BAND_LOGITS", logits // bands)
+    with fake_gpu() as waits:
+        predictors = [Linear(0), Linear(1)]
+        for one in predictors:
+            one.weight = one.weight.to(GPU)
+        waits.found.clear()
+        total = evaluate(predictors, images, CLASSES, GPU)
+    assert waits.found == []
+    assert total.labels.confusion.device == GPU
+
+
+def test_labels_of_other_classes_are_refused() -> None:
+    [batch] = batches([1])
+    strange = replace(batch, label=torch.full_like(batch.label, CLASSES))
+    with pytest.raises(DataError, match="train ids beyond 10: give"):
+        evaluate([Linear(0)], [strange], CLASSES, CPU)
+    with pytest.raises(DataError, match="train ids beyond 10: give"):
+        per_image.overlaps_of([[Linear(0)]], [strange], CLASSES, CPU)
 
 
 def test_every_pixel_is_in_one_place_of_each_count() -> None:

@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advent_dist.errors import DataError
-from advent_dist.evaluation.metrics import auroc, boundary_mask, confusion_matrix, iou, mean_iou
+from advent_dist.evaluation.metrics import (
+    auroc,
+    boundary_mask,
+    confusion_matrix,
+    histogram,
+    iou,
+    mean_iou,
+    require_train_ids,
+    scattered_histogram,
+)
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])
@@ -37,10 +46,21 @@ def test_confusion_matrix_of_ignored_pixels_is_zero() -> None:
 
 
 @pytest.mark.parametrize("train_id", [3, 254])
-def test_confusion_matrix_refuses_labels_beyond_the_class_set(train_id: int) -> None:
-    label = torch.tensor([[0, train_id]], dtype=torch.uint8)
+def test_labels_beyond_the_class_set_are_refused(train_id: int) -> None:
+    require_train_ids(torch.tensor([[0, 2, 255]], dtype=torch.uint8), 3)
+    require_train_ids(torch.tensor([[254, 255]], dtype=torch.uint8), 255)
     with pytest.raises(DataError, match="beyond 2"):
-        confusion_matrix(torch.zeros_like(label), label, 3)
+        require_train_ids(torch.tensor([[0, train_id]], dtype=torch.uint8), 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64])
+def test_both_histograms_are_the_same(dtype: torch.dtype) -> None:
+    values = torch.randint(0, 200, (3, 50, 70)).to(dtype)
+    found = scattered_histogram(values, 210)
+    assert found.dtype == torch.int64
+    assert torch.equal(found, histogram(values, 210))
+    assert found.tolist() == [int((values == number).sum()) for number in range(210)]
+    assert torch.equal(scattered_histogram(values[:0], 3), torch.zeros(3, dtype=torch.int64))
 
 
 def test_iou_of_a_known_matrix() -> None:
