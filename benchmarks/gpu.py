@@ -1,17 +1,18 @@
 """Does all of it do on a GPU what it does on a CPU, and how fast?
 
-    python benchmarks/gpu.py [--device cuda] [--json FILE]
+    python benchmarks/gpu.py [--device cuda] [--minutes 8] [--json FILE]
 
-Each check is a process of its own. Without a GPU those run that mean something on a CPU, and it is
-said which are skipped and why.
+Each check is a process of its own, and all together have so many minutes: what is right comes
+first, then how fast it is, and what no longer fits is left out. Without a GPU those run that mean
+something on a CPU; those that measure a GPU rehearse on small images. It is said which are skipped
+and why.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,37 +22,27 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script it sees its own folder alone
 
+from benchmarks.gpu_checks.plan import PLAN
+from benchmarks.gpu_checks.running import row_of
 from benchmarks.record import keep
 
 QUESTION = "Does all of it do on a GPU what it does on a CPU, and how fast?"
 RESULTS = Path(__file__).parent / "results"
-
-ON_A_CPU = {
-    "fp32 as on the CPU": "there is nothing to compare the CPU with",
-    "ZeRO 0 to 3 as plain PyTorch": None,
-    "bf16 follows fp32": None,
-    "a detector trains and is scored": None,
-    "activation checkpointing changes nothing": None,
-    "compiled as written": "a CPU compiles for minutes",
-    "counts as on the CPU": "there is nothing to compare the CPU with",
-    "evaluation at 2048x1024": None,
-    "the product on Ray": None,
-    "speed at 1280x720 and 1024x512": "benchmarks/step.py has a CPU's, at a size it can do",
-    "a step of MIC at 512x512": "benchmarks/self_training_step.py has a CPU's",
-    "memory at ZeRO 0 to 3": "PyTorch counts what it allocates on GPUs",
-}
-"""Check, in `pipelines/gpu.py`, and why it is skipped without a GPU."""
-
-_LONGEST_S = 300
-_Device = Literal["auto", "cpu", "cuda"]
+_REHEARSAL = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Where it runs, and where the result goes."""
+    """Where it runs, how long, and where the result goes."""
 
-    device: _Device = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     """What computes; auto takes a GPU where PyTorch sees one."""
+
+    only: tuple[str, ...] = ()
+    """Names of checks, or parts of them; all by default."""
+
+    minutes: float = 8.0
+    """That all checks have together."""
 
     json: Path | None = None
     """Where the result goes; none takes results/gpu.json, or results/gpu_without.json."""
@@ -60,46 +51,43 @@ class Options:
 def main() -> None:
     """Run all checks, print the table, and fail if one of them has."""
     options = tyro.cli(Options)
+    begun = time.monotonic()
     there = torch.cuda.is_available()
     device = options.device if options.device != "auto" else ("cuda" if there else "cpu")
     card = torch.cuda.get_device_name(0) if device == "cuda" else "no GPU: its CPU half"
-    rows = [_row(check, device) for check in ON_A_CPU]
-    name = "gpu.json" if device == "cuda" else "gpu_without.json"
-    ratios = {"checks that passed / that ran": _passed(rows)}
-    keep(options.json or RESULTS / name, question=QUESTION, ratios=ratios, rows=rows)
+    out = options.json or RESULTS / ("gpu.json" if device == "cuda" else "gpu_without.json")
+    rows: list[dict[str, Any]] = []
     print(f"| {card} | | s |\n| --- | --- | ---: |")
-    for row in rows:
+    for check in PLAN:
+        if options.only and not any(part in check.name for part in options.only):
+            continue
+        left = 60 * options.minutes - (time.monotonic() - begun)
+        rows.append(row_of(check, device, 1.0 if device == "cuda" else _REHEARSAL, left))
+        row = rows[-1]
         print(f"| {row['check']} | {row['state']}: {row['said']} | {row['seconds']:.0f} |")
+        sys.stdout.flush()
+        # After each: whatever ends this process, what was found stays.
+        keep(out, question=f"{QUESTION} {card}", ratios=_ratios(rows), rows=rows)
+    print(f"| all | {_counted(rows)} | {time.monotonic() - begun:.0f} |")
+    for row in rows:
+        if row["state"] == "failed":
+            sys.stderr.write(f"\n{row['check']}:\n" + "\n".join(row["tail"]) + "\n")
     if any(row["state"] == "failed" for row in rows):
         raise SystemExit(1)
 
 
-def _row(check: str, device: str) -> dict[str, Any]:
-    """Run one check, or say why not."""
-    why = ON_A_CPU[check]
-    if device == "cpu" and why is not None:
-        return {"check": check, "state": "skipped", "said": why, "seconds": 0.0}
-    command = [sys.executable, "-m", "benchmarks.pipelines.gpu"]
-    command += ["--check", check, "--device", device]
-    begun, folder = time.monotonic(), Path(__file__).parents[1]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd=folder, timeout=_LONGEST_S
-        )
-    except subprocess.TimeoutExpired:
-        state, said = "failed", f"not done after {_LONGEST_S} s"
-    else:
-        lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
-        # What is killed, as for want of memory, says nothing.
-        last = lines[-1] if lines else f"it ended with {done.returncode}"
-        state = "failed" if done.returncode else "passed"
-        said = last if done.returncode else json.loads(last)["said"]
-    return {"check": check, "state": state, "said": said, "seconds": time.monotonic() - begun}
+def _ratios(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    ran = [row["state"] == "passed" for row in rows if row["state"] in ("passed", "failed")]
+    ratios = {"checks that passed / that ran": sum(ran) / len(ran)} if ran else {}
+    for row in rows:
+        ratios |= row.get("ratios", {})
+    return ratios
 
 
-def _passed(rows: list[dict[str, Any]]) -> float:
-    ran = [row["state"] == "passed" for row in rows if row["state"] != "skipped"]
-    return sum(ran) / len(ran)
+def _counted(rows: Sequence[dict[str, Any]]) -> str:
+    """How many there are in each state."""
+    states = [row["state"] for row in rows]
+    return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
 
 
 if __name__ == "__main__":

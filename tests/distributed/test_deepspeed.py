@@ -39,7 +39,7 @@ def _weights(method: Method) -> dict[str, Tensor]:
     }
 
 
-def _after_steps(
+def after_steps(
     world: World, changes: dict[str, Any], steps: int = 2
 ) -> tuple[dict[str, Tensor], int]:
     """The weights, and how many times a module of a network has run."""
@@ -52,18 +52,19 @@ def _after_steps(
 
     with register_module_forward_hook(count):
         for step in range(steps):
-            method.step(random_batch(step * world.size + world.rank))
+            method.step(random_batch(step * world.size + world.rank).to(world.device))
     return _weights(method), runs
 
 
-def _bf16(world: World, changes: dict[str, Any]) -> dict[str, Any]:
+def bf16_types(world: World, changes: dict[str, Any]) -> dict[str, Any]:
     method = _method(world, {"engine.precision": "bf16", **changes})
-    losses = [method.step(random_batch(2 * step + world.rank)) for step in range(3)]
+    batches = [random_batch(2 * step + world.rank).to(world.device) for step in range(3)]
+    losses = [method.step(batch) for batch in batches]
     segmenter = method.engines["segmenter"]
     inside: list[torch.dtype] = []
     head = segmenter.module.network.main_head  # type: ignore[union-attr]
     handle = head.register_forward_hook(lambda _m, _i, output: inside.append(output.dtype))
-    output = segmenter(random_batch(0).target_image)
+    output = segmenter(batches[0].target_image)
     handle.remove()
     return {
         "inside": inside,
@@ -88,7 +89,7 @@ def _bf16(world: World, changes: dict[str, Any]) -> dict[str, Any]:
     ids=["local", "stage 0", "stage 1", "stage 2", "stage 3"],
 )
 def test_bf16_inside_and_fp32_where_entropies_are_taken(changes: dict[str, Any]) -> None:
-    result, *_ = run_ranks(_bf16, 2, changes)
+    result, *_ = run_ranks(bf16_types, 2, changes)
     assert result["inside"] == [torch.bfloat16]
     assert result["outputs"] == {torch.float32}
     assert result["losses"] == {torch.float32}
@@ -100,12 +101,12 @@ def test_bf16_inside_and_fp32_where_entropies_are_taken(changes: dict[str, Any])
     "changes", [{"engine.kind": "local"}, {}, SHARDED], ids=["local", "stage 0", "stage 3"]
 )
 def test_activation_checkpointing_recomputes_and_changes_nothing(changes: dict[str, Any]) -> None:
-    (plain, runs), *_ = run_ranks(_after_steps, 2, changes)
+    (plain, runs), *_ = run_ranks(after_steps, 2, changes)
     saving = {**changes, "engine.activation_checkpointing": True}
-    (checkpointed, more_runs), *_ = run_ranks(_after_steps, 2, saving)
+    (checkpointed, more_runs), *_ = run_ranks(after_steps, 2, saving)
     # Or it was not in use.
     assert more_runs > runs
-    (cheaply, _), *_ = run_ranks(_after_steps, 2, {**saving, "engine.recomputed": "cheap"})
+    (cheaply, _), *_ = run_ranks(after_steps, 2, {**saving, "engine.recomputed": "cheap"})
     for state in (checkpointed, cheaply):
         assert plain.keys() == state.keys()
         for key, value in plain.items():
@@ -141,7 +142,7 @@ def test_deepspeed_computes_where_the_rank_does() -> None:
 
 
 def _steps(world: World) -> int:
-    return _after_steps(world, {}, steps=1)[1]
+    return after_steps(world, {}, steps=1)[1]
 
 
 def test_the_variables_of_another_launcher_are_not_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ PUBLISHED = {"optimizer.segmenter": "sgd", "optimizer.head_lr_multiplier": 10.0}
 at the BatchNorm of a residual branch that starts at 0, it would blow up the rounding."""
 
 
-def _train(world: World, engine: dict[str, Any], steps: int = STEPS) -> dict[str, Tensor]:
+def train_weights(world: World, engine: dict[str, Any], steps: int = STEPS) -> dict[str, Tensor]:
     """Every parameter of every network after a few AdvEnt steps, on rank 0."""
     experiment = override(tiny_experiment("streets_advent"), {**PUBLISHED, **engine})
     method = build_method(experiment, world, torch.full((19,), 1 / 19))
@@ -31,7 +31,7 @@ def _train(world: World, engine: dict[str, Any], steps: int = STEPS) -> dict[str
             method.engines[name].set_lr_factor(1 - step / 10)
         for micro in range(accumulation):
             seed = (step * accumulation + micro) * world.size + world.rank
-            method.step(random_batch(seed))
+            method.step(random_batch(seed).to(world.device))
     return {
         f"{name}.{key}": value
         for name, engine in method.engines.items()
@@ -43,11 +43,11 @@ def _train(world: World, engine: dict[str, Any], steps: int = STEPS) -> dict[str
 @cache
 def _local(steps: int = STEPS, **changes: Any) -> dict[str, Tensor]:
     """What plain PyTorch makes of it: every stage is held against the same."""
-    weights, *_ = run_ranks(_train, 2, {"engine.kind": "local", **changes}, steps)
+    weights, *_ = run_ranks(train_weights, 2, {"engine.kind": "local", **changes}, steps)
     return dict(weights)
 
 
-def _assert_same(
+def assert_same(
     local: dict[str, Tensor], sharded: dict[str, Tensor], tolerance: float = 1e-5
 ) -> None:
     assert local.keys() == sharded.keys()
@@ -70,8 +70,8 @@ def _compare(stage: int, changes: dict[str, Any], steps: int = STEPS) -> None:
         "engine.zero3_persistence_threshold": 0,
     }
     local = _local(steps, **changes)
-    sharded, *_ = run_ranks(_train, 2, {**stages, **changes}, steps)
-    _assert_same(local, sharded)
+    sharded, *_ = run_ranks(train_weights, 2, {**stages, **changes}, steps)
+    assert_same(local, sharded)
 
 
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
@@ -101,8 +101,8 @@ def test_adamw() -> None:
     """Plain PyTorch differs from itself by up to 3e-3 here, with and without oneDNN."""
     adamw = {"optimizer.segmenter": "adamw"}
     local = _local(**adamw)
-    sharded, *_ = run_ranks(_train, 2, {"engine.zero_stage": 2, **adamw})
-    _assert_same(local, sharded, tolerance=1e-2)
+    sharded, *_ = run_ranks(train_weights, 2, {"engine.zero_stage": 2, **adamw})
+    assert_same(local, sharded, tolerance=1e-2)
 
 
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
@@ -114,7 +114,7 @@ def test_the_engines_config_matters() -> None:
     """Parity would hold trivially if clipping were ignored by both."""
     local, clipped = _local(), _local(**{"engine.gradient_clipping": 0.01})
     with pytest.raises(AssertionError, match=r"^(segmenter|discriminator).*: \d\.\d\de"):
-        _assert_same(local, clipped)
+        assert_same(local, clipped)
 
 
 def test_config_is_complete() -> None:

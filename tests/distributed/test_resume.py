@@ -20,7 +20,7 @@ from advent_dist.training.rank import train_rank
 from tests.helpers import run_ranks, tiny_run, write_tiny_shards
 
 
-def _train(
+def train_through(
     world: World, root: str, kept: str, latest: str | None, changes: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """The reported rows; each rank's parts of checkpoints are laid together under `kept`."""
@@ -83,9 +83,9 @@ def test_resume_is_exact(name: str, more: dict[str, Any], tmp_path: Path) -> Non
     root, changes = str(tmp_path / "data"), ENGINES[name] | more
     write_tiny_shards(root)
     through, halves = tmp_path / "through", tmp_path / "halves"
-    rows, _ = run_ranks(_train, 2, root, str(through), None, changes)
-    first, _ = run_ranks(_train, 2, root, str(halves), None, {**changes, "run__steps": 2})
-    second, _ = run_ranks(_train, 2, root, str(halves), str(halves / "2"), changes)
+    rows, _ = run_ranks(train_through, 2, root, str(through), None, changes)
+    first, _ = run_ranks(train_through, 2, root, str(halves), None, {**changes, "run__steps": 2})
+    second, _ = run_ranks(train_through, 2, root, str(halves), str(halves / "2"), changes)
 
     timing = ("samples_per_s", "data_wait_fraction", "step_time_s", "read_mb_per_s")
     for row in (*rows, *first, *second):

@@ -56,7 +56,7 @@ def tiny_method(
     Args:
         name: of the method.
         prior: the source's class frequencies.
-        world: this rank.
+        world: the rank; one on the CPU by default.
         changes: values of the config, `method__lambda_ent=1.0` for method.lambda_ent.
     """
     one_size = {"data.target_size": (64, 64)} if name in SELF_TRAINING else {}
