@@ -72,6 +72,9 @@ def main() -> None:
     ratios = {
         "counting, mIoU alone / published": ratio(taken, MIOU, PUBLISHED),
         "counting, all signals / published": ratio(taken, ALL, PUBLISHED),
+        "memory, mIoU alone / published": memory[MIOU] / memory[PUBLISHED],
+        "memory, all signals / published": memory[ALL] / memory[PUBLISHED],
+        f"memory, all signals, {options.many_classes} / 19 classes": more / memory[ALL],
     }
     keep(options.json, question=QUESTION, ratios=ratios, rows=rows)
     print("| way | s an image | MB beside the logits |\n| --- | ---: | ---: |")

@@ -13,15 +13,15 @@ from benchmarks.memory import peak_mb
 def held(device: torch.device) -> int:
     """Bytes that are in use between two steps.
 
-    On a GPU those that PyTorch's allocator has given out. A CPU's has no books: there the storages
-    of all tensors that Python sees are added up, which is why code is found by it, not memory.
+    On a GPU those that PyTorch's allocator was asked for, before it rounds them up. A CPU's
+    has no books: there the storages of all tensors that Python sees are added up.
     """
     gc.collect()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         # Of cuBLAS, which no formula has: it comes with the first matrix product, and stays.
         torch._C._cuda_clearCublasWorkspaces()
-        return torch.cuda.memory_allocated(device)
+        return int(torch.cuda.memory_stats(device)["requested_bytes.all.current"])
     tensors = [one for one in gc.get_objects() if issubclass(type(one), torch.Tensor)]
     # A parameter's gradient may be known to no Python object but itself.
     tensors += [one.grad for one in tensors if one.is_leaf and one.grad is not None]

@@ -72,13 +72,13 @@ def main() -> None:
         for loop in loops.values():
             # In one layout: in another one sums have another order, and a hundred layers, none of
             # which has learnt anything, make much of that.
-            loop.step(_batch(options))
+            loop.step(batch_of(options))
         updates = {name: loop.update for name, loop in loops.items()}
         forget_peak()
         taken: dict[str, list[dict[str, float]]] = {name: [] for name in loops}
         for _ in range(options.steps):
             for name, loop in loops.items():
-                taken[name].append(loop.take(_batch(options)))
+                taken[name].append(loop.take(batch_of(options, channels_last=loop.channels_last)))
         peak = memory_mb("VmHWM") - before
     difference = {
         name: float((update - updates[PUBLISHED]).norm() / updates[PUBLISHED].norm())
@@ -89,7 +89,7 @@ def main() -> None:
     sys.stdout.write(json.dumps(found) + "\n")
 
 
-def _batch(options: Options) -> DomainBatch:
+def batch_of(options: Options, *, channels_last: bool = False) -> DomainBatch:
     """The same whenever it is asked for, so that all learn from one."""
     (width, height), (target_width, target_height) = options.source_size, options.target_size
     random = torch.Generator().manual_seed(1)
@@ -97,10 +97,18 @@ def _batch(options: Options) -> DomainBatch:
     def some(*shape: int, below: int = 256) -> Tensor:
         return torch.randint(0, below, shape, generator=random, dtype=torch.uint8)
 
-    return DomainBatch(
+    batch = DomainBatch(
         source_image=some(1, 3, height, width),
         source_label=some(1, height, width, below=19),
         target_image=some(1, 3, target_height, target_width),
+    )
+    if not channels_last:
+        return batch
+    form = torch.channels_last
+    return replace(
+        batch,
+        source_image=batch.source_image.contiguous(memory_format=form),
+        target_image=batch.target_image.contiguous(memory_format=form),
     )
 
 
@@ -129,13 +137,6 @@ class _Loop:
 
     def take(self, batch: DomainBatch) -> dict[str, float]:
         """Take a step, and its seconds."""
-        if self.channels_last:
-            form = torch.channels_last
-            batch = replace(
-                batch,
-                source_image=batch.source_image.contiguous(memory_format=form),
-                target_image=batch.target_image.contiguous(memory_format=form),
-            )
         cpu, wall = time.process_time(), time.perf_counter()
         self.step(batch)
         return {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
