@@ -56,7 +56,8 @@ class Options:
     """Of a card, bf16 without sparsity (NVIDIA's data sheet of the H100 SXM: 1,979 with it)."""
 
     utilisation: float = 0.3
-    """Share of it that convolutions reach (an assumption; `make gpu-check` measures it)."""
+    """Share of it that convolutions reach (an assumption; where there is a GPU, `make gpu-check`
+    measures it as the share of the card's peak)."""
 
     gpus_per_node: int = 8
     """Cards of a machine (EC2 p5.48xlarge)."""
