@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-
+from advent_dist.parallel.tf32 import set_tf32
 from advent_dist.training.determinism import set_deterministic
 
 
 def fp32_alone() -> None:
     """No TF32, which PyTorch has convolutions take unless told not to."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    set_tf32(False)
 
 
 def exactly() -> None:

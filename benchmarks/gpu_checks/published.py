@@ -10,6 +10,7 @@ import torch
 
 from advent_dist.config.override import override
 from advent_dist.experiments import experiment
+from advent_dist.parallel.tf32 import set_tf32
 from advent_dist.parallel.world import World
 from advent_dist.training.assembly import build_method
 from advent_dist.types import DomainBatch
@@ -23,7 +24,7 @@ SOURCE, TARGET = (1280, 720), (1024, 512)
 def take_precision(precision: Precision) -> str:
     """Have PyTorch compute so; what `engine.precision` is then."""
     tf32 = precision != "fp32"
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+    set_tf32(tf32)
     return "bf16" if precision == "bf16" else "fp32"
 
 
