@@ -175,8 +175,7 @@ def _grouped(found: list[dict[str, Any]]) -> dict[tuple[str, str, str], Training
     """(task, encoder, budget) -> label -> its trainings, in the order of the tables."""
     keys = sorted(
         {(one["task"], one["encoder"], one["budget"]) for one in found},
-        # The longest list first, of each task.
-        key=lambda key: (key[0], key[2] != FIRST, ENCODERS.index(key[1]), key[2]),
+        key=lambda key: (key[0], *_place(key[2]), ENCODERS.index(key[1])),
     )
     grouped = {}
     for key in keys:
@@ -186,6 +185,12 @@ def _grouped(found: list[dict[str, Any]]) -> dict[tuple[str, str, str], Training
             for label in sorted(map(_label, of_key), key=_order)
         }
     return grouped
+
+
+def _place(budget: str) -> tuple[bool, bool, int]:
+    """Of each task the longest list comes first, and equal seconds after equal steps."""
+    number, unit = budget.split()
+    return budget != FIRST, unit == "s", int(number)
 
 
 def _label(one: dict[str, Any]) -> str:
