@@ -9,7 +9,7 @@ from typing import Any
 from advent_dist.config.experiment import Experiment
 from advent_dist.config.methods.baseline import baseline_of
 from advent_dist.config.model import ModelConfig
-from advent_dist.config.override import override
+from advent_dist.config.override import leaves, override
 
 _TERMS: Mapping[str, tuple[str, ...] | None] = {
     "data": (
@@ -62,7 +62,7 @@ def shared_values(experiment: Experiment, values: Mapping[str, Any]) -> dict[str
         values: Dotted path -> value.
     """
     adapted = override(experiment, values)
-    before, after = (dict(_leaves(asdict(one))) for one in (adapted, without_adaptation(adapted)))
+    before, after = (dict(leaves(asdict(one))) for one in (adapted, without_adaptation(adapted)))
     return {
         path: value
         for path, value in values.items()
@@ -82,7 +82,7 @@ def other_terms(experiment: Experiment, baseline: Experiment) -> list[str]:
 
 
 def _terms(experiment: Experiment) -> Iterator[tuple[str, Any]]:
-    for path, value in _leaves(asdict(experiment)):
+    for path, value in leaves(asdict(experiment)):
         section, _, field = path.partition(".")
         names = _TERMS.get(section, ())
         counts = names is None or field.split(".")[0] in names
@@ -93,11 +93,3 @@ def _terms(experiment: Experiment) -> Iterator[tuple[str, Any]]:
         batch = experiment.data.batch_size_per_rank * experiment.cluster.workers
         batch *= experiment.engine.gradient_accumulation_steps
     yield "run.global_batch_size", batch
-
-
-def _leaves(tree: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{before}{key}.")
-        else:
-            yield f"{before}{key}", value

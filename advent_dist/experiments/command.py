@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from advent_dist.config.override import to_json
+from advent_dist.config.override import leaves, to_json
 from advent_dist.experiments import EXPERIMENTS
 
 _ELSEWHERE = {"run.name", "run.storage", "cluster.address"}
@@ -57,12 +57,3 @@ def _flag(path: str, value: Any) -> str:
         return shlex.quote("--" + ".".join([*parents, name if value else f"no-{name}"]))
     words = value if isinstance(value, list | tuple) else [value]
     return shlex.join(["--" + ".".join([*parents, name]), *map(str, words)])
-
-
-def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Path, such as `optimizer.segmenter_lr`, and value of each field of a config as a tree."""
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

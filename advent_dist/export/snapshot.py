@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from advent_dist.config import Experiment
+from advent_dist.config.override import leaves
 from advent_dist.config.selection import TARGET_MIOU, by_target_labels, chosen_by
 from advent_dist.errors import CheckpointError, ConfigError
-from advent_dist.experiments.command import leaves
 from advent_dist.export.public import public
 from advent_dist.runs.folder import RunFolder
 

@@ -89,9 +89,8 @@ def compare_runs(
         sides = [[one] for one, _ in pairs], [[other] for _, other in pairs]
     else:
         sides = [list(ours)], [list(theirs)]
-    data = open_trained(ours[0]).experiment().data
-    if folder is None and data.held_out is not None:
-        folder = folder_url(data, data.held_out)
+    if folder is None:
+        folder = _held_out(ours[0])
     found, names = score_images([*sides[0], *sides[1]], which, folder, view)
     seeds = len(sides[0])
     judged = _judged(ours, theirs, compare(found[:seeds], found[seeds:], names), several)
@@ -134,9 +133,22 @@ def _judged(
         other,
         adaptation=all(map(is_adapted, adapted)) and not any(map(is_adapted, plain)),
         others=list(others),
-        each="ensemble" if min(len(ours), len(theirs)) > 1 and several != "seeds" else "training",
+        each=_each(len(ours), len(theirs), several),
     )
     return Judged(ours=one, theirs=other, comparison=comparison, verdict=words)
+
+
+def _held_out(url: str) -> str | None:
+    """The images that chose nothing, if the run has such."""
+    data = open_trained(url).experiment().data
+    return None if data.held_out is None else folder_url(data, data.held_out)
+
+
+def _each(ours: int, theirs: int, several: Several | None) -> str:
+    """What each side is one of."""
+    if several == "seeds" or ours == theirs == 1:
+        return "training"
+    return "ensemble" if min(ours, theirs) > 1 else "training or ensemble"
 
 
 def _by_seed(urls: Sequence[str]) -> list[str]:

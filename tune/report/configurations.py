@@ -7,6 +7,7 @@ import json
 from advent_dist.config import Experiment
 from advent_dist.config.baseline import is_adapted
 from advent_dist.config.override import from_json
+from advent_dist.errors import ConfigError
 from advent_dist.runs.folder import SWEEP_FILE
 from tune.report.choice import best_trial
 from tune.report.record import Sweep
@@ -24,7 +25,7 @@ def configurations(sweep: Sweep) -> dict[str, str]:
     Returns:
         Key of `TITLES` -> what it is called in this sweep.
     """
-    if not is_adapted(experiment_of(sweep)):
+    if _adapts_nothing(sweep):
         return {which: title for which, title in TITLES.items() if which != "published"}
     best = best_trial(sweep)
     trained_apart = any(final.which == "published" for final in sweep.finals)
@@ -37,5 +38,17 @@ def configurations(sweep: Sweep) -> dict[str, str]:
 
 
 def experiment_of(sweep: Sweep) -> Experiment:
-    """The run that is varied."""
+    """The run that is varied.
+
+    Raises:
+        ConfigError: it is of another version, or damaged.
+    """
     return from_json(json.dumps(sweep.experiment), f"{sweep.url}/{SWEEP_FILE}")
+
+
+def _adapts_nothing(sweep: Sweep) -> bool:
+    """Not said of a sweep whose config is of another version."""
+    try:
+        return not is_adapted(experiment_of(sweep))
+    except ConfigError:
+        return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from advent_dist.config import Experiment
 from advent_dist.config.baseline import is_adapted, shared_values
 from advent_dist.config.selection import TARGET_MAP
-from advent_dist.errors import DataError
+from advent_dist.errors import ConfigError, DataError
 from advent_dist.evaluation.overlap import Overlaps
 from advent_dist.evaluation.paired import Comparison, compare
 from advent_dist.evaluation.verdict import verdict
@@ -34,22 +34,24 @@ def comparison_of(sweep: Sweep) -> Comparison | None:
 
 
 def verdict_of(sweep: Sweep) -> list[str]:
-    """Its paragraph in words; why there is none, where counts do not fit together."""
+    """Its paragraph in words; why there is none, where counts do not fit, or the config does not."""
     if sweep.accuracy.target == TARGET_MAP:
         return [NO_VERDICT] if sweep.finals else []
     try:
         found = comparison_of(sweep)
-    except DataError as error:
+        if found is None:
+            return []
+        experiment = experiment_of(sweep)
+        others = _searched_for_one(sweep, experiment)
+    except (ConfigError, DataError) as error:
         return [f"There is no verdict on whether adaptation helps: {error}."]
-    if found is None:
-        return []
-    titles, experiment = configurations(sweep), experiment_of(sweep)
+    titles = configurations(sweep)
     words = verdict(
         found,
         titles["best"],
         titles["source_only"],
         adaptation=is_adapted(experiment),
-        others=_searched_for_one(sweep, experiment),
+        others=others,
     )
     return [f"{words} On {sweep.reported_on}, {titles['best']} against {titles['source_only']}."]
 

@@ -115,6 +115,7 @@ def test_an_ensemble_against_one_is_not_adaptation_alone(
     ours = [run_of(storage, f"adapted{seed}", seed) for seed in (2, 3)]
     said = answer(capsys, *ours, "--against", plain)["verdict"]
     assert "they differ in the number of trainings that are averaged, too." in said
+    assert "one training each" not in said
     two = [plain, run_of(storage, "plain2", 2, PLAIN)]
     said = answer(capsys, *ours, "--against", *two, "--several", "ensemble")["verdict"]
     assert "differ in" not in said

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from advent_dist.runs.folder import SWEEP_FILE
 from tests.helpers import write_tiny_shards
 from tests.sweep_folder import LAMBDA, LR, PUBLISHED, FakeSweep, write_sweep
 from tests.unit.report.test_report import Reader, cells_of_row
@@ -177,6 +178,19 @@ def test_the_headline_says_whether_adaptation_helps(tmp_path: Path) -> None:
     tree = json.loads(Path(url, "trials.json").read_text())
     assert tree["comparison"]["miou"]["difference"] == found.miou.difference
     assert "images" not in tree["finals"][0]
+
+
+def test_a_sweep_whose_config_is_of_another_version_has_a_report(tmp_path: Path) -> None:
+    """All but the verdict, which has to know what was trained."""
+    url = write_sweep(str(tmp_path), FakeSweep(num_trials=3))
+    file = Path(url, SWEEP_FILE)
+    tree = json.loads(file.read_text())
+    tree["experiment"]["method"]["was_renamed"] = 1
+    file.write_text(json.dumps(tree))
+    said = headline(read_sweep(url)).notes[0]
+    assert said.startswith("There is no verdict on whether adaptation helps: ")
+    assert "was_renamed" in said
+    write_report(url)
 
 
 def test_without_counts_of_images_there_is_no_verdict(tmp_path: Path) -> None:
