@@ -34,7 +34,7 @@ def comparison_of(sweep: Sweep) -> Comparison | None:
 
 
 def verdict_of(sweep: Sweep) -> list[str]:
-    """Its paragraph in words; why there is none, where counts do not fit, or the config does not."""
+    """Its paragraph in words; why there is none, where counts or the config do not fit."""
     if sweep.accuracy.target == TARGET_MAP:
         return [NO_VERDICT] if sweep.finals else []
     try:
