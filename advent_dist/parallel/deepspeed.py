@@ -104,6 +104,9 @@ class DeepSpeedEngine:
             config=deepspeed_config(config, stage=stage, batch_size_per_rank=batch_size_per_rank),
             dist_init_required=False,
         )
+        if stage == 0 and world.size == 1:
+            # It would flatten all gradients, a second copy, to sum them with nobody, and copy back.
+            self._engine.enable_backward_allreduce = False
         self._config = config
         self._world = world
         self._stage = stage

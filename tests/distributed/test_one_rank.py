@@ -69,6 +69,18 @@ def test_zero_trains_as_plain_pytorch(changes: dict[str, Any], world: World) -> 
     test_parity.assert_same(local, sharded)
 
 
+def test_gradients_are_not_summed_with_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # DeepSpeed would flatten all gradients, which is a second copy, and copy them back.
+    summed: list[object] = []
+    monkeypatch.setattr(
+        "deepspeed.DeepSpeedEngine.allreduce_bucket", lambda *given, **_: summed.append(given)
+    )
+    test_parity.train_weights(world, {"engine.kind": "deepspeed"}, steps=1)
+    assert not summed
+
+
 @pytest.mark.parametrize("changes", [{"engine.kind": "local"}, SHARDED], ids=["local", "stage 3"])
 def test_bf16_inside_and_fp32_where_entropies_are_taken(
     changes: dict[str, Any], world: World
