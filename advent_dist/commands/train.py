@@ -73,7 +73,7 @@ def parse(arguments: list[str], default: Experiment | None = None) -> tuple[Expe
     if first == "--config":
         if not rest:
             raise ConfigError("--config: give the path of a run's config.json")
-        from advent_dist.runs.folder import experiment_of_run  # which loads PyTorch
+        from advent_dist.runs.folder import experiment_of_run  # which loads numpy
 
         path, *rest = rest
         base = experiment_of_run(path)

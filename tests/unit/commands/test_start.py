@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 from advent_dist.cli import _COMMANDS
+from advent_dist.config.override import to_json
+from advent_dist.experiments import experiment
 from shards.presets import PRESETS
 from shards.readers import NAMES, reader_of
 
@@ -47,6 +50,15 @@ def loaded_by(lines: list[list[str]]) -> list[tuple[str, list[str]]]:
 
 def test_help_and_lists_load_no_slow_package() -> None:
     assert loaded_by(_LINES) == [(" ".join(line), []) for line in _LINES]
+
+
+def test_the_config_of_a_run_loads_nothing_that_ray_could_start_beside(tmp_path: Path) -> None:
+    """PyTorch is loaded while Ray starts; see `cluster.early`."""
+    config = tmp_path / "config.json"
+    config.write_text(to_json(experiment("streets_advent")))
+    (tmp_path / "metrics.jsonl").touch()  # a run that has begun: its storage is looked at
+    [(_, loaded)] = loaded_by([["train", "--config", str(config), "--help"]])
+    assert not set(loaded) & {"ray", "timm", "torch"}
 
 
 def test_what_computes_does_load_them() -> None:
