@@ -7,14 +7,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
+from advent_dist.config.baseline import name_without_adaptation
 from advent_dist.config.selection import TARGET_MAP
 from advent_dist.data.classes import first_difference
 from advent_dist.errors import CheckpointError, DataError
 from advent_dist.report import Panel, RunRecord, comparison_report, read_run, run_report
-from advent_dist.runs.comparing import compare_with_first
+from advent_dist.runs.comparing import compare_runs, compare_with_first
 from advent_dist.runs.detection.panels import draw_box_panels
 from advent_dist.runs.detection.trained import is_detector, load_detector
-from advent_dist.runs.folder import REPORT_FILE, RunFolder
+from advent_dist.runs.folder import CONFIG_FILE, REPORT_FILE, RunFolder
 from advent_dist.runs.panels import draw_panels
 from advent_dist.runs.scoring import rescored
 from advent_dist.runs.trained import available_device, load_run, load_runs
@@ -39,12 +40,30 @@ def _draw(run: RunFolder) -> None:
 
 
 def run_page(run: RunFolder) -> str:
-    """The page of a run as it is now; its pictures are drawn again where they can be."""
+    """The page of a run as it is now; its pictures are drawn again where they can be.
+
+    It says whether adaptation helped if the same training without it lies beside the run.
+    """
     try:
         _draw(run)
     except (CheckpointError, DataError) as error:
         sys.stderr.write(f"-- pictures stay as they are: {error}\n")
-    return run_report(read_run(run.url))
+    return run_report(read_run(run.url), _verdict(run))
+
+
+def _verdict(run: RunFolder) -> str | None:
+    """Of `run` against the training that `train --source-only` leaves beside it, if there is one.
+
+    Not at the end of a training: two networks predict all images that are judged on.
+    """
+    baseline = name_without_adaptation(run.url)
+    if is_detector(run.url) or not run.folder.at(baseline).exists(CONFIG_FILE):
+        return None
+    try:
+        return compare_runs([run.url], [baseline], "last").paragraph
+    except (CheckpointError, DataError) as error:
+        sys.stderr.write(f"-- without a verdict: {error}\n")
+        return None
 
 
 def comparison_page(runs: Sequence[RunFolder], data: str | None) -> str:

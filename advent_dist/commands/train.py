@@ -15,7 +15,7 @@ from typing import Annotated
 import tyro
 
 from advent_dist.config import Call, Experiment
-from advent_dist.config.baseline import without_adaptation
+from advent_dist.config.baseline import name_without_adaptation, without_adaptation
 from advent_dist.config.override import override
 from advent_dist.config.selection import MEASURES, chosen_by
 from advent_dist.errors import ConfigError
@@ -90,7 +90,7 @@ def parse(arguments: list[str], default: Experiment | None = None) -> tuple[Expe
     if flags.source_only:
         name = chosen.run.name
         if name == base.run.name:
-            name = f"{name or chosen.name}_source_only"
+            name = name_without_adaptation(name or chosen.name)
         chosen = override(without_adaptation(chosen), {"run.name": name})
     return chosen, flags.call
 

@@ -49,6 +49,11 @@ def without_adaptation(experiment: Experiment) -> Experiment:
     )
 
 
+def name_without_adaptation(name: str) -> str:
+    """What that training is called, beside the one that is called `name`, or where it lies."""
+    return f"{name}_source_only"
+
+
 def is_adapted(experiment: Experiment) -> bool:
     """Whether anything of the target reaches the weights."""
     return without_adaptation(experiment) != experiment

@@ -34,11 +34,12 @@ def reading(runs: Sequence[RunRecord]) -> str:
     )
 
 
-def run_report(run: RunRecord) -> str:
+def run_report(run: RunRecord, verdict: str | None = None) -> str:
     """The page of one run: numbers of the last and the best snapshot, pictures, curves, config.
 
     Args:
         run: the run; see `record.read_run`.
+        verdict: whether adaptation helped it, where that is known.
 
     Returns:
         A self-contained HTML page.
@@ -50,7 +51,11 @@ def run_report(run: RunRecord) -> str:
     return render(
         Page(
             title=run.name,
-            notes=[_in_short(run), *_how_to_judge(run), reading([run])],
+            notes=[
+                _in_short(run),
+                *(_how_to_judge(run) if verdict is None else [verdict]),
+                reading([run]),
+            ],
             sections=[
                 Section(title="", tables=tables),
                 pictures(run.panels),
@@ -62,14 +67,14 @@ def run_report(run: RunRecord) -> str:
 
 
 def _how_to_judge(run: RunRecord) -> list[str]:
-    """The command that says whether adaptation helped; nothing of a run without any."""
+    """The commands that say whether adaptation helped; nothing of a run without any."""
     if run.method in (None, SourceOnlyConfig.name) or run.accuracy.target == TARGET_MAP:
         return []
-    config, baseline = (shlex.quote(f"{run.url}{end}") for end in ("/config.json", "_source_only"))
-    command = f"advent-dist report {baseline} {shlex.quote(run.url)} --data SHARDS --out PAGE"
+    config, url = shlex.quote(f"{run.url}/config.json"), shlex.quote(run.url)
     return [
-        "Whether adaptation helped is told by the same training without it, and labelled target "
-        f"images: advent-dist train --config {config} --source-only; {command}"
+        "Whether adaptation helped is told by the same training without it, and by labelled images "
+        "of data.held_out or data.evaluation: "
+        f"advent-dist train --config {config} --source-only; advent-dist report {url}"
     ]
 
 

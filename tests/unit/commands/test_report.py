@@ -6,7 +6,9 @@ import pytest
 from PIL import Image
 
 from advent_dist import cli
+from advent_dist.config.override import to_json
 from advent_dist.data.store import open_folder
+from advent_dist.experiments import experiment
 from advent_dist.pictures import to_png
 from advent_dist.runs.scoring import score
 from tests.helpers import write_tiny_shards
@@ -85,6 +87,29 @@ def test_runs_of_one_name_go_by_their_folders(tmp_path: Path, shards: dict[str, 
     other, _ = trained_run(tmp_path / "b", **shards)
     report(one, other, "--out", str(tmp_path / "page.html"))
     assert f"<h1>{one} against {other}</h1>" in (tmp_path / "page.html").read_text()
+
+
+def test_a_run_stands_beside_the_same_without_adaptation(
+    tmp_path: Path, shards: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where `train --source-only` left it; a verdict that can't be had costs the page nothing."""
+    write_shards(f"{shards['data__root']}/held_out", examples(5, size=(64, 48)))
+    shards["data__held_out"] = "held_out"
+    run, _ = trained_run(tmp_path, **shards)
+    report(run)
+    assert "--source-only" in Path(run, "report.html").read_text()
+    plain = Path(tmp_path, "run_source_only", "config.json")
+    plain.parent.mkdir()
+    plain.write_text(to_json(experiment("streets_source_only")))
+    report(run)
+    assert "-- without a verdict: " in capsys.readouterr().err
+    assert "--source-only" in Path(run, "report.html").read_text()
+    trained_run(tmp_path, "run_source_only", 1, "streets_source_only", **shards)
+    report(run)
+    page = Path(run, "report.html").read_text()
+    assert "<p>run against run_source_only. " in page
+    assert "5 images" in page
+    assert "--source-only" not in page
 
 
 def test_without_images_the_page_has_the_pictures_that_are_there(

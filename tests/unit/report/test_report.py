@@ -153,10 +153,13 @@ def test_pages_say_how_to_learn_whether_adaptation_helped() -> None:
     adapted.config["method"] = {"name": "advent"}
     for asked in (
         "advent-dist train --config 'runs/my adapted/config.json' --source-only; ",
-        "advent-dist report 'runs/my adapted_source_only' 'runs/my adapted' --data SHARDS --out",
+        "advent-dist report 'runs/my adapted'",
     ):
         assert any(asked in text for text in Reader(run_report(adapted)).text)
     assert "--source-only" not in run_report(plain)
+    judged = run_report(adapted, "Adaptation helps here.")
+    assert "<p>Adaptation helps here.</p>" in judged
+    assert "--source-only" not in judged
     runs = [plain, adapted]
     command = "advent-dist report runs/plain 'runs/my adapted' --data SHARDS --out PAGE"
     page = comparison_report("Demo", runs, "plain")
