@@ -65,6 +65,8 @@ def _predict(
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(chunks))),
         num_cpus=1,
         num_gpus=gpus_per_worker,
+        # Ray hides no GPU from who asked for none, and all would take the first.
+        runtime_env={} if gpus_per_worker else {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}},
     )
     for row in rows.iter_rows():
         if row["ends_all"]:

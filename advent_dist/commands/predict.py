@@ -87,6 +87,8 @@ def main(arguments: list[str]) -> int:
         return 2
     _check_workers(options)
     # Networks: seconds of imports, which `--help` should not take.
+    import torch
+
     from advent_dist.data.store import open_folder
     from advent_dist.runs.images import ImageFiles, find_images
     from advent_dist.runs.overview import PAGE, require_ours, write_overview
@@ -99,7 +101,9 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(printable(f"-- {_told(images.left_alone)}\n"))
     require_ours(open_folder(options.out))
     job = _job(options, replace(images, url=_absolute(images.url)))
-    predictor, out = job.predictor(), open_folder(job.out)
+    # Workers compute; here their GPUs are not to have a copy more.
+    predictor = job.predictor(torch.device("cpu") if options.workers else None)
+    out = open_folder(job.out)
     began = time.monotonic()
     with _workers(options, job) as elsewhere:
         predict = elsewhere or predictor.predict

@@ -36,12 +36,16 @@ if sys.modules.get("mlflow") is None:
     del sys.modules["mlflow"]
 
 logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
-# A shared-memory collective for CPU ranks, compiled for minutes at first use; gloo serves.
-deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+# Which of DeepSpeed's own kernels could be compiled here: none is used, to ask runs compilers. One
+# would be, a shared-memory collective for CPU ranks, for minutes at first use; gloo serves.
+vars(deepspeed.ops)["__compatible_ops__"] = {}
+
+MOST_REDUCED = 500_000_000
+"""Elements of gradients that ZeRO reduces at once, at most: DeepSpeed's default."""
 
 
 def deepspeed_config(
-    config: EngineConfig, *, stage: int, batch_size_per_rank: int
+    config: EngineConfig, *, stage: int, batch_size_per_rank: int, trained: int
 ) -> dict[str, Any]:
     """The DeepSpeed config that an `EngineConfig` means, complete where defaults would surprise.
 
@@ -49,6 +53,7 @@ def deepspeed_config(
         config: The engine's config.
         stage: ZeRO stage of this network.
         batch_size_per_rank: Images of one domain in a micro-batch.
+        trained: Elements of the parameters that are trained.
     """
     return {
         "train_micro_batch_size_per_gpu": batch_size_per_rank,
@@ -64,11 +69,15 @@ def deepspeed_config(
         },
         "zero_optimization": {
             "stage": stage,
+            # A buffer of as many is held, or taken in each reduction, on the device: 2 GB.
+            "reduce_bucket_size": min(MOST_REDUCED, trained),
             "stage3_param_persistence_threshold": config.zero3_persistence_threshold,
         },
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,
         "steps_per_print": 2**31,
+        # Its timer waits for the GPU at every forward pass and at every update; `Meter` does not.
+        "timers": {"throughput": {"enabled": False}},
     }
 
 
@@ -101,7 +110,12 @@ class DeepSpeedEngine:
         self._engine, *_ = deepspeed.initialize(
             model=module,
             optimizer=optimizer,
-            config=deepspeed_config(config, stage=stage, batch_size_per_rank=batch_size_per_rank),
+            config=deepspeed_config(
+                config,
+                stage=stage,
+                batch_size_per_rank=batch_size_per_rank,
+                trained=sum(p.numel() for p in module.parameters() if p.requires_grad),
+            ),
             dist_init_required=False,
         )
         if stage == 0 and world.size == 1:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from advent_dist.config import View
 from advent_dist.data.store import open_folder
 from advent_dist.runs.images import Images
@@ -34,13 +36,13 @@ class PredictJob:
     overlay: bool
     """Whether overlays are among them."""
 
-    def predictor(self) -> Predictor:
-        """The models, on this process's device.
+    def predictor(self, device: torch.device | None = None) -> Predictor:
+        """The models; see `prediction.Job`.
 
         Raises:
             ConfigError, CheckpointError, DataError: see `load_runs`.
         """
-        device = available_device()
+        device = device or available_device()
         runs = load_runs(list(self.runs), self.which, device, self.view)
         classes = runs[0].classes
         return Predictor(

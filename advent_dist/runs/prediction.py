@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+import torch
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
@@ -67,8 +68,11 @@ class Predictor(Protocol):
 class Job(Protocol):
     """What `predict` is asked for, so that any process can begin to do a part of it."""
 
-    def predictor(self) -> Predictor:
-        """The models, on this process's device.
+    def predictor(self, device: torch.device | None = None) -> Predictor:
+        """The models.
+
+        Args:
+            device: Where they compute; none takes the GPU that this process has, or else the CPU.
 
         Raises:
             ConfigError, CheckpointError, DataError: the runs can't be loaded.

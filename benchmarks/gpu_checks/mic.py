@@ -14,6 +14,7 @@ from advent_dist.types import DomainBatch
 from benchmarks.gpu_checks.clock import Clock
 from benchmarks.gpu_checks.found import Found
 from benchmarks.gpu_checks.held import at_most
+from benchmarks.gpu_checks.published import take_precision
 
 _SIDE = 512
 
@@ -22,7 +23,7 @@ def check(world: World, scale: float) -> Found:
     """Seconds and peak memory of a step in bf16, two images of each domain."""
     changes = {
         "engine.kind": "local",
-        "engine.precision": "bf16",
+        "engine.precision": take_precision("bf16"),
         # Random weights: a machine with a GPU may have no way to download any.
         "model.weights": None,
         "model.pretrained": False,

@@ -24,6 +24,6 @@ def peak_tflops(card: str, precision: Precision) -> float | None:
     """The peak of a card by its name; None of one that is not in the table."""
     words = card.replace("-", " ").split()
     for name, peaks in _PEAKS:
-        if all(word in words or f"{word}G" in words for word in name.split()):
+        if all(word in words for word in name.split()):
             return peaks[precision]
     return None

@@ -13,6 +13,7 @@ from advent_dist.experiments import experiment
 from advent_dist.parallel.tf32 import set_tf32
 from advent_dist.parallel.world import World
 from advent_dist.training.assembly import build_method
+from advent_dist.training.determinism import set_deterministic
 from advent_dist.types import DomainBatch
 from benchmarks.pipelines.step import ByHand
 
@@ -22,7 +23,8 @@ SOURCE, TARGET = (1280, 720), (1024, 512)
 
 
 def take_precision(precision: Precision) -> str:
-    """Have PyTorch compute so; what `engine.precision` is then."""
+    """Have PyTorch compute so, and as fast as a training; what `engine.precision` is then."""
+    set_deterministic(False)
     tf32 = precision != "fp32"
     set_tf32(tf32)
     return "bf16" if precision == "bf16" else "fp32"

@@ -118,16 +118,20 @@ def test_the_config_means_what_it_says() -> None:
         EngineConfig(precision="bf16", gradient_accumulation_steps=4, gradient_clipping=0.5),
         stage=2,
         batch_size_per_rank=3,
+        trained=7_000_000,
     )
     assert config["train_micro_batch_size_per_gpu"] == 3
     assert config["gradient_accumulation_steps"] == 4
     assert config["gradient_clipping"] == 0.5
     assert config["zero_optimization"]["stage"] == 2
+    # Buffers are as large as what can be in them.
+    assert config["zero_optimization"]["reduce_bucket_size"] == 7_000_000
     assert config["torch_autocast"]["enabled"]
     # Left out, DeepSpeed would clip to 1.
-    default = deepspeed_config(EngineConfig(), stage=0, batch_size_per_rank=1)
+    default = deepspeed_config(EngineConfig(), stage=0, batch_size_per_rank=1, trained=600_000_000)
     assert default["gradient_clipping"] == 0.0
     assert not default["torch_autocast"]["enabled"]
+    assert default["zero_optimization"]["reduce_bucket_size"] == 500_000_000
 
 
 def _beside_gpus(world: World) -> set[torch.device]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from deepspeed.accelerator import get_accelerator
 
 from advent_dist.evaluation.counts import count
 from advent_dist.losses import cross_entropy, self_information
@@ -81,6 +82,14 @@ def test_gradients_are_not_summed_with_nobody(
     assert not summed
 
 
+def test_deepspeed_waits_for_no_device(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its throughput timer did, from the third step on, at each forward pass and each update."""
+    waits: list[object] = []
+    monkeypatch.setattr(get_accelerator(), "synchronize", lambda *given: waits.append(given))
+    test_parity.train_weights(world, {"engine.kind": "deepspeed"})
+    assert not waits
+
+
 @pytest.mark.parametrize("changes", [{"engine.kind": "local"}, SHARDED], ids=["local", "stage 3"])
 def test_bf16_inside_and_fp32_where_entropies_are_taken(
     changes: dict[str, Any], world: World
@@ -107,7 +116,7 @@ def test_losses_and_their_gradients_are_those_of_the_cpu(world: World) -> None:
     label[0, :4] = 255
     gradients = []
     for device in (torch.device("cpu"), world.device):
-        logits = values.to(device).requires_grad_()
+        logits = values.to(device, copy=True).requires_grad_()  # a leaf of its own on each
         loss = cross_entropy(logits, label.to(device))
         (loss + self_information(logits.softmax(1)).mean()).backward()
         assert logits.grad is not None

@@ -120,6 +120,6 @@ def test_the_engines_config_matters() -> None:
 def test_config_is_complete() -> None:
     from advent_dist.parallel.deepspeed import deepspeed_config
 
-    config = deepspeed_config(EngineConfig(), stage=1, batch_size_per_rank=2)
+    config = deepspeed_config(EngineConfig(), stage=1, batch_size_per_rank=2, trained=9)
     assert config["gradient_clipping"] == 0.0
     assert config["zero_optimization"]["stage"] == 1

@@ -11,7 +11,7 @@ from advent_dist.config.override import to_json
 from advent_dist.runs.folder import RunFolder
 from tests.helpers import tiny_run, write_tiny_shards
 
-_DRIVER = """
+_GPUS = """
 import os
 import sys
 import ray
@@ -23,13 +23,34 @@ def gpus_are_seen():
     torch.cuda.device_count = seen
     torch.cuda.is_available = lambda: seen() > 0
 
-from advent_dist.config.override import from_json
-from cluster.launch import launch
 ray.init(
     address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False,
     runtime_env={"worker_process_setup_hook": gpus_are_seen},
 )
+"""
+
+_TRAINS = f"""{_GPUS}
+from advent_dist.config.override import from_json
+from cluster.launch import launch
 assert launch(from_json(open(sys.argv[1]).read())).step == 1
+"""
+
+_PREDICTS = f"""{_GPUS}
+from advent_dist.errors import DataError
+from advent_dist.runs.trained import available_device
+from cluster.predicting import on_ray
+
+class Predictor:
+    def predict(self, names):
+        return [(name, DataError(f"on {{available_device()}}")) for name in names]
+
+class Job:
+    def predictor(self):
+        return Predictor()
+
+for gpus in (0, 1):
+    with on_ray(Job(), 1, gpus, None) as predict:
+        print(*(str(outcome) for _, outcome in predict(["image"])))
 """
 
 
@@ -40,7 +61,7 @@ def test_a_run_stays_on_the_cpu(tmp_path: Path) -> None:
     config = tmp_path / "config.json"
     config.write_text(to_json(run))
     done = subprocess.run(
-        [sys.executable, "-c", _DRIVER, str(config)],
+        [sys.executable, "-c", _TRAINS, str(config)],
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "0,1"},
         capture_output=True,
         text=True,
@@ -50,3 +71,15 @@ def test_a_run_stays_on_the_cpu(tmp_path: Path) -> None:
     said = "-- trains on CPUs, as cluster.gpus_per_worker = 0 says; the cluster has GPUs (2)"
     assert said in done.stderr
     assert [row["step"] for row in RunFolder.of(run).rows()] == [1]
+
+
+def test_predictions_stay_where_they_were_asked_for() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _PREDICTS],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "0,1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["on cpu", "on cuda"]

@@ -105,9 +105,9 @@ class DetectJob:
     least_score: float
     """Of the boxes that are drawn, and counted."""
 
-    def predictor(self) -> BoxPredictor:
-        """The detector, on this process's device; see `prediction.Job`."""
-        device = available_device()
+    def predictor(self, device: torch.device | None = None) -> BoxPredictor:
+        """The detector; see `prediction.Job`."""
+        device = device or available_device()
         run = load_detector(self.runs, self.which, device, self.view)
         return BoxPredictor(
             run=run,

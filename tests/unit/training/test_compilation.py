@@ -17,6 +17,7 @@ from advent_dist.data.class_sets import CAMVID_11
 from advent_dist.errors import ConfigError
 from advent_dist.experiments import experiment
 from advent_dist.parallel.world import World
+from advent_dist.training.compilation import require_headers
 from advent_dist.training.progress import Progress
 from advent_dist.training.rank import train_rank
 from tests.helpers import run_ranks, tiny_experiment, tiny_run, write_tiny_shards
@@ -105,3 +106,12 @@ def test_windows_that_are_drawn_are_not_compiled(name: str) -> None:
     fix = r"engine\.compile = True: each window of model\.detail_crop .*set it to False"
     with pytest.raises(ConfigError, match=fix):
         override(experiment(name), {"engine.compile": True})
+
+
+def test_pythons_headers_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before Triton's compiler misses them."""
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
+    with pytest.raises(ConfigError, match=r"engine\.compile = True: .*Python\.h is missing"):
+        require_headers()
+    (tmp_path / "Python.h").touch()
+    require_headers()
