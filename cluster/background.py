@@ -32,9 +32,14 @@ class Background:
         except BaseException as error:  # raised where one waits
             self._error = error
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether the work is still being done."""
+        return self._thread is not None and self._thread.is_alive()
+
     def check(self) -> None:
         """Raise what was raised so far, without waiting."""
-        if self._thread is not None and not self._thread.is_alive():
+        if not self.is_busy:
             self.wait()
 
     def wait(self) -> None:

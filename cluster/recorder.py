@@ -36,6 +36,10 @@ class Recorder:
     Checkpoints are stored beside the training, one at a time: the next one, and an evaluation's
     row, wait for it. What storing raises is raised by the next call, or by `wait`.
 
+    So are rows written to object storage, which takes all of them anew each time: those that come
+    meanwhile are written together. An evaluation's row, and a checkpoint's, are there when the call
+    returns, with all before them.
+
     Args:
         experiment: The whole config.
         world: This rank.
@@ -64,7 +68,8 @@ class Recorder:
         self._gauges = RayMetrics(run_label(experiment))
         self._aside = Aside()
         self._judged = judged
-        self._storing = Background()
+        self._storing, self._writing = Background(), Background()
+        self._unwritten: list[dict[str, Any]] = []
         self._is_stored = False
 
     def begun(self, latest: Latest) -> Latest:
@@ -91,12 +96,16 @@ class Recorder:
     def __call__(self, row: dict[str, Any], checkpoint: Path | None, progress: Progress) -> bool:
         """See `loop.Report`. The checkpoint is stored for sure once `wait` has returned."""
         with removed_on_error(checkpoint):
-            if checkpoint is not None or (progress.last and progress.last.step == progress.step):
+            evaluated = progress.last is not None and progress.last.step == progress.step
+            is_kept = checkpoint is not None or evaluated
+            if is_kept:
                 self._storing.wait()
             else:
                 self._storing.check()
             if self._world.is_main:
-                self._write(row, progress)
+                self._record(row, progress)
+                if is_kept or self._run.folder.is_local:
+                    self._write_all()
         if checkpoint is not None:
             # The loop brings its own progress forward meanwhile.
             self._storing.begin(partial(self._keep, checkpoint, copy.deepcopy(progress)))
@@ -104,13 +113,33 @@ class Recorder:
                 self._storing.wait()
         return self._world.any(self._world.is_main and self._observer.stops(row))
 
-    def _write(self, row: dict[str, Any], progress: Progress) -> None:
+    def _record(self, row: dict[str, Any], progress: Progress) -> None:
         self._observer.sees(row)
-        self._run.append(row)
         with self._aside("TensorBoard"):
-            self._event_log(row["step"], progress).append(row)
+            self._open_events(row["step"], progress)
         with self._aside("Ray's metrics"):
             self._gauges.show(row)
+        self._unwritten.append(row)
+        if not self._writing.is_busy:
+            self._begin_writing()
+
+    def _begin_writing(self) -> None:
+        self._writing.wait()  # before they are taken: it may raise
+        rows, self._unwritten = self._unwritten, []
+        self._writing.begin(partial(self._write, rows))
+
+    def _write_all(self) -> None:
+        """Wait until all rows are written; what writing them has raised is raised."""
+        self._writing.wait()
+        if self._unwritten:
+            self._begin_writing()
+            self._writing.wait()
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        self._run.append(*rows)
+        with self._aside("TensorBoard"):
+            if self._events is not None:
+                self._events.append(*rows)
 
     def _keep(self, checkpoint: Path, progress: Progress) -> None:
         """Store a checkpoint, then name it: the summary has those that are there only."""
@@ -122,7 +151,7 @@ class Recorder:
             self._run.write_summary(self._experiment, progress)
 
     def wait(self) -> bool:
-        """Wait until the latest checkpoint is stored, or another rank could not.
+        """Wait until the latest checkpoint is stored, or another rank could not, and all rows are.
 
         Returns:
             Whether all ranks' parts are stored.
@@ -130,21 +159,22 @@ class Recorder:
         Raises:
             CheckpointError, DataError: this rank's can't be.
         """
+        self._write_all()
         self._storing.wait()
         return self._is_stored
 
     def close(self) -> None:
-        """Wait for a checkpoint that is on its way, whatever else went wrong; close the events."""
-        with suppress(Exception):
-            self._storing.wait()
+        """Wait for what is on its way, whatever else went wrong; close the events."""
+        for wait in (self._storing.wait, self._write_all):
+            with suppress(Exception):
+                wait()
         if self._events is not None:
             with self._aside("TensorBoard"):
                 self._events.close()
 
-    def _event_log(self, step: int, progress: Progress) -> EventLog:
+    def _open_events(self, step: int, progress: Progress) -> None:
         if self._events is None:
             self._events = EventLog(self._run.folder, purge_step=step)
             self._events.note("best checkpoint", f"by {chosen_by(progress.selected_by)}")
             if self._observer.values:
                 self._events.describe(self._observer.values, (progress.selected_by, "score"))
-        return self._events

@@ -283,9 +283,9 @@ class RunFolder:
         self._lines = [json.dumps(row) for row in kept]
         return kept
 
-    def append(self, row: dict[str, Any]) -> None:
-        """Add a row of metrics. The whole file is replaced: objects in a bucket can't grow."""
-        self._lines.append(json.dumps(row))
+    def append(self, *rows: dict[str, Any]) -> None:
+        """Add rows of metrics. The whole file is replaced: objects in a bucket can't grow."""
+        self._lines += [json.dumps(row) for row in rows]
         self.folder.write(METRICS_FILE, "".join(line + "\n" for line in self._lines).encode())
 
     def rows(self) -> list[dict[str, Any]]:

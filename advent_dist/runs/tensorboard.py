@@ -16,7 +16,7 @@ _FOLDER = "tensorboard"
 
 
 class EventLog:
-    """Writes rows of metrics as scalars. Object storage gets the event file anew after each row."""
+    """Writes rows of metrics as scalars. Object storage gets the event file anew each time."""
 
     def __init__(self, folder: Folder, purge_step: int) -> None:
         self._folder = None if folder.is_local else folder
@@ -40,11 +40,12 @@ class EventLog:
         """Keep a sentence with the run, which TensorBoard shows among its texts."""
         self._writer.add_text(name, text)
 
-    def append(self, row: dict[str, Any]) -> None:
-        """Add a row; `step` is the x axis."""
-        for name, value in row.items():
-            if name != "step":
-                self._writer.add_scalar(name, value, row["step"])
+    def append(self, *rows: dict[str, Any]) -> None:
+        """Add rows; `step` is the x axis."""
+        for row in rows:
+            for name, value in row.items():
+                if name != "step":
+                    self._writer.add_scalar(name, value, row["step"])
         self._writer.flush()
         if self._folder is not None:
             for path in self._path.iterdir():

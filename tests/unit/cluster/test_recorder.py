@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import nullcontext
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from advent_dist.data.store import Folder
 from advent_dist.errors import DataError, UnavailableError
 from advent_dist.parallel.world import World
 from advent_dist.runs.folder import METRICS_FILE, RunFolder
@@ -94,6 +96,69 @@ class Slow:
 
 
 CHECKPOINT = Path("a checkpoint")
+
+
+class Bucket:
+    """Object storage that takes each of a run's metrics files when it is let to; may fail then."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.may_go_on = threading.Event()
+        self.error: Exception | None = None
+        self.taken: list[list[int]] = []
+        write = Folder.write
+
+        def slowly(folder: Folder, name: str, content: bytes) -> None:
+            if name == METRICS_FILE:
+                assert self.may_go_on.wait(20)
+                if self.error is not None:
+                    raise self.error
+                self.taken.append([json.loads(line)["step"] for line in content.splitlines()])
+            write(folder, name, content)
+
+        monkeypatch.setattr(Folder, "write", slowly)
+
+
+def test_rows_are_written_to_a_bucket_beside_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that come meanwhile together; an evaluation, a checkpoint and the end wait for all."""
+    bucket = Bucket(monkeypatch)
+    recorder, run = _recorder(tmp_path, run__storage=f"memory://{tmp_path}", run__name="run")
+    for step in (1, 2, 3):
+        recorder({"step": step}, None, Progress(step=step))
+    assert bucket.taken == []
+    threading.Timer(0.2, bucket.may_go_on.set).start()
+    scores = Scores(step=4, target={"live_classes": 3, "mean_entropy": 0.5})
+    recorder({"step": 4}, None, Progress(step=4, last=scores))
+    assert bucket.taken == [[1], [1, 2, 3, 4]]
+    bucket.may_go_on.clear()
+    threading.Timer(0.2, bucket.may_go_on.set).start()
+    recorder({"step": 5}, CHECKPOINT, Progress(step=5))
+    assert bucket.taken[-1] == [1, 2, 3, 4, 5]
+    for step in (6, 7):
+        recorder({"step": step}, None, Progress(step=step))
+    recorder.wait()
+    assert [row["step"] for row in run.rows()] == [1, 2, 3, 4, 5, 6, 7]
+    recorder({"step": 8}, None, Progress(step=8))
+    recorder.close()
+    assert [row["step"] for row in run.rows()][-1] == 8
+    assert list(run.folder.inside("tensorboard").list())
+
+
+def test_a_bucket_that_takes_no_rows_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = Bucket(monkeypatch)
+    bucket.error = UnavailableError("s3://bucket: 503")
+    recorder, run = _recorder(tmp_path, run__storage=f"memory://{tmp_path}", run__name="run")
+    recorder({"step": 1}, None, Progress(step=1))
+    bucket.may_go_on.set()
+    recorder._writing._thread.join()  # type: ignore[union-attr]
+    with pytest.raises(UnavailableError, match=r"^s3://bucket: 503$"):
+        recorder({"step": 2}, None, Progress(step=2))
+    bucket.error = None
+    recorder.close()
+    assert [row["step"] for row in run.rows()] == [1, 2], "which one may learn from"
 
 
 def test_rows_go_on_while_a_checkpoint_is_stored_which_is_named_after_that(tmp_path: Path) -> None:
