@@ -42,6 +42,7 @@ _GPU = """\
         ),
         method=config.{method},  # the paper's weights
         optimizer=config.OptimizerConfig(horizon={steps}),  # SGD; the rate falls to 0 at this step
+        engine=config.EngineConfig(precision="bf16"),  # "fp32" for cards before Ampere, and CPUs
         run=config.RunConfig(
             steps={steps}, evaluate_every={every}, checkpoint_every={every}, report_every=100
         ),

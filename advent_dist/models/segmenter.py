@@ -74,6 +74,10 @@ class Normalise(nn.Module):
             images: RGB in 0..255, uint8 or any float.
         """
         pixels = images.to(self.mean.dtype)
+        if images.is_cuda:
+            # As the loader hands them out, which makes a GPU the faster: augmentations bring some
+            # of them into the other order.
+            pixels = pixels.contiguous(memory_format=torch.channels_last)
         if self.bgr:
             pixels = pixels.flip(1)
         return (pixels * self.scale - self.mean) / self.std

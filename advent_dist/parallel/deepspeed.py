@@ -55,6 +55,15 @@ def deepspeed_config(
         batch_size_per_rank: Images of one domain in a micro-batch.
         trained: Elements of the parameters that are trained.
     """
+    zero: dict[str, Any] = {
+        "stage": stage,
+        # A buffer of as many is held, or taken in each reduction, on the device: 2 GB.
+        "reduce_bucket_size": min(MOST_REDUCED, trained),
+        "stage3_param_persistence_threshold": config.zero3_persistence_threshold,
+    }
+    if stage in (1, 2):
+        # Which is read back from the GPU at each update; a loss that is not finite ends the run.
+        zero["compute_grad_norm"] = config.gradient_clipping > 0
     return {
         "train_micro_batch_size_per_gpu": batch_size_per_rank,
         "gradient_accumulation_steps": config.gradient_accumulation_steps,
@@ -67,12 +76,7 @@ def deepspeed_config(
             # by default those of all convolutions. Forward passes in bf16 do not depend on it.
             "lower_precision_safe_modules": [],
         },
-        "zero_optimization": {
-            "stage": stage,
-            # A buffer of as many is held, or taken in each reduction, on the device: 2 GB.
-            "reduce_bucket_size": min(MOST_REDUCED, trained),
-            "stage3_param_persistence_threshold": config.zero3_persistence_threshold,
-        },
+        "zero_optimization": zero,
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,
         "steps_per_print": 2**31,
@@ -244,7 +248,7 @@ class DeepSpeedEngine:
             # One tensor at a time, so that the whole network never has to fit on one device.
             with deepspeed.zero.GatheredParameters([value], enabled=self._stage == 3):
                 if self._world.is_main:
-                    full[name] = value.detach().cpu().clone()
+                    full[name] = value.detach().to("cpu", copy=True)
         kept = set(module.state_dict().keys())
         return {name: value for name, value in full.items() if name in kept}
 

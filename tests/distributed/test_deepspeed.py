@@ -127,6 +127,10 @@ def test_the_config_means_what_it_says() -> None:
     # Buffers are as large as what can be in them.
     assert config["zero_optimization"]["reduce_bucket_size"] == 7_000_000
     assert config["torch_autocast"]["enabled"]
+    # Nobody asks for the norm of gradients that are not clipped.
+    assert config["zero_optimization"]["compute_grad_norm"]
+    whole = deepspeed_config(EngineConfig(), stage=1, batch_size_per_rank=1, trained=1)
+    assert not whole["zero_optimization"]["compute_grad_norm"]
     # Left out, DeepSpeed would clip to 1.
     default = deepspeed_config(EngineConfig(), stage=0, batch_size_per_rank=1, trained=600_000_000)
     assert default["gradient_clipping"] == 0.0

@@ -48,6 +48,7 @@ def test_every_recipe_is_an_experiment(device: Device, method: Method) -> None:
     assert made.run.steps % made.run.evaluate_every == 0
     assert made.cluster.gpus_per_worker == ("auto" if device == "gpu" else 0)
     assert made.cluster.workers == 2
+    assert made.engine.precision == ("bf16" if device == "gpu" else "fp32")
 
 
 @pytest.mark.parametrize("device", ["cpu", "gpu"])

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from advent_dist.config import ModelConfig
 from advent_dist.models.network import SingleScale
 from advent_dist.models.segmenter import Normalise, Segmenter, build_segmenter
+from tests.fake_gpu import GPU, fake_gpu
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,14 @@ def test_timm_encoders_see_rgb_by_their_own_statistics() -> None:
     rgb = torch.tensor([0, 255, 51], dtype=torch.uint8).view(1, 3, 1, 1)
     expected = [-0.485 / 0.229, (1 - 0.456) / 0.224, (0.2 - 0.406) / 0.225]
     assert normalise(rgb).flatten().tolist() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("bgr", [False, True])
+def test_a_gpus_channels_are_neighbours_whatever_augmentations_left(bgr: bool) -> None:
+    with fake_gpu():
+        images = torch.rand(2, 3, 8, 12).to(GPU)
+        normalised = Normalise([0.5] * 3, [0.5] * 3, bgr=bgr).to(GPU)(images)
+        assert normalised.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_normalisation_is_no_weight(resnet) -> None:
