@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Float, Shaped
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.transforms import v2
 
-from advent_dist.augmentation.blur import kernel_size
+from advent_dist.augmentation.blur import blur
+
+
+class _Blur(nn.Module):
+    """`v2.GaussianBlur` along one side after the other: of 1120 pixels its kernel has 111 x 111."""
+
+    def forward(self, image: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
+        return blur(image[None], torch.empty(1).uniform_(*_SIGMA).item())[0]
+
 
 _COLOURS = v2.RandomApply(
     [v2.ColorJitter(brightness=0.8, contrast=0.8, saturation=0.8, hue=0.4)], p=0.8
 )
 _GREY = v2.RandomGrayscale(p=0.1)
+_BLUR = v2.RandomApply([_Blur()], p=0.5)
 _SIGMA = (0.15, 3.0)
 """Of the blur, in pixels."""
 
@@ -29,9 +38,7 @@ def vividly_augmented(
     Returns:
         RGB in 0..255, float32.
     """
-    side = kernel_size(min(images.shape[2:]))
-    blur = v2.RandomApply([v2.GaussianBlur(side, _SIGMA)], p=0.5)
-    change = v2.Compose([_COLOURS, _GREY, blur])
+    change = v2.Compose([_COLOURS, _GREY, _BLUR])
     changes = (torch.rand(len(images)) < probability).tolist()
     unit = images.float() / 255
     changed = [

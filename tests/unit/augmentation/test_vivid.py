@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import torch
+from torchvision.transforms import v2
 
-from advent_dist.augmentation.vivid import vividly_augmented
+from advent_dist.augmentation.blur import kernel_size
+from advent_dist.augmentation.vivid import _SIGMA, _Blur, vividly_augmented
 
 
 def test_each_image_has_its_own_chances() -> None:
@@ -25,3 +27,13 @@ def test_each_image_has_its_own_chances() -> None:
     assert 1 <= sum(kept) <= 20
     torch.manual_seed(0)
     assert vividly_augmented(alike, 1.0).equal(changed)
+
+
+def test_the_blur_is_torchvisions() -> None:
+    image = torch.rand(3, 200, 200, generator=torch.Generator().manual_seed(0))
+    theirs = v2.GaussianBlur(kernel_size(200), _SIGMA)
+    for seed in range(4):
+        torch.manual_seed(seed)
+        expected = theirs(image)
+        torch.manual_seed(seed)
+        torch.testing.assert_close(_Blur()(image), expected, rtol=0, atol=4e-6)
