@@ -15,6 +15,7 @@ from advent_dist.runs.prediction import Job, Outcome, Predictor
 from advent_dist.runs.seen import SEEN
 from cluster.capacity import require_room
 from cluster.connection import ray_cluster
+from cluster.launch import worker_environment
 
 _CHUNK = 16
 """Images that a worker takes at a time: what a killed one did of them is done again."""
@@ -65,8 +66,7 @@ def _predict(
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(chunks))),
         num_cpus=1,
         num_gpus=gpus_per_worker,
-        # Ray hides no GPU from who asked for none, and all would take the first.
-        runtime_env={} if gpus_per_worker else {"env_vars": {"CUDA_VISIBLE_DEVICES": ""}},
+        runtime_env=worker_environment(ClusterConfig(gpus_per_worker=gpus_per_worker)),
     )
     for row in rows.iter_rows():
         if row["ends_all"]:

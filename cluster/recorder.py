@@ -130,10 +130,9 @@ class Recorder:
 
     def _write_all(self) -> None:
         """Wait until all rows are written; what writing them has raised is raised."""
-        self._writing.wait()
         if self._unwritten:
             self._begin_writing()
-            self._writing.wait()
+        self._writing.wait()
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
         self._run.append(*rows)

@@ -9,6 +9,9 @@ from torchvision.transforms import v2
 
 from advent_dist.augmentation.blur import blur
 
+_SIGMA = (0.15, 3.0)
+"""Of the blur, in pixels."""
+
 
 class _Blur(nn.Module):
     """`v2.GaussianBlur` along one side after the other: of 1120 pixels its kernel has 111 x 111."""
@@ -22,8 +25,6 @@ _COLOURS = v2.RandomApply(
 )
 _GREY = v2.RandomGrayscale(p=0.1)
 _BLUR = v2.RandomApply([_Blur()], p=0.5)
-_SIGMA = (0.15, 3.0)
-"""Of the blur, in pixels."""
 
 
 def vividly_augmented(

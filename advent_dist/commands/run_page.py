@@ -10,7 +10,7 @@ from dataclasses import replace
 from advent_dist.config.baseline import name_without_adaptation
 from advent_dist.config.selection import TARGET_MAP
 from advent_dist.data.classes import first_difference
-from advent_dist.errors import CheckpointError, DataError
+from advent_dist.errors import CheckpointError, ConfigError, DataError
 from advent_dist.report import Panel, RunRecord, comparison_report, read_run, run_report
 from advent_dist.runs.comparing import compare_runs, compare_with_first
 from advent_dist.runs.detection.panels import draw_box_panels
@@ -57,11 +57,11 @@ def _verdict(run: RunFolder) -> str | None:
     Not at the end of a training: two networks predict all images that are judged on.
     """
     baseline = name_without_adaptation(run.url)
-    if is_detector(run.url) or not run.folder.at(baseline).exists(CONFIG_FILE):
+    if not run.folder.at(baseline).exists(CONFIG_FILE) or is_detector(run.url):
         return None
     try:
         return compare_runs([run.url], [baseline], "last").paragraph
-    except (CheckpointError, DataError) as error:
+    except (CheckpointError, ConfigError, DataError) as error:
         sys.stderr.write(f"-- without a verdict: {error}\n")
         return None
 

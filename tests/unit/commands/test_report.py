@@ -100,10 +100,12 @@ def test_a_run_stands_beside_the_same_without_adaptation(
     assert "--source-only" in Path(run, "report.html").read_text()
     plain = Path(tmp_path, "run_source_only", "config.json")
     plain.parent.mkdir()
-    plain.write_text(to_json(experiment("streets_source_only")))
-    report(run)
-    assert "-- without a verdict: " in capsys.readouterr().err
-    assert "--source-only" in Path(run, "report.html").read_text()
+    whole = to_json(experiment("streets_source_only"))
+    for config in (whole.replace('"method"', '"was_renamed"'), whole):
+        plain.write_text(config)
+        report(run)
+        assert "-- without a verdict: " in capsys.readouterr().err
+        assert "--source-only" in Path(run, "report.html").read_text()
     trained_run(tmp_path, "run_source_only", 1, "streets_source_only", **shards)
     report(run)
     page = Path(run, "report.html").read_text()
