@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import itertools
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+from tensorboard.summary.writer import event_file_writer
 
 from advent_dist.data.store import open_folder
 from advent_dist.runs.tensorboard import EventLog
@@ -71,7 +74,14 @@ def test_sentences_are_among_the_texts(tmp_path: Path) -> None:
     assert b"no target label was used" in text.tensor_proto.string_val[0]
 
 
-def test_a_resumed_run_replaces_what_it_does_again(tmp_path: Path) -> None:
+def test_a_resumed_run_replaces_what_it_does_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # TensorBoard reads files in the order of their names: the second, the host, the process and
+    # a number without leading zeros. No run is resumed within the second in which it began.
+    seconds = itertools.count(1_000_000_000)
+    monkeypatch.setattr(event_file_writer, "time", SimpleNamespace(time=lambda: next(seconds)))
+    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(9))
     first = EventLog(open_folder(str(tmp_path)), purge_step=1)
     for step in (1, 2, 3, 4):
         first.append({"step": step, "loss/seg": 1.0})
