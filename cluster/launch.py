@@ -70,18 +70,17 @@ def launch(
 
     experiment, call = absolute(experiment), call or Call()
     glanced_at = replace(experiment, data=impatient(experiment.data))
+    run, glance = RunFolder.of(experiment), RunFolder.of(glanced_at)
+    glance.check(experiment, call)
+    if not call.force:
+        check_unclaimed(glance.folder)
     classes = classes_of(experiment)
+    if call.resume:
+        glance.check_classes(classes)
     sys.stderr.write(check(experiment, classes).said())
     selected_by = selection_of(glanced_at)
     if not by_target_labels(selected_by):
         sys.stderr.write(f"-- the best checkpoint is that by {chosen_by(selected_by)}\n")
-    run = RunFolder.of(experiment)
-    glance = RunFolder.of(glanced_at)
-    glance.check(experiment, call)
-    if call.resume:
-        glance.check_classes(classes)
-    if not call.force:
-        check_unclaimed(glance.folder)
     with ray_cluster(experiment.cluster):
         wait_for_workers()
         trained, device = on_cluster(experiment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from rich.table import Table
 
@@ -28,6 +29,8 @@ def look_through(asked: LookThrough) -> None:
     """
     target = _free(asked.out) if asked.out is not None else None
     folder = open_folder(asked.labels)
+    if folder.is_local and not Path(folder.path).is_dir():
+        raise DataError(f"{folder.url}: there is no such folder; give that of the labels")
     names = [
         found.image
         for found in Glob(asked.glob).matches(folder.stamps())

@@ -1,7 +1,8 @@
 """`advent-dist report RUN [RUN ...] [--out PAGE]`: the page of a run, or one of several.
 
 With `--data SHARDS` all are scored on the same images, and judged against the first;
-detectors are scored, and not judged.
+detectors are scored, and not judged. One run is judged there against RUN_source_only, the same
+training without adaptation.
 """
 
 from __future__ import annotations
@@ -31,14 +32,16 @@ class Report:
 
     data: str | None = None
     """Shard folder or URL of labelled target images, on which several runs are scored and judged
-    against the first. None: each by its own evaluations, without a verdict."""
+    against the first, and one is judged against RUN_source_only. None: several by their own
+    evaluations, without a verdict, and one on its data.held_out or data.evaluation."""
 
 
 def main(arguments: list[str]) -> int:
     """Run the command; see the module's docstring.
 
     Raises:
-        ConfigError: a folder holds no run, there are several runs and no --out, or one and --data.
+        ConfigError: a folder holds no run, there are several runs and no --out, or one and --data
+            and nothing to compare it with.
         CheckpointError: the runs predict different classes.
         DataError: a file of a run is damaged, the images of --data have no labels or can't be read,
             or the page can't be written.
@@ -55,10 +58,9 @@ def main(arguments: list[str]) -> int:
     runs = [RunFolder.open(url) for url in options.runs]
     if options.out is None and len(runs) > 1:
         raise ConfigError("--out: give the path or URL of a page that compares several runs")
-    if options.data is not None and len(runs) == 1:
-        raise ConfigError("--data: give a run to compare with first, then this one")
     folder, name = (runs[0].folder, REPORT_FILE) if options.out is None else open_file(options.out)
-    page = run_page(runs[0]) if len(runs) == 1 else comparison_page(runs, options.data)
+    data = options.data
+    page = run_page(runs[0], data) if len(runs) == 1 else comparison_page(runs, data)
     folder.write(name, page.encode())
     sys.stdout.write(f"{folder.url}/{name}\n")
     return 0

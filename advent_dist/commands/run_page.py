@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -39,16 +40,37 @@ def _draw(run: RunFolder) -> None:
     run.write_panels([panel.png for panel in panels])
 
 
-def run_page(run: RunFolder) -> str:
+def run_page(run: RunFolder, data: str | None = None) -> str:
     """The page of a run as it is now; its pictures are drawn again where they can be.
 
     It says whether adaptation helped if the same training without it lies beside the run.
+
+    Args:
+        run: The run.
+        data: Shards that it is judged on; none takes its `data.held_out`, or what it was evaluated
+            on.
+
+    Raises:
+        ConfigError: there is `data`, and no such training.
+        DataError, CheckpointError: the run can't be judged on `data`.
     """
+    verdict = _verdict(run) if data is None else _judged_on(run, data)
     try:
         _draw(run)
     except (CheckpointError, DataError) as error:
         sys.stderr.write(f"-- pictures stay as they are: {error}\n")
-    return run_report(read_run(run.url), _verdict(run))
+    return run_report(read_run(run.url), verdict)
+
+
+def _judged_on(run: RunFolder, data: str) -> str:
+    baseline = name_without_adaptation(run.url)
+    if not run.folder.at(baseline).exists(CONFIG_FILE):
+        raise ConfigError(
+            f"--data: there is no {baseline} that {run.url} could be judged against; train it by "
+            f"advent-dist train --config {shlex.quote(f'{run.url}/{CONFIG_FILE}')} --source-only, "
+            "or give a run to compare with first, then this one"
+        )
+    return compare_runs([run.url], [baseline], "last", data).paragraph
 
 
 def _verdict(run: RunFolder) -> str | None:

@@ -15,7 +15,11 @@ from typing import Annotated
 import tyro
 
 from advent_dist.config import Call, Experiment
-from advent_dist.config.baseline import name_without_adaptation, without_adaptation
+from advent_dist.config.baseline import (
+    is_adapted,
+    name_without_adaptation,
+    without_adaptation,
+)
 from advent_dist.config.override import override
 from advent_dist.config.selection import MEASURES, chosen_by
 from advent_dist.errors import ConfigError
@@ -88,6 +92,11 @@ def parse(arguments: list[str], default: Experiment | None = None) -> tuple[Expe
     flags = _read_flags(base, rest, f"advent-dist train {first}")
     chosen = flags.experiment
     if flags.source_only:
+        if not is_adapted(chosen):
+            raise ConfigError(
+                f"--source-only: {chosen.run.name or chosen.name} adapts nothing: it is what "
+                "others are compared with; leave --source-only out"
+            )
         name = chosen.run.name
         if name == base.run.name:
             name = name_without_adaptation(name or chosen.name)
@@ -146,11 +155,7 @@ def train(chosen: Experiment, call: Call) -> int:
         try:
             progress = launch(chosen, call, begun)
         except KeyboardInterrupt as interrupt:
-            how = (
-                f"go on from the last checkpoint with:\n  {again}"
-                if has_begun
-                else "nothing had begun"
-            )
+            how = f"go on with:\n  {again}" if has_begun else "nothing had begun"
             sys.stderr.write(f"\nstopped; {how}\n")
             return status_of(interrupt)
     from advent_dist.commands.run_page import write_report  # charts and statistics: not before

@@ -44,7 +44,10 @@ def from_json(text: str | bytes, where: str = "config") -> Experiment:
     if isinstance(run, dict):
         for intention in _ONCE_STORED:
             run.pop(intention, None)
-    return _build(tree)
+    try:
+        return _build(tree)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def override(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
@@ -111,6 +114,10 @@ def _first_error(error: ValidationError, tree: Mapping[str, Any]) -> ConfigError
         tag, known = first["ctx"]["tag"], first["ctx"]["expected_tags"]
         return ConfigError(f"method.name = {tag!r}: choose from {known}")
     path = _path(first["loc"], tree)
+    if first["type"] == "missing" and path.split(".")[-1] == first["loc"][-1]:
+        near = difflib.get_close_matches(str(first["loc"][-1]), first["input"], n=1, cutoff=0.75)
+        hint = f"; did you mean it by {near[0]!r}?" if near else ""
+        return ConfigError(f"{path} is missing{hint}")
     # Of a field with several types each one complains.
     said = [
         one["msg"]

@@ -69,8 +69,13 @@ def require_size(name: str, size: Size | None) -> None:
     """Refuse a size without a pixel, or of more than any image has.
 
     Raises:
-        ConfigError: width or height is not positive, or more than `MOST_PIXELS`.
+        ConfigError: it is no two numbers, or width or height is not positive, or more than
+            `MOST_PIXELS`.
     """
+    if size is not None:  # in a user's file it may be anything
+        is_pair = isinstance(size, (tuple, list)) and len(size) == 2
+        numbers = is_pair and all(type(side) is int for side in size)
+        require(numbers, name, size, "give width and height in pixels, such as (640, 360)")
     require(size is None or min(size) > 0, name, size, "width and height must be positive")
     fix = f"give at most {MOST_PIXELS} pixels a side"
     require(size is None or max(size) <= MOST_PIXELS, name, size, fix)

@@ -121,7 +121,7 @@ def _explain_s3(error: Exception, url: str, attempts: int) -> str:
     if isinstance(error, FileNotFoundError):
         if is_missing_bucket(error):
             return f"{url}: there is no bucket {bucket!r} {at}; create it or correct data.root"
-        return f"{url}: there is no such object {at}; build the shards or correct the folder"
+        return f"{url}: there is no such object {at}; correct the URL, or make it first"
     if isinstance(error, _CREDENTIALS):
         return (
             f"{url}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or "
@@ -158,7 +158,7 @@ def _explain_s3(error: Exception, url: str, attempts: int) -> str:
 def _explain_other(error: Exception, url: str, attempts: int) -> str:
     scheme = url.split("://")[0]
     if isinstance(error, FileNotFoundError):
-        return f"{url}: there is no such object; build the shards or correct the folder"
+        return f"{url}: there is no such object; correct the URL, or make it first"
     if isinstance(error, PermissionError):
         return (
             f"{url}: access denied; check the credentials that the driver of {scheme}:// takes "
@@ -181,7 +181,7 @@ def _explain_other(error: Exception, url: str, attempts: int) -> str:
 
 def _explain_local(error: Exception, url: str) -> str:
     if isinstance(error, FileNotFoundError):
-        return f"{url}: there is no such file; build the shards or correct data.root and the folder"
+        return f"{url}: there is no such file; correct the path, or make it first"
     if isinstance(error, PermissionError):
         return f"{url}: permission denied; check the owner and mode of the file and its folder"
     if isinstance(error, IsADirectoryError):

@@ -344,7 +344,15 @@ def read_manifest(url: str, data: DataConfig | None = None) -> Manifest:
         DataError: there is none, it can't be reached, or it is no manifest.
     """
     folder = open_folder(url, data)
-    return Manifest.from_json(folder.read(FILE_NAME), f"{folder.url}/{FILE_NAME}")
+    where = f"{folder.url}/{FILE_NAME}"
+    try:
+        text = folder.read(FILE_NAME)
+    except MissingError as error:
+        raise MissingError(
+            f"{where}: there is no such file; build the shards (advent-dist shards build), or "
+            "correct the folder" + ("" if data is None else " and data.root")
+        ) from error
+    return Manifest.from_json(text, where)
 
 
 def read_class_file(url: str) -> ClassFile:

@@ -42,6 +42,8 @@ def _sentences(comparison: Comparison, ours: str, theirs: str, adaptation: bool,
     found = comparison.miou
     images = f"{comparison.images} images"
     drawn = images if comparison.seeds == 1 else f"{images}, {comparison.seeds} seeds"
+    if found.low == found.high == 0:
+        return f"Both score the same in each of {images}: more of them, or more seeds, say no more."
     if found.low > 0:
         claim = "Adaptation helps here" if adaptation else f"{ours} is better here than {theirs}"
     elif found.high < 0:

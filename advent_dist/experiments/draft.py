@@ -104,7 +104,12 @@ def function_name(name: str, field: str = "NAME") -> str:
         ConfigError: none can be made of it.
     """
     function = re.sub(r"[-.]", "_", name)
-    usable = function.isascii() and function.isidentifier() and not keyword.iskeyword(function)
+    if keyword.iskeyword(function) or function == "config":
+        raise ConfigError(
+            f"{field} = {name!r}: that is a word of the file's own language; give another name, "
+            "such as houses or experiments/houses"
+        )
+    usable = function.isascii() and function.isidentifier()
     if not usable or function.startswith("_"):
         raise ConfigError(
             f"{field} = {name!r}: give letters, digits, - and _, beginning with a letter, such as "

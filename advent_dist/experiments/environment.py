@@ -97,7 +97,8 @@ def experiment_in(path: str, where: str) -> Experiment:
     try:
         return from_json(Path(path).expanduser().read_bytes(), path)
     except OSError as error:
-        raise ConfigError(f"{where} {path}: {error.strerror}") from error
+        fix = "give the path of a run's config.json"
+        raise ConfigError(f"{where} {path}: {error.strerror}; {fix}") from error
 
 
 def named_experiment(environment: Mapping[str, str] = os.environ) -> Experiment | None:

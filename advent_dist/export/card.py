@@ -129,7 +129,7 @@ def _windows(experiment: Experiment) -> str:
 def _evaluated(experiment: Experiment, snapshot: Snapshot) -> str:
     folder = experiment.data.evaluation
     if folder is None:
-        return f"{experiment.data.evaluation_images} images of `{experiment.data.target}`"
+        return f"at most {experiment.data.evaluation_images} images of `{experiment.data.target}`"
     kind = "labelled" if _is_labelled(snapshot) else "unlabelled"
     return f"the {kind} target images of `{folder}`"
 

@@ -71,10 +71,13 @@ def _how_to_judge(run: RunRecord) -> list[str]:
     if run.method in (None, SourceOnlyConfig.name) or run.accuracy.target == TARGET_MAP:
         return []
     config, url = shlex.quote(f"{run.url}/config.json"), shlex.quote(run.url)
+    if run.is_labelled or run.config.get("data", {}).get("held_out") is not None:
+        images, flag = "labelled images of data.held_out or data.evaluation", ""
+    else:
+        images, flag = "labelled target images, which this run has none of", " --data SHARDS"
     return [
-        "Whether adaptation helped is told by the same training without it, and by labelled images "
-        "of data.held_out or data.evaluation: "
-        f"advent-dist train --config {config} --source-only; advent-dist report {url}"
+        f"Whether adaptation helped is told by the same training without it, and by {images}: "
+        f"advent-dist train --config {config} --source-only; advent-dist report {url}{flag}"
     ]
 
 

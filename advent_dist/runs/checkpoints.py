@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from advent_dist.config.require import is_inside
 from advent_dist.data.store import Folder
-from advent_dist.errors import CheckpointError, DataError
+from advent_dist.errors import CheckpointError, DataError, MissingError
 from advent_dist.json_text import json_object
 from advent_dist.parallel.meeting import Meeting
 from advent_dist.runs.restored import on_this_disk
@@ -48,6 +48,15 @@ def steps_of(checkpoints: Folder) -> list[int]:
     found = (re.fullmatch(r"step_(\d{6,})", name) for name in checkpoints.folders())
     # By number: as a text, a step of seven digits comes before one of six.
     return sorted((int(name[1]) for name in found if name), reverse=True)
+
+
+def latest_whole(checkpoints: Folder) -> int | None:
+    """Step of the latest checkpoint in a folder that is whole; the run may delete others."""
+    for step in steps_of(checkpoints):
+        with suppress(CheckpointError, MissingError):
+            files_of(checkpoints.inside(checkpoint_name(step)))
+            return step
+    return None
 
 
 def files_of(checkpoint: Folder) -> dict[str, int]:

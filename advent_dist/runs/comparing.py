@@ -66,7 +66,7 @@ def compare_runs(
 
     Raises:
         ConfigError: a run is a detector's; it is not clear what several runs are, or seeds are not
-            as many, or not different ones.
+            as many, or not different ones; or both sides are the same.
         DataError, CheckpointError, DamageError: see `score_images`.
     """
     if any(map(is_detector, [*ours, *theirs])):
@@ -89,6 +89,10 @@ def compare_runs(
         sides = [[one] for one, _ in pairs], [[other] for _, other in pairs]
     else:
         sides = [list(ours)], [list(theirs)]
+    if {url.rstrip("/") for url in ours} == {url.rstrip("/") for url in theirs}:
+        raise ConfigError(
+            f"--against: the same on both sides ({', '.join(ours)}); compare with another run"
+        )
     if folder is None:
         folder = _held_out(ours[0])
     found, names = score_images([*sides[0], *sides[1]], which, folder, view)

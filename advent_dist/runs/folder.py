@@ -38,6 +38,7 @@ from advent_dist.runs.checkpoints import (
     checkpoint_name,
     delete_checkpoint,
     files_of,
+    latest_whole,
     steps_of,
 )
 from advent_dist.runs.classes import read_classes, require_agreement
@@ -174,7 +175,8 @@ class RunFolder:
 
         Raises:
             ConfigError: a run is there and is neither to be resumed nor overwritten, or none is
-                there to resume; or files are there that no run wrote and this one would replace.
+                there to resume, or it is to end before its last checkpoint; or files are there that
+                no run wrote and this one would replace.
             CheckpointError: the run to be resumed is one of other networks or another optimiser.
         """
         files = self.folder.list()
@@ -187,10 +189,20 @@ class RunFolder:
             )
         if call.resume:
             require_same(self._read(CONFIG_FILE), experiment)
+            self._require_steps(experiment.run.steps)
         elif not call.overwrite and (METRICS_FILE in files or self._has_checkpoints()):
             raise ConfigError(
                 f"{self.url} holds a run already; go on with --resume, replace it with "
                 "--overwrite, or choose another --run.name"
+            )
+
+    def _require_steps(self, steps: int) -> None:
+        """Refuse to go on to a step that the run has passed: its checkpoint would outlive it."""
+        reached = latest_whole(self.folder.inside(CHECKPOINTS))
+        if reached is not None and reached > steps:
+            raise ConfigError(
+                f"run.steps = {steps}: the run at {self.url} has a checkpoint of step {reached}; "
+                f"give {reached} or more, or start another by --run.name"
             )
 
     def _has_checkpoints(self) -> bool:

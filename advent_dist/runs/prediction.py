@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -34,6 +34,9 @@ class Results(Protocol):
             images: path -> stamp.
             by: who would make them.
         """
+
+    def clear(self, names: Collection[str]) -> None:
+        """Remove what is there of images that are to be predicted and would not be replaced."""
 
     def panel(self, name: str, image: Image.Image, seen: Seen) -> Panel:
         """A picture of an image and of what was written of it."""
@@ -141,14 +144,11 @@ def predict_missing(
     """
     there = results.there(images.stamps, by)
     todo = [name for name in images.stamps if name not in there]
+    results.clear(todo)
     seen, unreadable = dict(there), dict[str, str]()
-    for name, outcome in track(
-        predict(todo),
-        "predict",
-        total=len(images.stamps),
-        completed=len(there),
-        console=Console(stderr=True),
-    ):
+    # A bar of all images, begun with those that are there, would forget them at its end.
+    outcomes = track(predict(todo), "predict", total=len(todo), console=Console(stderr=True))
+    for name, outcome in outcomes if todo else ():
         if isinstance(outcome, DataError):
             unreadable[name] = str(outcome)
         else:

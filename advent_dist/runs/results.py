@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from io import BytesIO
 
@@ -112,6 +113,20 @@ class Results:
             self._palette,
         )
         return Panel(caption=caption, png=to_png(picture, title=caption))
+
+    def clear(self, names: Collection[str]) -> None:
+        """Remove those of earlier predictions of these images, which are to be made again.
+
+        Other pictures are replaced; these would lie beside what another model has seen.
+        """
+        if self.overlays or not names:
+            return
+        listed = set(self._out.walk())
+        for file in (result_name(name, "overlay") for name in names):
+            if file in listed:
+                with suppress(DataError):  # a stranger's is kept
+                    self._note(file)
+                    self._out.remove(file)
 
     def picture(self, name: str) -> Image.Image:
         """The overlay, as it was written; see `prediction.Results`."""

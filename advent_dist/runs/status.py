@@ -13,9 +13,9 @@ from advent_dist.config.run_summary import checked_summary
 from advent_dist.config.selection import TARGET_MIOU, accuracy_in
 from advent_dist.data.claim import is_claimed
 from advent_dist.data.store import Folder, open_folder
-from advent_dist.errors import CheckpointError, MissingError
+from advent_dist.errors import MissingError
 from advent_dist.json_text import json_object
-from advent_dist.runs.checkpoints import checkpoint_name, files_of, steps_of
+from advent_dist.runs.checkpoints import checkpoint_name, latest_whole
 from advent_dist.runs.exported import is_export
 from advent_dist.runs.folder import (
     CHECKPOINTS,
@@ -157,10 +157,9 @@ def _state(run: Folder, files: Collection[str], summary: dict[str, Any]) -> Stat
 def _latest_checkpoint(run: Folder) -> tuple[int | None, float | None]:
     """Step and age in seconds of the latest checkpoint that is whole."""
     checkpoints = run.inside(CHECKPOINTS)
-    for step in steps_of(checkpoints):
-        # The run may delete it while one looks.
-        with suppress(CheckpointError, MissingError):
-            files_of(checkpoints.inside(checkpoint_name(step)))
+    step = latest_whole(checkpoints)
+    if step is not None:
+        with suppress(MissingError):  # the run may delete it while one looks
             return step, _age_s(checkpoints, f"{checkpoint_name(step)}/{RUN_FILE}")
     return None, None
 

@@ -36,20 +36,21 @@ def look_at_shards(experiment: Experiment) -> list[Finding]:
         return [failure(_CHECK, experiment.data.root, str(error), fix)]
     except UserError as error:
         return [failure(_CHECK, experiment.data.root, str(error), "see the message")]
-    judged = [_judge_choice(experiment, measure)]
+    folders = training_folders(experiment)
+    manifests = {name: read_manifest(url, experiment.data) for name, url in folders.items()}
+    judged = [_judge_choice(experiment, measure, manifests["target"].num_samples)]
     judged += [
-        judge_shards(experiment, name, url, read_manifest(url, experiment.data))
-        for name, url in training_folders(experiment).items()
+        judge_shards(experiment, name, url, manifests[name]) for name, url in folders.items()
     ]
     fix = "add samples that show them, or expect them neither learnt nor scored"
     return judged + [warning(_CHECK, experiment.data.root, said, fix) for said in surprising]
 
 
-def _judge_choice(experiment: Experiment, measure: str) -> Finding:
+def _judge_choice(experiment: Experiment, measure: str, targets: int) -> Finding:
     """What a run is evaluated on, and what chooses its best checkpoint there."""
     data = experiment.data
     if data.evaluation is None:
-        images = f"{data.evaluation_images} images of data.target"
+        images = f"{min(data.evaluation_images, targets)} images of data.target"
     else:
         kind = "labelled" if has_target_labels(data) else "unlabelled"
         images = f"data.evaluation, {kind}"

@@ -57,9 +57,7 @@ class _Command(Driver):
     @property
     def resume_words(self) -> list[str]:
         """What it says is to be typed to go on, without the program's name."""
-        found = re.search(
-            r"go on from the last checkpoint with:\n  advent-dist train (.*)", self.said
-        )
+        found = re.search(r"go on with:\n  advent-dist train (.*)", self.said)
         assert found is not None, self.said
         return shlex.split(found[1])
 

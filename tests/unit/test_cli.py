@@ -13,6 +13,7 @@ from advent_dist import cli
 from advent_dist.config import Call
 from advent_dist.config.baseline import without_adaptation
 from advent_dist.config.override import override, to_json
+from advent_dist.errors import ConfigError
 from advent_dist.experiments import EXPERIMENTS, experiment
 
 
@@ -162,6 +163,9 @@ def test_the_same_without_adaptation(tmp_path: Path) -> None:
     config.write_text(to_json(override(experiment("streets_advent"), {"run.name": "mine"})))
     of_run, _ = parse(["--config", str(config), "--source-only"])
     assert (of_run.method.name, of_run.run.name) == ("source_only", "mine_source_only")
+    config.write_text(to_json(of_run))
+    with pytest.raises(ConfigError, match=r"--source-only: mine_source_only adapts nothing"):
+        parse(["--config", str(config), "--source-only"])
 
 
 def test_a_file_is_taken_as_a_name_is(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from io import BytesIO
@@ -48,6 +48,9 @@ class BoxResults:
         self.least_score = least_score
         self._out = out
         self._classes = classes
+
+    def clear(self, names: Collection[str]) -> None:
+        """Nothing: both files of an image are replaced."""
 
     def there(self, images: Mapping[str, tuple[int, ...]], by: str) -> dict[str, Seen]:
         """Those images whose results are there, whole, and just what would be made again.

@@ -87,6 +87,8 @@ def test_table_and_verdict(storage: Path, capsys: pytest.CaptureFixture[str]) ->
     assert last.endswith("may have chosen a checkpoint, or values: give others (--data).")
     assert cli.run(["evaluate", adapted, "--against", plain, "--data", f"{storage}/val"]) == 0
     assert "chosen" not in capsys.readouterr().out
+    assert cli.run(["evaluate", adapted, "--against", f"{adapted}/"]) == 1
+    assert f"--against: the same on both sides ({adapted})" in capsys.readouterr().err
 
 
 def test_held_out_images_are_what_tells(storage: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,6 +57,8 @@ def test_a_file_that_is_there_is_kept(here: Path, capsys: pytest.CaptureFixture[
     ("arguments", "said"),
     [
         (["3d", *_SHARDS], "NAME = '3d': give letters, digits, - and _"),
+        (["config", *_SHARDS], "NAME = 'config': that is a word of the file's own language; give"),
+        (["class", *_SHARDS], "NAME = 'class': that is a word of the file's own language; give"),
         (["no/houses", *_SHARDS], "NAME = 'no/houses': there is no folder no; make it first"),
         (["s3://bucket/houses", *_SHARDS], "NAME s3://bucket/houses: it can't be a URL"),
         (

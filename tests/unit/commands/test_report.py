@@ -175,4 +175,18 @@ def test_without_labels_runs_are_not_judged(
     assert "bare has no labels" in capsys.readouterr().err
     assert not page.exists()
     assert cli.run(["report", runs[0], "--data", f"{tmp_path}/bare"]) == 1
-    assert "--data: give a run to compare with first" in capsys.readouterr().err
+    assert "--data: there is no " in (said := capsys.readouterr().err)
+    assert "--source-only, or give a run to compare with first" in said
+
+
+def test_a_run_without_labelled_images_is_judged_on_those_that_are_named(
+    tmp_path: Path, shards: dict[str, str]
+) -> None:
+    write_shards(f"{tmp_path}/labelled", examples(5, size=(64, 48)))
+    shards["data__evaluation"] = None
+    run, _ = trained_run(tmp_path, **shards)
+    trained_run(tmp_path, "run_source_only", 1, "streets_source_only", **shards)
+    report(run, "--data", f"{tmp_path}/labelled")
+    page = Path(run, "report.html").read_text()
+    assert "<p>run against run_source_only. " in page
+    assert "5 images" in page

@@ -56,6 +56,10 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
             ({"evaluation_stride": (9, 9)}, "give data.evaluation_window too"),
         )
     ),
+    *(
+        (data_config, {"root": "r", "source_size": size}, rf"data.source_size = {said}: give width")
+        for size, said in ((160, "160"), ((160,), r"\(160,\)"), (("a", 2), r"\('a', 2\)"))
+    ),
     (data_config, {"root": "r", "batch_size_per_rank": 0}, "data.batch_size_per_rank = 0"),
     (data_config, {"root": "r", "workers_per_rank": -1}, "data.workers_per_rank = -1"),
     (data_config, {"root": "r", "attempts": 0}, "data.attempts = 0"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -93,6 +94,7 @@ def test_what_is_no_leaf_is_no_field(path: str) -> None:
         ("engine.precision", "fp8", "engine.precision = 'fp8': .*'fp32' or 'bf16'"),
         ("data.source_size", (1, 2, 3), r"data.source_size = \(1, 2, 3\)"),
         ("data.source_size", ("a", 2), "data.source_size = 'a'"),
+        ("data.source_size", (160,), r"data.source_size = \(160,\)"),
         ("data.augment.flip", 2, "data.augment.flip = 2.0"),
         (
             "cluster.gpus_per_worker",
@@ -117,12 +119,18 @@ def test_another_method_takes_its_own_fields() -> None:
         from_json(json.dumps(tree))
 
 
+_WITHOUT_STEPS = to_json(ADVENT).replace('"steps"', '"stpes"')
+_WORD_FOR_STEPS = re.sub(r'"steps": \d+', '"steps": "many"', to_json(ADVENT))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("{", "run/config.json is not JSON"),
         ("[]", "run/config.json holds list, not an object"),
-        ("{}", "name = {}: Field required"),
+        ("{}", "run/config.json: name is missing"),
+        (_WITHOUT_STEPS, "run/config.json: run.steps is missing; did you mean it by 'stpes'"),
+        (_WORD_FOR_STEPS, "run/config.json: run.steps = 'many': "),
     ],
 )
 def test_text_that_is_no_config(text: str, message: str) -> None:

@@ -34,6 +34,12 @@ def test_help_and_harm() -> None:
     )
 
 
+def test_two_that_are_the_same() -> None:
+    assert said(comparison(0.0, 0.0)) == (
+        "Both score the same in each of 60 images: more of them, or more seeds, say no more."
+    )
+
+
 @pytest.mark.parametrize(
     ("seeds", "share", "drawn", "advice"),
     [

@@ -157,6 +157,10 @@ def test_pages_say_how_to_learn_whether_adaptation_helped() -> None:
     ):
         assert any(asked in text for text in Reader(run_report(adapted)).text)
     assert "--source-only" not in run_report(plain)
+    assert "--data SHARDS" not in run_report(adapted)
+    unlabelled = replace(adapted, evaluations={"last": {"entropy": 0.5}})
+    for asked in ("which this run has none of", "'runs/my adapted' --data SHARDS"):
+        assert any(asked in text for text in Reader(run_report(unlabelled)).text)
     judged = run_report(adapted, "Adaptation helps here.")
     assert "<p>Adaptation helps here.</p>" in judged
     assert "--source-only" not in judged

@@ -147,6 +147,19 @@ def test_resuming_needs_a_run(tmp_path: Path) -> None:
         RunFolder.of(experiment).start(experiment, Call(resume=True))
 
 
+def test_a_run_does_not_go_on_to_a_step_that_it_has_passed(tmp_path: Path) -> None:
+    experiment = _experiment(tmp_path, steps=12)
+    run = RunFolder.of(experiment)
+    run.start(experiment, Call())
+    write_weights(run.url, 12, {"a": torch.zeros(1)})
+    shorter = _experiment(tmp_path, steps=6)
+    with pytest.raises(ConfigError, match=r"run.steps = 6: .* checkpoint of step 12; give 12 or"):
+        run.start(shorter, Call(resume=True))
+    assert run.experiment() == experiment
+    for steps in (12, 20):
+        run.start(_experiment(tmp_path, steps=steps), Call(resume=True))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -50,10 +50,14 @@ def photographs(tmp_path: Path) -> Path:
 
 
 def run(
-    images: Path | str, out: Path | str, *predictors: CoarsePredictor, by: str = "x"
+    images: Path | str,
+    out: Path | str,
+    *predictors: CoarsePredictor,
+    by: str = "x",
+    overlays: bool = False,
 ) -> Predicted:
     found, folder = find_images(str(images), str(out)), open_folder(str(out))
-    results = Results(folder, CAMVID_11.palette)
+    results = Results(folder, CAMVID_11.palette, overlays=overlays)
     predictor = Predictor(
         predictors=predictors or [by_redness],
         images=found,
@@ -233,6 +237,29 @@ def test_pictures_of_two_models_are_not_taken_for_one_s(photographs: Path, tmp_p
     (out / "left_entropy.png").write_bytes(first["left_entropy.png"])
     assert run(photographs, out, by="a").new == 2
     assert {file.name: file.read_bytes() for file in out.iterdir()} == first
+
+
+def test_no_overlay_of_another_model_is_left(photographs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(photographs, out, by="a", overlays=True)
+    strangers = out / "others_overlay.png"
+    strangers.write_bytes((photographs / "left.png").read_bytes())
+    assert len(list(out.glob("*_overlay.png"))) == 3
+    run(photographs, out, by="b")
+    assert list(out.glob("*_overlay.png")) == [strangers]
+
+
+def test_the_bar_ends_with_all_that_was_to_be_made(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    run(photographs, out)
+    (out / "left_entropy.png").unlink()
+    capsys.readouterr()
+    assert run(photographs, out).new == 1
+    assert "100%" in capsys.readouterr().err
+    assert run(photographs, out).new == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_images_of_shards(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from advent_dist.config import ClusterConfig
+from advent_dist.data.store import read_manifest
 from cluster.doctor.clock import Offset, judge_clocks, measure_offset
 from cluster.doctor.data import judge_shards, look_at_shards
 from cluster.doctor.devices import Devices, Gpu, find_devices, judge_devices
@@ -308,7 +309,8 @@ def test_the_table_fits() -> None:
 def test_what_chooses_the_best_checkpoint(tmp_path: Path) -> None:
     write_tiny_shards(str(tmp_path))
     write_shards(f"{tmp_path}/bare", examples(4, size=(64, 64)), labelled=False)
-    for evaluation, images in (("bare", "data.evaluation, unlabelled"), (None, "100 images of")):
+    few = read_manifest(f"{tmp_path}/target").num_samples
+    for evaluation, images in (("bare", "data.evaluation, unlabelled"), (None, f"{few} images of")):
         run = tiny_run(str(tmp_path), "runs", data__evaluation=evaluation)
         choice, *_ = look_at_shards(run)
         assert choice.said.startswith(images)
