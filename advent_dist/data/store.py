@@ -348,10 +348,10 @@ def read_manifest(url: str, data: DataConfig | None = None) -> Manifest:
     try:
         text = folder.read(FILE_NAME)
     except MissingError as error:
-        raise MissingError(
-            f"{where}: there is no such file; build the shards (advent-dist shards build), or "
-            "correct the folder" + ("" if data is None else " and data.root")
-        ) from error
+        said = str(error).rpartition("; ")[0]
+        fix = "build the shards (advent-dist shards build), or correct the folder"
+        fix += "" if data is None else " and data.root"
+        raise MissingError(f"{said}; {fix}") from error
     return Manifest.from_json(text, where)
 
 
