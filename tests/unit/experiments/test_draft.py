@@ -121,6 +121,9 @@ def test_names_of_files_are_names_of_functions() -> None:
     made = _drafted("cpu", file="experiments/my-houses.2.py")
     assert made.name == "my-houses.2"
     assert function_name("my-houses.2") == "my_houses_2"
-    for name in ("3d", "class", "_x", "", 'a"b', "a b", "é"):
+    for name in ("class", "config"):
+        with pytest.raises(ConfigError, match="a word of the file's own language"):
+            function_name(name)
+    for name in ("3d", "_x", "", 'a"b', "a b", "é"):
         with pytest.raises(ConfigError, match="give letters"):
             function_name(name)
