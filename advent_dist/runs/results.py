@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict
 from io import BytesIO
 
@@ -124,9 +123,11 @@ class Results:
         listed = set(self._out.walk())
         for file in (result_name(name, "overlay") for name in names):
             if file in listed:
-                with suppress(DataError):  # a stranger's is kept
+                try:
                     self._note(file)
-                    self._out.remove(file)
+                except DataError:
+                    continue  # a stranger's is kept
+                self._out.remove(file)
 
     def picture(self, name: str) -> Image.Image:
         """The overlay, as it was written; see `prediction.Results`."""
